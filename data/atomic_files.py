@@ -1,0 +1,109 @@
+"""Files that appear whole or not at all, and storage errors in one line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from resolvent.solvers import InputError
+
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "publish",
+    "read_yaml",
+    "storage_errors",
+    "write_atomically",
+    "write_temporary",
+    "write_yaml",
+]
+
+TEMPORARY_SUFFIX = ".tmp"
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free space, then run the same command again (finished shards are kept)",
+    errno.EDQUOT: "the disk quota is used up: free space, then run the same command again (finished shards are kept)",
+    errno.EFBIG: "the file is larger than this system allows: use a smaller shard_size",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError inside into an InputError that names `path`, the reason and the fix."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "check the folder and the disk, then run the same command again")
+        raise InputError(f"cannot write {path} ({error.strerror or error}): {advice}") from error
+
+
+def write_temporary(content: bytes, target: Path) -> Path:
+    """Write `content` beside `target` under a name of its own, flushed to the disk; leave nothing there on failure.
+
+    The name starts with a dot and ends in ``.tmp``: no reader of ``*.hdf5`` picks it up.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Rename `temporary` to `target`, replacing it, and flush the folder: after a crash, one or the other is there."""
+    os.replace(temporary, target)
+    with suppress(OSError):  # some file systems cannot flush a folder; the rename is atomic all the same
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_atomically(content: bytes, target: Path) -> None:
+    """Write `target` so that it is either the old file or the whole new one at every instant."""
+    publish(write_temporary(content, target), target)
+
+
+def write_yaml(values: Any, target: Path) -> None:
+    """Write plain values as YAML, atomically."""
+    write_atomically(yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False).encode(), target)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping from YAML.
+
+    Raises
+    ------
+    InputError
+        If the file is no YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no valid YAML: restore it, or generate the data again ({_line(error)})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds no mapping: restore it, or generate the data again")
+    return values
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

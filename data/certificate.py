@@ -1,0 +1,247 @@
+"""Verifying a dataset: every checksum and every residual again, from the files alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from resolvent.solvers import InputError
+
+from .dataset_folder import read_config, read_manifest
+from .digests import combined_digest, config_hash, file_sha256, sample_digest
+from .layout import field_dataset, open_shard
+from .problem import Problem
+from .problems import make_problem
+from .splits import Shard, plan_shards
+
+__all__ = ["Failure", "VerifyReport", "verify"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found."""
+
+    shard: str
+    sample: int | None
+    what: str
+    value: str
+
+    def __str__(self) -> str:
+        where = self.shard if self.sample is None else f"{self.shard}, sample {self.sample}"
+        return f"{where}: {self.what} ({self.value})"
+
+
+@dataclass
+class VerifyReport:
+    """What a verification found.
+
+    Parameters
+    ----------
+    folder : str
+    shards, samples : int
+        Checked.
+    failures : list of Failure
+    residuals_checked : bool
+        False for data that came as arrays: there are no equations to check.
+    residual_max : float or None
+        The largest relative residual recomputed from the stored arrays.
+    tolerance : float or None
+        The solver's rtol. Stored residuals may lie above it by the bound on rounding to the stored dtype.
+    content_digest : str
+        Recomputed from the numbers; '' if some could not be read.
+    seconds : float
+    notes : list of str
+    """
+
+    folder: str
+    shards: int = 0
+    samples: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    residuals_checked: bool = True
+    residual_max: float | None = None
+    tolerance: float | None = None
+    content_digest: str = ""
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.failures
+
+    def summary(self) -> str:
+        """One line."""
+        what = f"{self.samples} samples in {self.shards} shards"
+        if not self.ok:
+            return f"{len(self.failures)} failures in {what}; run the same generate command again to repair the data"
+        if not self.residuals_checked:
+            return f"{what}: checksums and values hold; residuals were not checked"
+        return f"{what}: checksums hold, largest residual {self.residual_max:.2e} (rtol {self.tolerance:.0e})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat JSON values; failures as lines."""
+        return {**asdict(self), "failures": [str(f) for f in self.failures], "ok": self.ok}
+
+
+def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+    """Recompute every checksum and certificate of a dataset.
+
+    For each shard: the manifest's SHA-256 of the file; its configuration and range; for each sample the content digest,
+    finiteness, and the relative residual of its equations in float64, from the stored arrays and the problem rebuilt
+    from the stored configuration. The residual must not exceed the solver's rtol plus the bound on what rounding to the
+    stored dtype can add (for float64: the rounding in evaluating the residual itself, which another machine may do in
+    another order).
+
+    Parameters
+    ----------
+    folder : path
+    progress : callable
+        Called with (samples done, total).
+
+    Returns
+    -------
+    VerifyReport
+        With every failure listed; nothing is raised for damaged data.
+
+    Raises
+    ------
+    InputError
+        If the folder is no dataset at all, or its problem is not known.
+    """
+    began = time.perf_counter()
+    place = Path(folder)
+    config = read_config(place)
+    report = VerifyReport(str(place))
+    problem: Problem | None = None
+    if config["kind"] == "problem":
+        problem = make_problem(config["problem"]["name"], **config["problem"]["settings"])
+        report.tolerance = float(config["solver"]["settings"]["rtol"])
+        name = problem.name
+    else:
+        name = config["name"]
+        report.residuals_checked = False
+        report.notes.append("the data came as arrays: checksums and finiteness were checked, there are no residuals")
+    shards = plan_shards(config["splits"], config["shard_size"], config["start"])
+    total = sum(len(s) for s in shards)
+    records = read_manifest(place)
+    digests: list[bytes] = []
+    for shard in shards:
+        file = shard.path(name)
+        report.shards += 1
+        record = records.get(file)
+        if record is None:
+            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted"))
+        elif record.config != config_hash(config):
+            report.failures.append(Failure(file, None, "was made with another configuration", record.config[:12]))
+        elif (place / file).is_file() and (found := file_sha256(place / file)) != record.sha256:
+            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12]))
+        try:
+            opened = open_shard(place / file)
+        except InputError as error:
+            report.failures.append(Failure(file, None, "cannot be opened", str(error)))
+            continue
+        with opened:
+            found_digests = _verify_shard(opened, file, shard, problem, config["dtype"], report, progress, total)
+        digests += found_digests
+        if record is not None and combined_digest(found_digests) != record.digest:
+            report.failures.append(Failure(file, None, "content digest differs from the manifest", record.digest[:12]))
+    _verify_nothing_else_is_there(place, {s.path(name) for s in shards}, report)
+    report.content_digest = combined_digest(digests) if len(digests) == total else ""
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _verify_shard(
+    file: h5py.File,
+    name: str,
+    shard: Shard,
+    problem: Problem | None,
+    dtype: str,
+    report: VerifyReport,
+    progress: Callable[[int, int], None] | None,
+    total: int,
+) -> list[bytes]:
+    digests: list[bytes] = []
+    try:
+        provenance = {key: file["provenance"][key][:] for key in file["provenance"]}
+        fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
+        datasets = {field_name: field_dataset(file, field_name) for field_name in fields}
+        constants = {n: d[...] for n, d in datasets.items() if not d.attrs["sample_varying"]}
+        count = int(file.attrs["n_trajectories"])
+    except (OSError, KeyError, RuntimeError) as error:
+        report.failures.append(Failure(name, None, "cannot be read", _short(error)))
+        return digests
+    expected = range(shard.start, shard.stop)
+    if count != len(shard) or ("seed" in provenance and list(provenance["index"]) != list(expected)):
+        report.failures.append(
+            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count))
+        )
+        return digests
+    for place, index in enumerate(expected):
+        try:
+            arrays = {
+                n: constants[n] if n in constants else (d[place, 0] if d.attrs["time_varying"] else d[place])
+                for n, d in datasets.items()
+            }
+        except (OSError, RuntimeError) as error:
+            report.failures.append(Failure(name, index, "cannot be read", _short(error)))
+            continue
+        digests.append(sample_digest(arrays))
+        if digests[-1] != bytes(provenance["digest"][place]):
+            report.failures.append(
+                Failure(name, index, "content digest differs from the provenance", "numbers changed")
+            )
+        bad = [n for n, values in arrays.items() if not np.isfinite(values).all()]
+        if bad:
+            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad)))
+        elif problem is not None:
+            _verify_residual(problem, arrays, dtype, name, index, float(provenance["residual"][place]), report)
+        report.samples += 1
+        if progress is not None:
+            progress(report.samples, total)
+    return digests
+
+
+def _verify_residual(
+    problem: Problem,
+    arrays: dict[str, np.ndarray],
+    dtype: str,
+    name: str,
+    index: int,
+    recorded: float,
+    report: VerifyReport,
+) -> None:
+    tolerance = report.tolerance or 0.0
+    try:
+        residual = problem.residual(arrays)
+        bound = problem.rounding(arrays, dtype)
+    except InputError as error:  # a coefficient that is not positive, say
+        report.failures.append(Failure(name, index, "its equations cannot be evaluated", str(error)))
+        return
+    report.residual_max = max(report.residual_max or 0.0, residual)
+    if not recorded <= tolerance:
+        report.failures.append(
+            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{recorded:.3e}")
+        )
+    if not residual <= tolerance + bound:
+        what = f"residual above rtol {tolerance:.0e} plus rounding {bound:.1e}"
+        report.failures.append(Failure(name, index, what, f"{residual:.3e}"))
+
+
+def _verify_nothing_else_is_there(folder: Path, planned: set[str], report: VerifyReport) -> None:
+    """A reader that takes every HDF5 file of a split, as The Well's does, must not find more than was certified."""
+    for path in sorted([*folder.glob("data/*/*.hdf5"), *folder.glob("data/*/*.h5")]):
+        relative = path.relative_to(folder).as_posix()
+        if relative not in planned:
+            report.failures.append(Failure(relative, None, "is not part of the dataset", "remove it"))
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:100]

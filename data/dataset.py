@@ -1,0 +1,228 @@
+"""Reading a dataset: lazily, from any process, by split and field."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from resolvent.solvers import InputError
+
+from .arguments import one_of
+from .atomic_files import read_yaml
+from .dataset_folder import ShardRecord, read_config, read_manifest
+from .digests import combined_digest
+from .layout import field_dataset, open_shard
+from .splits import SPLITS, Shard, plan_shards
+
+__all__ = ["Dataset"]
+
+_OPEN_FILES = 32  # kept open at once, per process
+
+
+class Dataset:
+    """A finished dataset folder, opened lazily.
+
+    Handles belong to the process that opened them: after a fork each process opens its own, and a pickled Dataset
+    carries none. Reading from several threads is safe.
+
+    Parameters
+    ----------
+    folder : path
+
+    Attributes
+    ----------
+    folder : Path
+    config : dict
+        The full configuration, as in ``config.yaml``.
+    name : str
+        The problem's name, or the name given to the arrays.
+    splits : dict of int
+        Samples in each split that has any: ``{'train': 480, 'valid': 60, 'test': 60}``.
+    input_fields, output_fields, fields : list of str
+        `fields` also has the constant and auxiliary ones.
+    resolution : tuple of int
+        Cells along each axis.
+    dtype : numpy.dtype
+        Of the stored inputs and outputs.
+
+    Raises
+    ------
+    InputError
+        For a folder that is no dataset, of another format version, or not finished.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.config = read_config(self.folder)
+        self.name: str = self.config["problem"]["name"] if self.config["kind"] == "problem" else self.config["name"]
+        sizes: dict[str, int] = self.config["splits"]
+        self.splits = {split: sizes[split] for split in SPLITS if sizes.get(split)}
+        self.shards: list[Shard] = plan_shards(sizes, self.config["shard_size"], self.config["start"])
+        records = read_manifest(self.folder)
+        missing = [s.path(self.name) for s in self.shards if s.path(self.name) not in records]
+        if missing:
+            raise InputError(
+                f"{self.folder} is not finished ({len(missing)} of {len(self.shards)} shards are missing, "
+                f"first {missing[0]}): run the same generate command again to complete it"
+            )
+        self.records: list[ShardRecord] = [records[s.path(self.name)] for s in self.shards]
+        self._handles = _Handles()
+        with self._opened(self.shards[0]) as file:
+            self.input_fields = [str(name) for name in file.attrs["input_fields"]]
+            self.output_fields = [str(name) for name in file.attrs["output_fields"]]
+            self.fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
+            self.axis_names = [str(name) for name in file["dimensions"].attrs["spatial_dims"]]
+            self.axes = tuple(file["dimensions"][name][:] for name in self.axis_names)
+            self.dtype: np.dtype[Any] = field_dataset(file, self.output_fields[0]).dtype
+        self.resolution: tuple[int, ...] = tuple(len(points) for points in self.axes)
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handles": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _handles=_Handles())
+
+    def __len__(self) -> int:
+        return sum(self.splits.values())
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{split} {size}" for split, size in self.splits.items())
+        return f"Dataset({str(self.folder)!r}: {self.name} {'×'.join(map(str, self.resolution))}, {sizes})"
+
+    def close(self) -> None:
+        """Close this process's file handles; reading opens them again."""
+        self._own_handles().close()
+
+    def path(self, shard: Shard) -> Path:
+        """The shard's file."""
+        return self.folder / shard.path(self.name)
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """mean, std, rms (and their deltas in time) by field over the training split, as in ``stats.yaml``."""
+        path = self.folder / "stats.yaml"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: run the same generate command again to restore it")
+        return read_yaml(path)
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 over the samples' recorded content digests: the same numbers give the same digest however sharded."""
+        return combined_digest(
+            bytes(row) for shard in self.shards for row in self._read(shard, "provenance/digest", 0, len(shard))
+        )
+
+    def read(self, split: str, field: str, start: int | None = None, stop: int | None = None) -> np.ndarray:
+        """Samples `start` to `stop` (a slice's meaning) of one field.
+
+        Returns
+        -------
+        ndarray, shape (N, *space)
+            In the stored dtype; a constant field is repeated (read-only) for every sample.
+
+        Raises
+        ------
+        InputError
+            For an unknown split or field, or a file that is missing or damaged.
+        """
+        one_of(field, self.fields, f"field of {self.name}")
+        parts = [self._read(shard, field, a, b) for shard, a, b in self._pieces(split, start, stop)]
+        if not parts:
+            return np.empty((0, *self.resolution), dtype=self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split."""
+        inputs, outputs = (
+            np.stack([self.read(split, name, start, stop) for name in names], axis=1)
+            for names in (self.input_fields, self.output_fields)
+        )
+        return inputs, outputs
+
+    def provenance(self, split: str) -> dict[str, np.ndarray]:
+        """Per sample of a split, as arrays of length N: index, seed, status, iterations, residual, seconds, digest."""
+        parts: dict[str, list[np.ndarray]] = {}
+        for shard, _, _ in self._pieces(split, None, None):
+            with self._opened(shard) as file:
+                group = file["provenance"]
+                for key in group:
+                    parts.setdefault(key, []).append(group[key][:])
+        joined = {key: np.concatenate(values) for key, values in parts.items()}
+        return {key: values.astype(str) if values.dtype.kind == "S" else values for key, values in joined.items()}
+
+    def _pieces(self, split: str, start: int | None, stop: int | None) -> Iterator[tuple[Shard, int, int]]:
+        one_of(split, self.splits, f"split of {self.folder}")
+        first, last, _ = slice(start, stop).indices(self.splits[split])
+        offset = 0
+        for shard in self.shards:
+            if shard.split != split:
+                continue
+            a, b = max(first - offset, 0), min(last - offset, len(shard))
+            if a < b:
+                yield shard, a, b
+            offset += len(shard)
+
+    def _read(self, shard: Shard, what: str, start: int, stop: int) -> np.ndarray:
+        with self._opened(shard) as file:
+            if "/" in what:
+                return file[what][start:stop]
+            dataset = field_dataset(file, what)
+            if not dataset.attrs["sample_varying"]:
+                return np.broadcast_to(dataset[...], (stop - start, *dataset.shape))
+            values = dataset[start:stop]
+            return values[:, 0] if dataset.attrs["time_varying"] else values
+
+    def _own_handles(self) -> _Handles:
+        if self._handles.pid != os.getpid():
+            self._handles = _Handles()  # the parent's handles are not closed: HDF5 would flush its state here
+        return self._handles
+
+    @contextmanager
+    def _opened(self, shard: Shard) -> Iterator[h5py.File]:
+        """The shard's file, locked against other threads; HDF5's complaints about damage become one line."""
+        handles, path = self._own_handles(), self.path(shard)
+        with handles.lock:
+            try:
+                yield handles.get(path)
+            except (OSError, KeyError, RuntimeError) as error:
+                raise InputError(
+                    f"{path} is damaged ({' '.join(str(error).split())[:100]}): "
+                    "run the same generate command again to restore it"
+                ) from None
+
+
+class _Handles:
+    """The open files of one process, the most recently used ones."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.files: OrderedDict[Path, h5py.File] = OrderedDict()
+
+    def get(self, path: Path) -> h5py.File:
+        if path in self.files:
+            self.files.move_to_end(path)
+        else:
+            self.files[path] = open_shard(path)
+            while len(self.files) > _OPEN_FILES:
+                self.files.popitem(last=False)[1].close()
+        return self.files[path]
+
+    def close(self) -> None:
+        with self.lock:
+            while self.files:
+                self.files.popitem()[1].close()

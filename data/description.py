@@ -1,0 +1,120 @@
+"""What is in a dataset folder, for people: layout, fields, shapes, units, provenance."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .dataset import Dataset
+from .layout import field_dataset, open_shard
+
+__all__ = ["describe", "format_description"]
+
+
+def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Describe a finished dataset as plain values.
+
+    Returns
+    -------
+    dict
+        ``name, kind, folder, bytes, splits, shards, resolution, axes, fields`` (a dict by name: role, units,
+        description, shape of one sample, dtype, mean, std), ``config``, ``versions`` and, for generated data,
+        ``provenance`` (statuses, iterations, residuals, seconds).
+
+    Raises
+    ------
+    InputError
+        If the folder is no finished dataset.
+    """
+    with Dataset(folder) as dataset:
+        stats = dataset.stats
+        fields: dict[str, Any] = {}
+        with open_shard(dataset.path(dataset.shards[0])) as file:
+            for name in dataset.fields:
+                stored = field_dataset(file, name)
+                fields[name] = {
+                    "role": str(stored.attrs["role"]),
+                    "units": str(stored.attrs["units"]),
+                    "description": str(stored.attrs["description"]),
+                    "shape": list(stored.shape[-len(dataset.resolution) :]),
+                    "dtype": str(stored.dtype),
+                    "mean": stats["mean"][name],
+                    "std": stats["std"][name],
+                }
+            versions = str(file["provenance"].attrs["versions"])
+        described: dict[str, Any] = {
+            "name": dataset.name,
+            "kind": dataset.config["kind"],
+            "folder": str(Path(folder)),
+            "bytes": sum(record.size for record in dataset.records),
+            "splits": dataset.splits,
+            "shards": len(dataset.shards),
+            "resolution": list(dataset.resolution),
+            "axes": {n: [float(p[0]), float(p[-1])] for n, p in zip(dataset.axis_names, dataset.axes, strict=True)},
+            "fields": fields,
+            "content_digest": dataset.content_digest,
+            "versions": versions,
+            "config": dataset.config,
+        }
+        if dataset.config["kind"] == "problem":
+            described["provenance"] = _provenance(dataset)
+        return described
+
+
+def _provenance(dataset: Dataset) -> dict[str, Any]:
+    parts = [dataset.provenance(split) for split in dataset.splits]
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    statuses, counts = np.unique(joined["status"], return_counts=True)
+    return {
+        "statuses": {str(s): int(c) for s, c in zip(statuses, counts, strict=True)},
+        "iterations": {
+            "min": int(joined["iterations"].min()),
+            "median": float(np.median(joined["iterations"])),
+            "max": int(joined["iterations"].max()),
+        },
+        "residual_max": float(joined["residual"].max()),
+        "residual_stored_max": float(joined["residual_stored"].max()),
+        "rounding_max": float(joined["rounding"].max()),
+        "seconds": {phase: float(joined[f"seconds_{phase}"].sum()) for phase in ("sampling", "solving", "hashing")},
+    }
+
+
+def format_description(described: dict[str, Any]) -> str:
+    """The description as aligned lines."""
+    grid = "×".join(str(n) for n in described["resolution"])
+    sizes = ", ".join(f"{split} {size}" for split, size in described["splits"].items())
+    spans = ", ".join(f"{axis} {a:g} … {b:g}" for axis, (a, b) in described["axes"].items())
+    config = described["config"]
+    lines = [
+        f"{described['name']}: {sizes} samples on {grid} cells",
+        f"  folder   {described['folder']} ({described['bytes'] / 1e6:.1f} MB in {described['shards']} shards)",
+        f"  points   {spans}",
+        "  fields",
+    ]
+    width = max(len(name) for name in described["fields"])
+    for name, item in described["fields"].items():
+        shape = "×".join(str(n) for n in item["shape"])
+        lines.append(
+            f"    {name:<{width}}  {item['role']:<9} {shape} {item['dtype']}  units {item['units']}  "
+            f"mean {item['mean']:.4g}  std {item['std']:.4g}  {item['description']}".rstrip()
+        )
+    if described["kind"] == "problem":
+        settings = ", ".join(f"{k}={v}" for k, v in config["problem"]["settings"].items())
+        solver, provenance = config["solver"], described["provenance"]
+        statuses = ", ".join(f"{status} {count}" for status, count in provenance["statuses"].items())
+        lines += [
+            f"  problem  {settings}",
+            f"  seed     {config['seed']}, samples from {config['start']}",
+            f"  solver   {solver['name']} with {solver['preconditioner'] or 'no preconditioner'}, {solver['settings']}",
+            f"  solves   {statuses}; iterations {provenance['iterations']['min']} … {provenance['iterations']['max']}"
+            f" (median {provenance['iterations']['median']:g})",
+            f"  residual at most {provenance['residual_max']:.2e}, as stored {provenance['residual_stored_max']:.2e}"
+            f" (rounding at most {provenance['rounding_max']:.1e})",
+        ]
+    else:
+        lines.append("  origin   arrays: checksums, no equations")
+    lines += [f"  versions {described['versions']}", f"  digest   {described['content_digest']}"]
+    return "\n".join(lines)

@@ -1,0 +1,371 @@
+"""Datasets from problems: certified shards, made in parallel, that survive being killed at any instant."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import wait as wait_for_handles
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from resolvent.solvers import InputError
+
+from .arguments import nonnegative_integer, one_of, positive_integer
+from .atomic_files import storage_errors
+from .certified_shard import FinishedShard, ShardTask, make_shard
+from .dataset import Dataset
+from .dataset_folder import DatasetFolder
+from .layout import COMPRESSIONS
+from .problem import Problem
+from .seeding import root_seed, sample_generator
+from .solver_choice import SolverSpec
+from .splits import Shard, plan_shards, split_sizes
+from .stats import write_statistics
+
+__all__ = ["GenerationProgress", "GenerationReport", "generate"]
+
+
+@dataclass(frozen=True)
+class GenerationProgress:
+    """Where a generation stands: samples done now, of how many; samples found finished; seconds and rate."""
+
+    done: int
+    total: int
+    skipped: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Samples a second made in this run."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """At this rate; infinite before the first sample."""
+        return (self.total - self.skipped - self.done) / self.rate if self.rate > 0 else float("inf")
+
+
+@dataclass
+class GenerationReport:
+    """What a generation did.
+
+    Parameters
+    ----------
+    folder : str
+    splits : dict
+        Samples by split.
+    samples, computed, skipped : int
+        In all; made by this run; found finished.
+    shards_computed, shards_skipped : int
+    residual_max : float
+        The largest relative residual, over all samples.
+    iterations_mean : float
+    seconds : dict
+        ``sampling``, ``solving`` and ``writing`` summed over the workers, for the samples of this run; ``total`` by the
+        clock.
+    samples_per_second : float
+        Of this run, by the clock; 0 if nothing had to be made.
+    content_digest : str
+        SHA-256 over the stored numbers in order: the same for every sharding, worker count and compression.
+    bytes : int
+        Of all shards.
+    """
+
+    folder: str
+    splits: dict[str, int]
+    samples: int
+    computed: int
+    skipped: int
+    shards_computed: int
+    shards_skipped: int
+    residual_max: float
+    iterations_mean: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    samples_per_second: float = 0.0
+    content_digest: str = ""
+    bytes: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat JSON values."""
+        values = asdict(self)
+        values.update({f"seconds_{k}": v for k, v in values.pop("seconds").items()})
+        values.update({f"samples_{k}": v for k, v in values.pop("splits").items()})
+        return values
+
+
+def generate(
+    problem: Problem,
+    out: str | os.PathLike[str],
+    *,
+    samples: int | None = None,
+    splits: Mapping[str, int] | Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    start: int = 0,
+    shard_size: int = 100,
+    workers: int = 1,
+    solver: SolverSpec | None = None,
+    dtype: str = "float64",
+    compression: str = "gzip",
+    progress: Callable[[GenerationProgress], None] | None = None,
+    executor: Executor | None = None,
+) -> GenerationReport:
+    """Generate a certified dataset, or finish one.
+
+    Sample i depends on (seed, problem, i) alone, so the numbers are the same, bit for bit on one kind of machine, for
+    every `shard_size`, `workers` and `executor`. Every sample's residual is recomputed in float64 from the arrays to be
+    stored and lies below the solver's rtol. Run again on the same folder, finished shards whose SHA-256 still holds are
+    skipped; missing and damaged ones are made again.
+
+    Parameters
+    ----------
+    problem : Problem
+        From :func:`~resolvent.data.make_problem`, or an instance of your own class (picklable).
+    out : path
+        The dataset's folder.
+    samples : int
+        Total number of samples; may be left out where `splits` gives sizes.
+    splits : mapping of sizes, or three fractions
+        Consecutive ranges of sample indices: train, valid, test.
+    seed : int
+        Root seed, 0 ≤ seed < 2⁶⁴.
+    start : int
+        Index of the first sample. ``splits={'test': 60}, start=540`` at another resolution gives the same fields as the
+        test split of 540 + 60 samples.
+    shard_size : int
+        Samples a file. A shard is held in memory while it is made.
+    workers : int
+        Processes that make shards: this one and `workers` − 1 more, started afresh (so a script that calls this needs
+        ``if __name__ == '__main__'``).
+    solver : SolverSpec
+        The problem's own choice if None.
+    dtype : {'float64', 'float32'}
+        Of the stored fields.
+    compression : {'gzip', 'lzf', 'none'}
+        Lossless.
+    progress : callable
+        Called with a :class:`GenerationProgress` as samples finish, at most ten times a second.
+    executor : concurrent.futures.Executor
+        Runs the shards instead of own workers, for example ``dask.distributed.Client.get_executor()``. Its workers must
+        see `out` under the same path. It is not shut down.
+
+    Raises
+    ------
+    InputError
+        For arguments out of range, a folder that holds another dataset, a disk that is full or refuses to be written, a
+        sample that cannot be solved to the tolerance. Finished shards stay; nothing half-written does.
+    """
+    began = time.perf_counter()
+    sizes = split_sizes(samples, splits)
+    seed, start = root_seed(seed), nonnegative_integer(start, "start")
+    workers = positive_integer(workers, "workers")
+    one_of(dtype, ("float64", "float32"), "dtype")
+    one_of(compression, COMPRESSIONS, "compression")
+    solver = solver or problem.default_solver
+    shard_size = positive_integer(shard_size, "shard_size")
+    shards = plan_shards(sizes, shard_size, start)
+    config = {
+        "kind": "problem",
+        "problem": {"name": problem.name, "settings": problem.settings()},
+        "splits": sizes,
+        "start": start,
+        "seed": seed,
+        "solver": solver.to_dict(),
+        "dtype": dtype,
+        "compression": compression,
+        "shard_size": shard_size,
+    }
+    folder = DatasetFolder(Path(out), problem.name, config, shards)
+    # The limit holds here too, for executors whose workers are threads of this process.
+    with threadpool_limits(1), folder.writing(_bytes_per_sample(problem, dtype)) as missing:
+        place = folder.folder.absolute()
+        tasks = [
+            ShardTask(problem, solver, s, seed, dtype, compression, place, folder.name, folder.config, folder.hash)
+            for s in missing
+        ]
+        skipped = sum(sizes.values()) - sum(len(s) for s in missing)
+        meter = _Meter(progress, sum(sizes.values()), skipped)
+        meter.advance(0)
+        if executor is not None:
+            _run(tasks, executor, folder, meter, give_up=lambda: None)
+        elif workers > 1 and len(tasks) > 1:
+            helpers = min(workers, len(tasks)) - 1
+            with _own_pool(helpers) as (pool, stop):
+                _run(tasks, pool, folder, meter, give_up=stop.set, helpers=helpers)
+        else:
+            for task in tasks:
+                finished = make_shard(task, on_sample=meter.advance)
+                folder.accept(finished.temporary, finished.record)
+        folder.finish()
+        with Dataset(folder.folder) as dataset, storage_errors(folder.folder / "stats.yaml"):
+            write_statistics(dataset, refresh=bool(missing))
+            digest = dataset.content_digest
+    return _report(folder, sizes, missing, digest, time.perf_counter() - began)
+
+
+class _Meter:
+    """Counts samples and tells the caller's `progress`, at most ten times a second and always at the end."""
+
+    def __init__(self, tell: Callable[[GenerationProgress], None] | None, total: int, skipped: int) -> None:
+        self.tell, self.total, self.skipped = tell, total, skipped
+        self.done = 0
+        self.began = time.perf_counter()
+        self.told = 0.0
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        now = time.perf_counter()
+        finished = self.done + self.skipped >= self.total
+        if self.tell is not None and (finished or now - self.told >= 0.1):
+            self.told = now
+            self.tell(GenerationProgress(self.done, self.total, self.skipped, now - self.began))
+
+
+def _run(
+    tasks: Sequence[ShardTask],
+    executor: Executor,
+    folder: DatasetFolder,
+    meter: _Meter,
+    give_up: Callable[[], None],
+    helpers: int | None = None,
+) -> None:
+    """Run the tasks on `executor`; with `helpers` this process makes shards too, without waiting for them to start.
+
+    Finished shards are put in by this process, which alone renames and writes the manifest: so a worker that outlives
+    its parent cannot put a shard in behind the back of the next run.
+    """
+    queue, waiting = deque(tasks), dict[Future[FinishedShard], Shard]()
+    helped = False
+
+    def submit() -> None:
+        # A helper that has started gets one shard ahead, so that it need not wait for this process to notice.
+        limit = len(tasks) if helpers is None else helpers * (2 if helped else 1)
+        while queue and len(waiting) < limit:
+            task = queue.pop()
+            waiting[executor.submit(make_shard_in_worker, task)] = task.shard
+
+    def collect(timeout: float) -> None:
+        nonlocal helped
+        for future in wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED).done:
+            finished = future.result()
+            del waiting[future]
+            folder.accept(finished.temporary, finished.record)
+            meter.advance(finished.record.stop - finished.record.start)
+            helped = True
+        submit()
+
+    def on_sample() -> None:
+        meter.advance()
+        collect(0.0)
+
+    try:
+        submit()
+        while queue or waiting:
+            if queue:
+                mine = make_shard(queue.popleft(), on_sample=on_sample)
+                folder.accept(mine.temporary, mine.record)
+            else:
+                collect(1.0)
+    except BaseException as error:
+        give_up()
+        for future in waiting:
+            future.cancel()
+        _salvage(waiting, folder)
+        if isinstance(error, BrokenProcessPool):
+            raise InputError(
+                "a worker process was killed, most likely for lack of memory: run the same command again with fewer "
+                "workers or a smaller shard_size (finished shards are kept)"
+            ) from error
+        raise
+
+
+def _salvage(waiting: Mapping[Future[FinishedShard], Shard], folder: DatasetFolder) -> None:
+    """Put in what the other workers have finished meanwhile; a shard given up or failed leaves nothing behind."""
+    wait([future for future in waiting if not future.cancelled()], timeout=60.0)
+    for future in waiting:
+        if future.done() and not future.cancelled() and future.exception() is None:
+            finished = future.result()
+            if finished.temporary.exists():
+                folder.accept(finished.temporary, finished.record)
+
+
+_parent_gave_up: Callable[[], bool] | None = None  # set in own workers
+
+
+def make_shard_in_worker(task: ShardTask) -> FinishedShard:
+    """As :func:`~.certified_shard.make_shard`, given up between two samples when the parent says so."""
+    return make_shard(task, cancelled=_parent_gave_up)
+
+
+def _start_worker(stop: Any) -> None:
+    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it, even if that was killed."""
+    global _parent_gave_up
+    _parent_gave_up = stop.is_set
+    with suppress(ValueError):  # not the main thread: nothing to set up
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait_for_handles([sentinel])
+    os._exit(1)
+
+
+@contextmanager
+def _own_pool(workers: int) -> Iterator[tuple[Executor, Any]]:
+    context = multiprocessing.get_context("spawn")  # fork would copy locks and threads of numerical libraries
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
+    try:
+        yield pool, stop
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bytes_per_sample(problem: Problem, dtype: str) -> int:
+    """Room a sample takes without compression, from one that is drawn but not solved."""
+    parameters = problem.sample(sample_generator(0, problem.name, 0))
+    fields = problem.fields(parameters, np.zeros(problem.system(parameters).rhs.size))
+    numbers = sum(f.values.size for f in fields.values() if f.role != "constant")
+    return numbers * np.dtype(dtype).itemsize + 1024  # and its provenance
+
+
+def _report(
+    folder: DatasetFolder, sizes: Mapping[str, int], missing: Sequence[Shard], digest: str, seconds: float
+) -> GenerationReport:
+    records = list(folder.records.values())
+    made = {s.path(folder.name) for s in missing}
+    computed = sum(len(s) for s in missing)
+    total = sum(sizes.values())
+    phases = {
+        phase: sum(r.seconds[phase] for r in records if r.file in made) for phase in ("sampling", "solving", "writing")
+    }
+    iterations = sum((r.iterations_mean or 0.0) * (r.stop - r.start) for r in records)
+    return GenerationReport(
+        folder=str(folder.folder),
+        splits={split: size for split, size in sizes.items() if size},
+        samples=total,
+        computed=computed,
+        skipped=total - computed,
+        shards_computed=len(missing),
+        shards_skipped=len(records) - len(missing),
+        residual_max=max(r.residual_max or 0.0 for r in records),
+        iterations_mean=iterations / total,
+        seconds={**phases, "total": seconds},
+        samples_per_second=computed / seconds if computed else 0.0,
+        content_digest=digest,
+        bytes=sum(r.size for r in records),
+    )

@@ -1,0 +1,123 @@
+"""The contract of a problem: what every PDE of the zoo gives to generation, verification and the solvers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from resolvent.solvers import SolveResult
+
+from .arguments import grid_shape
+from .grids import cell_centres
+from .solver_choice import SolverSpec
+
+__all__ = ["Field", "LinearSystem", "Problem", "Role"]
+
+Role = Literal["input", "output", "constant", "auxiliary"]
+
+
+class LinearSystem(NamedTuple):
+    """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on."""
+
+    operator: Any
+    rhs: np.ndarray
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One stored field of a sample.
+
+    Parameters
+    ----------
+    values : ndarray
+        On the grid of the problem, indexed [x, y, …].
+    units : str
+        '1' where the problem is non-dimensional.
+    description : str
+    role : {'input', 'output', 'constant', 'auxiliary'}
+        'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate alone.
+    """
+
+    values: np.ndarray
+    units: str
+    description: str
+    role: Role
+
+
+class Problem(ABC):
+    """A steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.
+
+    A subclass is one PDE in one file. Its class docstring states the equation, domain, boundary conditions, parameter
+    distribution, scheme and order, stability, values that work, and the reference. Instances hold settings only, can be
+    pickled, and give the same sample for the same generator on every machine with the same numerical libraries.
+
+    Attributes
+    ----------
+    name : str
+        The key in ``PROBLEMS``; it enters the seed of every sample, so it must not change.
+    shape : tuple of int
+        Cells along each axis.
+    """
+
+    name: ClassVar[str]
+    ndim: ClassVar[int] = 2
+    boundary: ClassVar[str] = "wall"  # The Well's word: 'wall', 'open' or 'periodic'
+
+    def __init__(self, resolution: Any) -> None:
+        self.shape = grid_shape(resolution, self.ndim)
+
+    @property
+    def resolution(self) -> tuple[int, ...]:
+        """Cells along each axis."""
+        return self.shape
+
+    @property
+    def axes(self) -> tuple[np.ndarray, ...]:
+        """Cell centres along each axis."""
+        return tuple(cell_centres(n) for n in self.shape)
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON values: ``type(self)(**settings)`` rebuilds the problem."""
+
+    def scalars(self) -> dict[str, float]:
+        """Numbers that define the distribution, stored as The Well's scalars. None by default."""
+        return {}
+
+    @property
+    def default_solver(self) -> SolverSpec:
+        """The solver that generation uses unless told otherwise."""
+        return SolverSpec()
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw the parameters of one sample from `rng` alone."""
+
+    @abstractmethod
+    def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+        """Discretise: the linear system of one sample. Also takes parameters that `sample` never draws."""
+
+    def solve(self, parameters: Mapping[str, Any], solver: SolverSpec | None = None) -> SolveResult:
+        """Solve one sample with `solver` (the default solver if None)."""
+        system = self.system(parameters)
+        return (solver or self.default_solver).solve(system.operator, system.rhs)
+
+    @abstractmethod
+    def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
+        """What is stored of one sample; `solution` is the solver's x, of shape (n,)."""
+
+    @abstractmethod
+    def residual(self, fields: Mapping[str, np.ndarray]) -> float:
+        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone."""
+
+    @abstractmethod
+    def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
+        """Bound on what storing the fields in `dtype` can add to :meth:`residual`, from the stored arrays alone."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings().items())})"

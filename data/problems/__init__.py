@@ -1,0 +1,36 @@
+"""The problem zoo: one PDE, one file. ``PROBLEMS`` lists them all; the contract tests run each entry."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..arguments import one_of
+from ..problem import Problem
+from .darcy import Darcy
+from .poisson import Poisson
+
+__all__ = ["PROBLEMS", "Darcy", "Poisson", "make_problem"]
+
+PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson)}
+"""Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
+
+
+def make_problem(name: str, **settings: Any) -> Problem:
+    """Build a problem from the zoo.
+
+    Raises
+    ------
+    InputError
+        For an unknown problem or setting (with the nearest known one), or a value out of range.
+
+    Examples
+    --------
+    >>> make_problem("darcy", resolution=32, medium="lognormal").shape
+    (32, 32)
+    """
+    cls = PROBLEMS[one_of(name, PROBLEMS, "problem")]
+    known = list(inspect.signature(cls).parameters)
+    for key in settings:
+        one_of(key, known, f"setting of problem {name}")
+    return cls(**settings)

@@ -1,0 +1,88 @@
+"""Which solver, with which settings, as plain values that a file can hold."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, SolveResult
+
+from .arguments import one_of
+
+__all__ = ["SolverSpec"]
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """A solver and a preconditioner by name, with their settings.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``resolvent.solvers.SOLVERS``.
+    settings : mapping
+        Keyword arguments of the solver: ``rtol``, ``maxiter``, …
+    preconditioner : str or None
+        A key of ``resolvent.solvers.PRECONDITIONERS``.
+    preconditioner_settings : mapping
+        Keyword arguments of its ``setup``.
+
+    Notes
+    -----
+    The preconditioner is set up afresh for every system. Carrying one over (``update``) would make a sample depend on
+    the samples solved before it, and so on the sharding.
+    """
+
+    name: str = "cg"
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"rtol": 1e-10})
+    preconditioner: str | None = "fast_poisson"
+    preconditioner_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of(self.name, SOLVERS, "solver")
+        if self.preconditioner is not None:
+            one_of(self.preconditioner, PRECONDITIONERS, "preconditioner")
+        accepted = set(inspect.signature(SOLVERS[self.name]).parameters) - {"A", "b", "M", "x0", "callback"}
+        for key in self.settings:
+            one_of(key, accepted, f"setting of solver {self.name}")
+        rtol = self.settings.get("rtol", 1e-10)
+        if isinstance(rtol, bool) or not isinstance(rtol, (int, float)) or not (0.0 < rtol < 1.0):
+            raise InputError(f"solver rtol is {rtol!r}: expected a number between 0 and 1, such as 1e-10")
+        object.__setattr__(self, "settings", {**self.settings, "rtol": float(rtol)})
+        object.__setattr__(self, "preconditioner_settings", dict(self.preconditioner_settings))
+
+    @property
+    def rtol(self) -> float:
+        """The relative tolerance, on the true residual."""
+        return float(self.settings["rtol"])
+
+    def solve(
+        self, operator: Any, rhs: np.ndarray, x0: np.ndarray | None = None, rtol: float | None = None
+    ) -> SolveResult:
+        """Set up the preconditioner, solve ``operator @ x = rhs``."""
+        settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        if self.preconditioner is None:
+            return SOLVERS[self.name](operator, rhs, x0, **settings)
+        preconditioner = PRECONDITIONERS[self.preconditioner].setup(operator, **self.preconditioner_settings)
+        return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; :meth:`from_dict` inverts."""
+        return {
+            "name": self.name,
+            "settings": dict(self.settings),
+            "preconditioner": self.preconditioner,
+            "preconditioner_settings": dict(self.preconditioner_settings),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SolverSpec:
+        """Rebuild from :meth:`to_dict`, or from any mapping with some of its keys."""
+        known = ("name", "settings", "preconditioner", "preconditioner_settings")
+        for key in values:
+            one_of(key, known, "key of a solver")
+        return cls(**values)

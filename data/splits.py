@@ -1,0 +1,92 @@
+"""How samples are divided into train, valid and test, and these into shards."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resolvent.solvers import InputError
+
+from .arguments import nonnegative_integer, one_of, positive_integer
+
+__all__ = ["SPLITS", "Shard", "plan_shards", "split_sizes"]
+
+SPLITS = ("train", "valid", "test")
+"""The Well's names of the splits, in the order in which they take consecutive sample indices."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Samples `start` to `stop` − 1 (indices over the whole dataset), kept in one file of one split."""
+
+    split: str
+    number: int
+    start: int
+    stop: int
+
+    def path(self, name: str) -> str:
+        """Path of the file under the dataset's folder, with forward slashes."""
+        return f"data/{self.split}/{name}_{self.number:05d}.hdf5"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]) -> dict[str, int]:
+    """Samples in each split.
+
+    Parameters
+    ----------
+    samples : int or None
+        The total; may be left out where `splits` gives the sizes.
+    splits : mapping or three fractions
+        ``{'train': 480, 'valid': 60, 'test': 60}``, or the fractions of train, valid and test, which sum to 1: valid
+        and test are rounded to the nearest integer, train gets the rest.
+
+    Raises
+    ------
+    InputError
+        For no samples at all, unknown splits, sizes that do not sum to `samples`, fractions that do not sum to 1.
+    """
+    if isinstance(splits, Mapping):
+        for key in splits:
+            one_of(key, SPLITS, "split")
+        sizes = {key: nonnegative_integer(splits.get(key, 0), f"size of split {key}") for key in SPLITS}
+        total = sum(sizes.values())
+        if samples is not None and positive_integer(samples, "samples") != total:
+            raise InputError(
+                f"samples is {samples} but the splits sum to {total}: leave samples out or make them agree"
+            )
+        if total == 0:
+            raise InputError("the splits hold no samples: give at least one split a size of 1 or more")
+        return sizes
+    if samples is None:
+        raise InputError("samples is missing: give a number of samples, or splits with sizes")
+    total = positive_integer(samples, "samples")
+    fractions = [_fraction(value) for value in splits]
+    if len(fractions) != 3 or abs(sum(fractions) - 1.0) > 1e-9:
+        raise InputError(f"splits {tuple(splits)}: expected three fractions (train, valid, test) that sum to 1")
+    valid, test = (round(total * fraction) for fraction in fractions[1:])
+    if valid + test > total:
+        test = total - valid
+    return {"train": total - valid - test, "valid": valid, "test": test}
+
+
+def _fraction(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise InputError(f"split fraction {value!r}: expected a number from 0 to 1")
+    return float(value)
+
+
+def plan_shards(sizes: Mapping[str, int], shard_size: int, first: int = 0) -> list[Shard]:
+    """Consecutive ranges of at most `shard_size` samples; the splits follow one another from index `first`."""
+    shard_size = positive_integer(shard_size, "shard_size")
+    shards, start = [], first
+    for split in SPLITS:
+        end = start + sizes.get(split, 0)
+        bounds = [*range(start, end, shard_size), end]
+        shards += [Shard(split, number, a, b) for number, (a, b) in enumerate(itertools.pairwise(bounds))]
+        start = end
+    return shards

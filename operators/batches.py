@@ -1,0 +1,180 @@
+"""Samples to tensors: in memory or streamed, in an order that depends on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from resolvent.solvers import InputError
+
+__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "rank_share"]
+
+_CHUNK = 64  # samples read at a time
+
+
+class GridDataset(Protocol):
+    """What training and evaluation ask of a dataset; `resolvent.data.Dataset` is one."""
+
+    splits: dict[str, int]
+    input_fields: list[str]
+    output_fields: list[str]
+    resolution: tuple[int, ...]
+    config: dict[str, Any]
+
+    def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split."""
+        ...
+
+
+def split_size(dataset: GridDataset, split: str) -> int:
+    """Return the number of samples of a split, or raise InputError if there are none."""
+    size = dataset.splits.get(split, 0)
+    if size < 1:
+        raise InputError(
+            f"the dataset has no samples in its {split} split (it has {dict(dataset.splits)}); generate it with some"
+        )
+    return size
+
+
+def chunks(dataset: GridDataset, split: str, size: int = _CHUNK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield a split's arrays in order, `size` samples at a time."""
+    count = split_size(dataset, split)
+    for start in range(0, count, size):
+        yield dataset.arrays(split, start, min(start + size, count))
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of `count` samples in an epoch: a permutation that depends on (seed, epoch) alone."""
+    return np.random.default_rng(np.random.SeedSequence((seed, epoch))).permutation(count)
+
+
+def rank_share(order: np.ndarray, rank: int, ranks: int) -> np.ndarray:
+    """Return the samples of one of `ranks` processes, as many for each: the first ones come twice to fill up."""
+    padded = np.resize(order, math.ceil(len(order) / ranks) * ranks)
+    return padded[rank::ranks]
+
+
+class Batches:
+    """Batches of one split as tensors on a device.
+
+    In memory, the split is read once and stays as two tensors, on the device itself if they take less than a quarter of
+    its memory. Streamed, each sample is read when it is due, by `workers` processes that open the files for themselves.
+
+    Parameters
+    ----------
+    dataset : GridDataset
+    split : str
+    device : torch.device
+    dtype : torch.dtype
+    in_memory : bool, optional
+        By default, whether the split takes less than a quarter of the free memory.
+    workers : int, default 0
+        Reading processes, if streamed.
+    """
+
+    def __init__(
+        self,
+        dataset: GridDataset,
+        split: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        in_memory: bool | None = None,
+        workers: int = 0,
+    ) -> None:
+        self.dataset, self.split, self.device, self.dtype, self.workers = dataset, split, device, dtype, workers
+        self.count = split_size(dataset, split)
+        first = dataset.arrays(split, 0, 1)
+        size = self.count * sum(a.size for a in first) * torch.empty((), dtype=dtype).element_size()
+        self.in_memory = size < free_memory() / 4 if in_memory is None else in_memory
+        self._tensors: tuple[Tensor, Tensor] | None = None
+        if self.in_memory:
+            self._tensors = self._load(first)
+            if device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] / 4:
+                self._tensors = (self._tensors[0].to(device), self._tensors[1].to(device))
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (inputs, outputs) of the samples in `order`, `batch_size` at a time; the last batch may be smaller."""
+        parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        if self._tensors is not None:
+            inputs, outputs = self._tensors
+            for part in parts:
+                index = torch.from_numpy(np.ascontiguousarray(part)).to(inputs.device)
+                yield self._place(inputs[index]), self._place(outputs[index])
+            return
+        loader = DataLoader(
+            _Samples(self.dataset, self.split, self.dtype),
+            batch_sampler=_FixedBatches(parts),
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+        )
+        for inputs, outputs in loader:
+            yield self._place(inputs), self._place(outputs)
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+    def _load(self, first: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
+        inputs, outputs = (torch.empty((self.count, *a.shape[1:]), dtype=self.dtype) for a in first)
+        start = 0
+        for some_inputs, some_outputs in chunks(self.dataset, self.split):
+            stop = start + len(some_inputs)
+            inputs[start:stop], outputs[start:stop] = torch.tensor(some_inputs), torch.tensor(some_outputs)
+            start = stop
+        return inputs, outputs
+
+
+class _Samples(TorchDataset[tuple[Tensor, Tensor]]):
+    """One sample at a time; picklable when the dataset is."""
+
+    def __init__(self, dataset: GridDataset, split: str, dtype: torch.dtype) -> None:
+        self.dataset, self.split, self.dtype = dataset, split, dtype
+
+    def __len__(self) -> int:
+        return self.dataset.splits[self.split]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        inputs, outputs = self.dataset.arrays(self.split, index, index + 1)
+        return torch.tensor(inputs[0], dtype=self.dtype), torch.tensor(outputs[0], dtype=self.dtype)
+
+
+class _FixedBatches:
+    """A batch sampler over batches known beforehand."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self.parts = [part.tolist() for part in parts]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
+def free_memory() -> float:
+    """Return the bytes of memory that can be had now: of the machine, or of the control group if that holds fewer."""
+    free = float("inf")
+    for limit, usage in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            with open(limit, encoding="ascii") as most, open(usage, encoding="ascii") as used:
+                free = min(free, float(int(most.read()) - int(used.read())))
+        except (OSError, ValueError):  # no such control group, or no limit ("max")
+            continue
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = next(line for line in file if line.startswith("MemAvailable:"))
+        return min(free, 1024.0 * float(available.split()[1]))
+    except (OSError, StopIteration):  # not Linux
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else float("inf")
+        return min(free, pages / 2.0)

@@ -1,0 +1,73 @@
+"""Where a run computes: devices, processes and threads, by Lightning Fabric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from resolvent.solvers import InputError
+
+from .allocator import keep_freed_memory
+from .train_settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["cpu_threads", "start_fabric", "sum_over_processes"]
+
+
+def start_fabric(settings: TrainSettings) -> Fabric:
+    """Return Fabric on the devices that the settings name; with several, one process each, data parallel.
+
+    Raises
+    ------
+    InputError
+        If the devices are not there, or cannot compute in the precision asked for.
+    """
+    accelerator = settings.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator in ("cuda", "gpu") and torch.cuda.device_count() < settings.devices:
+        raise InputError(
+            f"accelerator={accelerator} with devices={settings.devices} needs as many CUDA devices and PyTorch sees "
+            f"{torch.cuda.device_count()}; set accelerator=cpu, or install a CUDA build of PyTorch"
+        )
+    if accelerator == "mps" and not torch.backends.mps.is_available():
+        raise InputError("accelerator=mps is not available on this machine; set accelerator=auto")
+    if accelerator == "cpu" and settings.precision == "16-mixed":
+        raise InputError("precision=16-mixed needs a GPU; on a CPU set precision=bf16-mixed or 32-true")
+    # In double precision model and data are float64 themselves: Fabric's own plugin would round outputs to float32.
+    precision: Any = "32-true" if settings.precision == "64-true" else settings.precision
+    strategy = "ddp" if settings.devices > 1 else "auto"
+    from lightning_fabric import Fabric  # here, because it takes longer to import than all the rest of the operators
+
+    fabric = Fabric(accelerator=accelerator, devices=settings.devices, strategy=strategy, precision=precision)
+    fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
+    return fabric
+
+
+def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes, the same in each."""
+    if fabric.world_size == 1:
+        return values
+    total = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
+    assert isinstance(total, Tensor)
+    return total
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Compute with `count` CPU threads inside; None leaves them as they are."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

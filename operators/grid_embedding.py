@@ -1,0 +1,32 @@
+"""Where the values of a grid stand: coordinates as extra input channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["cell_centre_coordinates", "embed_position"]
+
+
+def cell_centre_coordinates(shape: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return the coordinates of the cell centres of a box, scaled to [−1, 1] along each axis.
+
+    Cell i of n has its centre at (i + ½)/n of the axis, so at 2(i + ½)/n − 1 here. The domain's ends are ±1 at every
+    resolution and are never grid points themselves: that is what makes a point of the domain carry the same coordinate
+    on every grid (``linspace(0, 1, n)`` on cell-centred data shifts it by up to half a cell, differently for each n).
+
+    Returns
+    -------
+    Tensor, shape (ndim, *shape)
+    """
+    axes = [(2.0 * torch.arange(n, device=device, dtype=torch.float64) + 1.0) / n - 1.0 for n in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).to(dtype)
+
+
+def embed_position(inputs: Tensor) -> Tensor:
+    """Append the cell-centre coordinates: (batch, channel, *space) → (batch, channel + ndim, *space)."""
+    space = inputs.shape[2:]
+    coordinates = cell_centre_coordinates(space, device=inputs.device, dtype=inputs.dtype)
+    return torch.cat((inputs, coordinates.expand(inputs.shape[0], *coordinates.shape)), dim=1)

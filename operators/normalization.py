@@ -1,0 +1,144 @@
+"""Physical units outside, order one inside: channel statistics kept in the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resolvent.solvers import InputError
+
+from .operator import Operator
+
+__all__ = ["ChannelStatistics", "NormalizedOperator", "channel_statistics"]
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of each channel, over samples and space.
+
+    Attributes
+    ----------
+    input_mean, input_std : ndarray, shape (in_channels,)
+    output_mean, output_std : ndarray, shape (out_channels,)
+    """
+
+    input_mean: np.ndarray
+    input_std: np.ndarray
+    output_mean: np.ndarray
+    output_std: np.ndarray
+
+
+def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> ChannelStatistics:
+    """Return the statistics of (inputs, outputs) pairs of shape (samples, channels, *space).
+
+    One pass in float64; the partial sums of squares are taken about each batch's own mean and joined by Chan's formula,
+    so that a field such as 1e5 ± 1 keeps its digits. One number a channel, not one a grid point: the statistics then
+    hold at every resolution.
+
+    Raises
+    ------
+    InputError
+        For no samples, or values that are not finite.
+    """
+    moments: list[_Moments] = []
+    for pair in batches:
+        moments = moments or [_Moments(), _Moments()]
+        for moment, values, what in zip(moments, pair, ("inputs", "outputs"), strict=True):
+            moment.add(values, what)
+    if not moments or not moments[0].count:
+        raise InputError("there are no samples to take statistics of; expected at least one in the training split")
+    inputs, outputs = moments
+    return ChannelStatistics(inputs.mean, inputs.std, outputs.mean, outputs.std)
+
+
+class _Moments:
+    """Running mean and sum of squared deviations of each channel (Chan, Golub, LeVeque 1979)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: np.ndarray = np.zeros(0)
+        self.squares: np.ndarray = np.zeros(0)
+
+    def add(self, values: np.ndarray, what: str) -> None:
+        channels = np.moveaxis(np.asarray(values, dtype=np.float64), 1, 0).reshape(values.shape[1], -1)
+        if not np.isfinite(channels).all():
+            raise InputError(
+                f"the training {what} hold NaN or infinite values; generate the data again or remove those samples"
+            )
+        count, mean = channels.shape[1], channels.mean(axis=1)
+        squares = np.square(channels - mean[:, None]).sum(axis=1)
+        if self.count:
+            shift, total = mean - self.mean, self.count + count
+            squares = self.squares + squares + shift**2 * (self.count * count / total)
+            mean = self.mean + shift * (count / total)
+        self.count, self.mean, self.squares = self.count + count, mean, squares
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation; 1 for a channel that is constant up to rounding, which is then only shifted."""
+        std = np.sqrt(self.squares / self.count)
+        return np.where(std > 1e-12 * np.abs(self.mean), std, 1.0)
+
+
+class NormalizedOperator(Operator):
+    """An operator in physical units: u = s_u·G((a − m_a)/s_a) + m_u, with one mean m and deviation s a channel.
+
+    The statistics are buffers: they move, save and load with the weights, and the caller never normalises anything.
+
+    Parameters
+    ----------
+    operator : Operator
+        The network G.
+    statistics : ChannelStatistics, optional
+        Without it the map starts as the identity around G (as `load_operator` needs).
+
+    Raises
+    ------
+    InputError
+        If the statistics have another number of channels than the operator.
+    """
+
+    name = "normalized"
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+
+    def __init__(self, operator: Operator, statistics: ChannelStatistics | None = None) -> None:
+        super().__init__(operator.in_channels, operator.out_channels, operator.ndim)
+        self.operator = operator
+        dtype = operator.parameter_dtype()
+        for side, channels in (("input", operator.in_channels), ("output", operator.out_channels)):
+            for moment, neutral in (("mean", torch.zeros), ("std", torch.ones)):
+                values = neutral(channels, dtype=dtype)
+                if statistics is not None:
+                    given = np.asarray(getattr(statistics, f"{side}_{moment}"))
+                    if given.shape != (channels,):
+                        raise InputError(
+                            f"the {side} statistics have {given.size} channels and {operator.name} has {channels}: "
+                            f"build the operator with {side[:-3]}_channels={given.size}"
+                        )
+                    values = torch.as_tensor(given, dtype=dtype)
+                self.register_buffer(f"{side}_{moment}", values)
+
+    @property
+    def resolution_free(self) -> bool:  # type: ignore[override]
+        """As the network: one number a channel holds on every grid."""
+        return self.operator.resolution_free
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor arguments of the network."""
+        return self.operator.arguments()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.check_inputs(inputs)
+        broadcast = (1, -1, *(1,) * self.ndim)
+        scaled = (inputs - self.input_mean.view(broadcast)) / self.input_std.view(broadcast)
+        outputs = self.operator(scaled).to(self.output_mean.dtype)
+        return outputs * self.output_std.view(broadcast) + self.output_mean.view(broadcast)

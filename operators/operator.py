@@ -1,0 +1,76 @@
+"""The contract of a neural operator on grids."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from resolvent.data.arguments import positive_integer
+from resolvent.solvers import InputError
+
+__all__ = ["Operator"]
+
+
+class Operator(nn.Module, ABC):
+    """A learned map between functions, a ↦ u, given by their values on a grid.
+
+    ``forward`` takes a tensor of shape ``(batch, in_channels, *space)`` and returns ``(batch, out_channels, *space)``
+    on the same grid. A subclass passes plain constructor arguments, keeps them readable through `arguments`, and is
+    listed once in ``OPERATORS``; the contract tests, saving and the command line then know it.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Fields in and out.
+    ndim : int
+        Space dimensions, 1, 2 or 3.
+
+    Raises
+    ------
+    InputError
+        For sizes below one or a dimension other than 1, 2 or 3.
+    """
+
+    name: ClassVar[str]
+    #: True where the same weights are the same map on every grid, up to the error of quadrature.
+    resolution_free: ClassVar[bool]
+
+    def __init__(self, in_channels: int, out_channels: int, ndim: int) -> None:
+        super().__init__()
+        if ndim not in (1, 2, 3):
+            raise InputError(f"ndim={ndim!r} is not a dimension operators take; expected 1, 2 or 3")
+        self.in_channels = positive_integer(in_channels, "in_channels")
+        self.out_channels = positive_integer(out_channels, "out_channels")
+        self.ndim = int(ndim)
+
+    @abstractmethod
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor arguments as JSON-able values: ``type(self)(**arguments)`` is the same network."""
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
+
+    def check_inputs(self, inputs: Tensor) -> None:
+        """Raise InputError unless `inputs` has the shape and a real floating dtype that `forward` takes."""
+        expected = f"(batch, {self.in_channels}{', n' * self.ndim})"
+        if inputs.ndim != self.ndim + 2 or inputs.shape[1] != self.in_channels or 0 in inputs.shape[2:]:
+            raise InputError(
+                f"{self.name} got inputs of shape {tuple(inputs.shape)}; expected {expected}: "
+                "add the batch and channel axes, or build the operator with these in_channels and ndim"
+            )
+        if not inputs.dtype.is_floating_point:
+            raise InputError(
+                f"{self.name} got inputs of dtype {inputs.dtype}; expected a real floating dtype: convert them"
+            )
+
+    def parameter_count(self) -> int:
+        """Return the number of trainable real numbers."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def parameter_dtype(self) -> torch.dtype:
+        """Return the dtype of the weights, which inputs are to have."""
+        return next(self.parameters()).dtype

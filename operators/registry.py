@@ -1,0 +1,50 @@
+"""The operators by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+from resolvent.data.arguments import one_of
+from resolvent.solvers import InputError
+
+from .fno import FNO
+from .operator import Operator
+
+__all__ = ["OPERATORS", "build_operator"]
+
+#: Every operator; the contract tests run over this dictionary.
+OPERATORS: dict[str, type[Operator]] = {FNO.name: FNO}
+
+
+def build_operator(name: str, *, seed: int | None = None, **arguments: Any) -> Operator:
+    """Build an operator by name from plain constructor arguments.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``OPERATORS``.
+    seed : int, optional
+        Seed of the initial weights; the global generator is left as it was. Without it the weights come from the
+        global generator.
+    **arguments
+        The constructor's arguments.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or argument (with the nearest one), a missing argument, or values out of range.
+    """
+    constructor = OPERATORS[one_of(name, OPERATORS, "operator")]
+    accepted = inspect.signature(constructor).parameters
+    for key in arguments:
+        one_of(key, accepted, f"argument of operator {name}")
+    missing = [key for key, p in accepted.items() if p.default is inspect.Parameter.empty and key not in arguments]
+    if missing:
+        raise InputError(f"operator {name} needs {', '.join(missing)}; give it as an argument")
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return constructor(**arguments)

@@ -1,0 +1,52 @@
+"""Learning rates as pure functions of the step, so that there is no scheduler state to save, restore or get wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+__all__ = ["SCHEDULERS", "constant", "cosine", "onecycle", "step_decay"]
+
+ONECYCLE_START, ONECYCLE_END = 1 / 25, 1e-4  # of the largest rate, at the first and at the last step
+
+
+def onecycle(progress: float, warmup: float) -> float:
+    """Rise along a half cosine from 1/25 to 1 during `warmup` of the run, then fall along one to 10⁻⁴.
+
+    Reference: Smith, Topin, "Super-convergence", 2018, with cosine annealing.
+    """
+    if progress < warmup:
+        return ONECYCLE_START + (1.0 - ONECYCLE_START) * _half_cosine(progress / warmup)
+    return 1.0 - (1.0 - ONECYCLE_END) * _half_cosine((progress - warmup) / max(1.0 - warmup, 1e-12))
+
+
+def cosine(progress: float, warmup: float) -> float:
+    """Rise linearly during `warmup` of the run, then fall along a half cosine to zero."""
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    return 1.0 - _half_cosine((progress - warmup) / max(1.0 - warmup, 1e-12))
+
+
+def constant(progress: float, warmup: float) -> float:
+    """One."""
+    return 1.0
+
+
+def step_decay(epoch: int, step_epochs: int, step_factor: float) -> float:
+    """`step_factor` to the number of whole `step_epochs` gone by."""
+    return step_factor ** (epoch // step_epochs)
+
+
+#: Factors of the learning rate as functions of (fraction of all steps done, warm-up fraction). 'step' depends on the
+#: epoch instead and is `step_decay`.
+SCHEDULERS: dict[str, Callable[[float, float], float]] = {
+    "onecycle": onecycle,
+    "cosine": cosine,
+    "step": constant,
+    "constant": constant,
+}
+
+
+def _half_cosine(fraction: float) -> float:
+    """0 at 0, 1 at 1, flat at both ends."""
+    return (1.0 - math.cos(math.pi * min(fraction, 1.0))) / 2.0

@@ -1,0 +1,138 @@
+"""What a training run is: every number that changes its outcome, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from resolvent.data.arguments import one_of
+from resolvent.solvers import InputError
+
+from .losses import LOSSES
+from .schedules import SCHEDULERS
+
+__all__ = ["OPTIMIZERS", "PRECISIONS", "TrainSettings"]
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
+
+#: Settings that say how to run and not what: they may differ when a run is resumed.
+_FREE_ON_RESUME = frozenset({"resume", "threads", "accelerator", "workers", "in_memory"})
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of `train`.
+
+    Attributes
+    ----------
+    epochs : int, default 20
+    batch_size : int, default 8
+        Samples a step on each device.
+    lr : float, default 5e-3
+        The largest learning rate of the schedule.
+    weight_decay : float, default 1e-4
+    optimizer : {'adamw', 'adam', 'sgd'}, default 'adamw'
+        'sgd' has momentum 0.9.
+    scheduler : {'onecycle', 'cosine', 'step', 'constant'}, default 'onecycle'
+        See `schedules`.
+    warmup : float, default 0.3
+        Fraction of the steps in which 'onecycle' rises to `lr`, or 'cosine' warms up.
+    step_epochs, step_factor : int, float, default 100, 0.5
+        'step' multiplies the rate by `step_factor` every `step_epochs` epochs.
+    loss : {'l2', 'h1'}, default 'l2'
+        Relative, in physical units.
+    grad_clip : float, optional
+        Largest 2-norm of the gradient; none by default.
+    seed : int, default 0
+        Data order and everything random in the model; the initial weights are the caller's (`build_operator`).
+    precision : {'32-true', '64-true', 'bf16-mixed', '16-mixed'}, default '32-true'
+        '16-mixed' needs a GPU and scales the loss. Spectral transforms stay in float32 in the mixed ones.
+    accelerator : {'auto', 'cpu', 'cuda', 'gpu', 'mps'}, default 'auto'
+        'auto': CUDA if there is any, else the CPU.
+    devices : int, default 1
+        More than one: data parallel, one process a device (start them with ``torchrun``).
+    threads : int, optional
+        CPU threads of one process; PyTorch's choice by default. Another number of threads may round differently.
+    resume : bool, default True
+        Go on from ``last.ckpt`` where there is one; False starts again and replaces it.
+    in_memory : bool, optional
+        Whether the training and validation splits are held as tensors; by default if
+        each takes less than a quarter of the free memory.
+    workers : int, default 0
+        Processes that read ahead when the data are not in memory.
+
+    Raises
+    ------
+    InputError
+        For a value out of range, naming it.
+    """
+
+    epochs: int = 20
+    batch_size: int = 8
+    lr: float = 5e-3
+    weight_decay: float = 1e-4
+    optimizer: str = "adamw"
+    scheduler: str = "onecycle"
+    warmup: float = 0.3
+    step_epochs: int = 100
+    step_factor: float = 0.5
+    loss: str = "l2"
+    grad_clip: float | None = None
+    seed: int = 0
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+    resume: bool = True
+    in_memory: bool | None = None
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "step_epochs", "devices"):
+            self._check_integer(name, 1)
+        self._check_integer("seed", 0)
+        self._check_integer("workers", 0)
+        if self.threads is not None:
+            self._check_integer("threads", 1)
+        self._check_number("lr", 0.0, math.inf, low_open=True)
+        self._check_number("weight_decay", 0.0, math.inf)
+        self._check_number("warmup", 0.0, 1.0)
+        self._check_number("step_factor", 0.0, 1.0, low_open=True)
+        if self.grad_clip is not None:
+            self._check_number("grad_clip", 0.0, math.inf, low_open=True)
+        one_of(self.optimizer, OPTIMIZERS, "optimizer")
+        one_of(self.scheduler, SCHEDULERS, "scheduler")
+        one_of(self.loss, LOSSES, "loss")
+        one_of(self.precision, PRECISIONS, "precision")
+        one_of(self.accelerator, ACCELERATORS, "accelerator")
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the settings that a resumed run must share.
+
+        With a schedule that does not look ahead ('constant', 'step') the number of epochs is not one of them: such a
+        run can be lengthened.
+        """
+        free = _FREE_ON_RESUME | ({"epochs"} if self.scheduler in ("constant", "step") else set())
+        return {key: value for key, value in self.to_dict().items() if key not in free}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-able values."""
+        return asdict(self)
+
+    def _check_integer(self, name: str, low: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise InputError(f"{name}={value!r} is not usable; expected an integer of at least {low}")
+
+    def _check_number(self, name: str, low: float, high: float, *, low_open: bool = False) -> None:
+        value = getattr(self, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value < low or value > high or (low_open and value == low):
+            above = "above" if low_open else "of at least"
+            raise InputError(
+                f"{name}={value!r} is not usable; expected a number {above} {low:g}"
+                + (f" and at most {high:g}" if high < math.inf else "")
+            )

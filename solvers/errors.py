@@ -1,0 +1,9 @@
+"""The one exception for what a user can put right."""
+
+
+class InputError(ValueError):
+    """Raised for input that a user can correct.
+
+    The message is one line that names what came, what was expected and the fix; the command line prints it
+    without a traceback and exits with code 2.
+    """

@@ -1,0 +1,380 @@
+"""The driver under every iterative solver: a method supplies its recurrence, everything else happens here.
+
+A recurrence is a generator function ``recurrence(column, x, r, **settings)``. It iterates on one right-hand side from
+the iterate x with residual r = b − A x, updates both arrays in place and yields ‖r_k‖₂ after each iteration::
+
+    def steepest_descent(column, x, r):
+        while True:
+            q = column.A(r)
+            alpha = column.dot(r, r) / column.dot(r, q)
+            x += alpha * r
+            r -= alpha * q
+            yield column.norm(r)
+
+    method = Method("steepest_descent", steepest_descent)
+    result = run(method, A, b, x0, rtol=…, atol=…, maxiter=…, M=M, callback=callback)
+
+The driver checks the input, loops over columns, counts products, records the history, applies the one stopping rule on
+the recomputed residual, restarts a recurrence that has drifted from it, and names how the solve ended. A recurrence
+that returns has finished a cycle and is started again from the true residual (restarted GMRES); one that keeps x
+implicit forms it in a ``finally`` block, which runs when the driver closes the generator. A recurrence that cannot go
+on raises `Breakdown`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from .errors import InputError
+from .kinds import check_kind
+from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
+from .result import SEVERITY, SolveResult, Status
+from .stopping import EPSILON, Floor, Progress, check_tolerances
+
+_INSPECTION_INTERVAL = 50
+"""Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
+
+_SAFE_RANGE = (1e-140, 1e140)
+"""Right-hand sides of a norm outside are scaled by a power of two, so that squares of norms neither over- nor
+underflow."""
+
+
+class Breakdown(Exception):
+    """Raised by a recurrence that cannot go on; x and r must be those of the last sound iterate."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Method:
+    """A recurrence and what the driver must know of it.
+
+    Attributes
+    ----------
+    name : str
+        The solver's name in `SOLVERS` and in `ACCEPTED_KINDS`.
+    recurrence : generator function
+        See the module's docstring.
+    explicit : bool
+        Whether x and r are up to date at each yield; if not, they are once the generator is closed.
+    exact : bool
+        Whether the norms yielded are those of true residuals, with no recurrence that could drift.
+    growth : float
+        ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
+    callback : {'x', 'pr_norm'}
+        What the user's callback is handed: the iterate, or ‖r_k‖/‖b‖.
+    """
+
+    name: str
+    recurrence: Callable[..., Generator[float, None, None]]
+    explicit: bool = True
+    exact: bool = False
+    growth: float = 1e9
+    callback: Literal["x", "pr_norm"] = "x"
+
+
+class Column:
+    """What a recurrence sees of one system: the operators, the inner product and the norm.
+
+    Attributes
+    ----------
+    A : CountedOperator
+    M : callable
+        The preconditioner; the identity (its argument itself, not a copy) without one.
+    xp : array namespace
+    b : array, (n,)
+        The right-hand side.
+    budget : int
+        Iterations left to the solve when the recurrence starts.
+    """
+
+    __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "xp")
+
+    def __init__(self, A: CountedOperator, M: CountedOperator | None, xp: Any, dtype: Any) -> None:
+        self.A = A
+        self.M: Callable[[Any], Any] = M if M is not None else _identity
+        self._preconditioner = M
+        self.xp = xp
+        self.dtype = dtype
+        self.b: Any = None
+        self.budget = 0
+
+    @property
+    def preconditioned(self) -> bool:
+        return self._preconditioner is not None
+
+    def counts(self) -> tuple[int, int]:
+        """Products with A and applications of M so far."""
+        return self.A.count, 0 if self._preconditioner is None else self._preconditioner.count
+
+    def dot(self, u: Any, v: Any) -> Any:
+        """uᴴ v, real for real vectors."""
+        return self.xp.vdot(u, v)
+
+    def norm(self, u: Any) -> float:
+        """‖u‖₂."""
+        return math.sqrt(self.xp.vdot(u, u).real)
+
+
+def _identity(r: Any) -> Any:
+    return r
+
+
+def run(
+    method: Method,
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float,
+    atol: float,
+    maxiter: int | None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    **settings: Any,
+) -> SolveResult:
+    """Solve A x = b by a method, for each column of b.
+
+    Parameters are those of `cg`; `settings` go to the recurrence.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit; never for slow convergence.
+    """
+    began = time.perf_counter()
+    operator = read_operator(A)
+    n, xp = operator.n, operator.xp
+    rhs = read_vectors(b, n, "b")
+    guess = None if x0 is None else read_vectors(x0, n, "x0")
+    if guess is not None and guess.shape != rhs.shape:
+        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; they must be equal.")
+    _check_devices(xp, rhs, guess)
+    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, n)
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
+    preconditioner = None
+    if M is not None:
+        check_kind(method.name, M)
+        preconditioner = read_preconditioner(M, n)
+    dtype = np.result_type(operator.dtype, rhs.dtype)
+    if guess is not None:
+        dtype = np.result_type(dtype, guess.dtype)
+    if preconditioner is not None:
+        dtype = np.result_type(dtype, preconditioner.dtype)
+    column = Column(operator, preconditioner, xp, dtype)
+    setup_seconds = time.perf_counter() - began + float(getattr(M, "setup_seconds", 0.0))
+
+    # Overflow and invalid operations of a failing iteration show in its norms, and are reported as a status.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        floor = Floor(operator)
+        if rhs.ndim == 1:
+            solve = _ColumnSolve(method, column, floor, rhs, guess, rtol, atol, maxiter, callback)
+            result = solve.run(settings)
+            result.setup_seconds = setup_seconds
+            return result
+        columns = []
+        for j in range(rhs.shape[1]):
+            x_j = None if guess is None else guess[:, j]
+            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, rtol, atol, maxiter, callback)
+            columns.append(solve.run(settings))
+    return _combined(tuple(columns), xp, setup_seconds)
+
+
+class _ColumnSolve:
+    """One right-hand side on its way to the tolerance; all norms are of the system scaled by `scale`."""
+
+    def __init__(
+        self,
+        method: Method,
+        column: Column,
+        floor: Floor,
+        b: Any,
+        x0: Any,
+        rtol: float,
+        atol: float,
+        maxiter: int,
+        callback: Callable[[Any], Any] | None,
+    ) -> None:
+        self.began = time.perf_counter()
+        self.method, self.column, self.floor = method, column, floor
+        self.maxiter, self.callback = maxiter, callback
+        self.counts = column.counts()
+        xp, A = column.xp, column.A
+        self.scale = _power_of_two_scale(column, b)
+        b = xp.ascontiguousarray(b, dtype=column.dtype)
+        self.b = b if self.scale == 1.0 else b / self.scale
+        self.rhs_norm = column.norm(self.b)
+        self.threshold = max(rtol * self.rhs_norm, atol / self.scale)
+        # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable: no recurrence is followed further down than that.
+        self.target = max(self.threshold, EPSILON * self.rhs_norm)
+        if x0 is None or self.rhs_norm == 0.0:  # x = 0 solves A x = 0 whatever the guess was
+            self.x, self.r = xp.zeros_like(self.b), self.b.copy()
+        else:
+            self.x = xp.array(x0, dtype=column.dtype)
+            self.x /= self.scale
+            self.r = self.b - A(self.x)
+        self.residual = column.norm(self.r)
+        self.history = [self.residual]
+        self.iterations = 0
+        self.best_residual = self.residual
+        self.best_x = None if x0 is None else self.x.copy()  # None stands for zero
+
+    def run(self, settings: dict[str, Any]) -> SolveResult:
+        """Restart the recurrence from true residuals until there is a reason to end."""
+        progress = Progress(self.residual)
+        claimed, failure = False, None
+        while True:
+            if self.residual <= self.threshold:
+                return self._result(Status.CONVERGED, "")
+            if failure is not None:
+                # Near the floor, signs of small inner products are rounding's and say nothing of A or M.
+                noise = failure.status is Status.INDEFINITE and progress.claims > 0
+                return self._result(Status.STAGNATED if noise else failure.status, failure.reason)
+            if not math.isfinite(self.residual):
+                return self._result(Status.NONFINITE, "the residual is not finite")
+            if self.iterations >= self.maxiter:
+                return self._result(Status.MAXITER, "the iterations allowed are used up")
+            if self.iterations and progress.stalled(self.residual, claimed):
+                return self._result(Status.STAGNATED, "the true residual stopped falling")
+            if self.residual < self.best_residual:
+                self.best_residual, self.best_x = self.residual, self.x.copy()
+            claimed, failure = self._advance(settings)
+            self.r = self.b - self.column.A(self.x)
+            self.residual = self.history[-1] = self.column.norm(self.r)
+
+    def _advance(self, settings: dict[str, Any]) -> tuple[bool, Breakdown | None]:
+        """Follow the recurrence from (x, r); return whether its residual claims more than is true, and its failure."""
+        self.column.b = self.b
+        self.column.budget = self.maxiter - self.iterations
+        ceiling = self.method.growth * self.history[0]
+        inspected = self.residual
+        steps = self.method.recurrence(self.column, self.x, self.r, **settings)
+        try:
+            for norm in steps:
+                self.iterations += 1
+                self.history.append(norm)
+                if self.callback is not None:
+                    self._call_back(norm)
+                if norm <= self.target:
+                    return True, None
+                if not norm <= ceiling:
+                    if math.isfinite(norm):
+                        grown = f"the residual grew from {self.history[0] * self.scale:.3g} to {norm * self.scale:.3g}"
+                        return False, Breakdown(Status.DIVERGED, grown)
+                    return False, Breakdown(Status.NONFINITE, "the residual is not finite")
+                if self.iterations >= self.maxiter:
+                    return False, None
+                if self.iterations % _INSPECTION_INTERVAL == 0 and self.method.explicit:
+                    if self.method.exact:
+                        if self._flat(norm, inspected):
+                            return False, Breakdown(Status.STAGNATED, "the true residual stopped falling")
+                        inspected = norm
+                    elif norm < 0.5 * self.column.norm(self.b - self.column.A(self.x)):
+                        return True, None
+        except Breakdown as failure:
+            return False, failure
+        finally:
+            steps.close()
+        if self.column.budget == self.maxiter - self.iterations:
+            return False, Breakdown(Status.BREAKDOWN, "the recurrence made no step")
+        return False, None
+
+    def _flat(self, norm: float, before: float) -> bool:
+        """Whether a stationary iteration, whose residuals are true ones, has come to rest."""
+        if abs(norm - before) <= 1e-8 * before:
+            return True
+        return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
+
+    def _call_back(self, norm: float) -> None:
+        assert self.callback is not None
+        if self.method.callback == "pr_norm":
+            self.callback(norm / self.rhs_norm)
+        else:
+            self.callback(self.x if self.scale == 1.0 else self.x * self.scale)
+
+    def _result(self, status: Status, reason: str) -> SolveResult:
+        x, residual, scale = self.x, self.residual, self.scale
+        failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
+        if failed and not residual <= self.best_residual:
+            residual = self.best_residual
+            x = self.column.xp.zeros_like(self.b) if self.best_x is None else self.best_x
+        message = self._message(status, reason, x, residual)
+        matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
+        return SolveResult(
+            x=x if scale == 1.0 else x * scale,
+            status=status,
+            iterations=self.iterations,
+            residuals=np.asarray(self.history) * scale,
+            residual=residual * scale,
+            rhs_norm=self.rhs_norm * scale,
+            matvecs=matvecs,
+            applies=applies,
+            setup_seconds=0.0,
+            solve_seconds=time.perf_counter() - self.began,
+            message=message,
+        )
+
+    def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
+        iterations = f"{self.iterations} iteration{'' if self.iterations == 1 else 's'}"
+        relation = "≤" if status is Status.CONVERGED else ">"
+        sizes = f"{residual * self.scale:.3g} {relation} {self.threshold * self.scale:.3g}"
+        if status is Status.CONVERGED:
+            return f"converged after {iterations}: ‖b − Ax‖₂ = {sizes}."
+        if status is Status.STAGNATED:
+            floor = self.floor(x)
+            reason += f"; float64's floor ε‖A‖‖x‖ is about {floor * self.scale:.2g}, "
+            reason += "above the tolerance" if floor > self.threshold else "below the tolerance: A may be singular"
+        return f"{status} after {iterations}: ‖b − Ax‖₂ = {sizes}; {reason}. {status.advice}"
+
+
+def _power_of_two_scale(column: Column, b: Any) -> float:
+    """1, or a power of two near ‖b‖_∞ where ‖b‖₂² would over- or underflow."""
+    norm = column.norm(b)
+    if _SAFE_RANGE[0] <= norm <= _SAFE_RANGE[1]:
+        return 1.0
+    largest = float(column.xp.max(column.xp.abs(b)))
+    return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
+
+
+def _combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:
+    """One result for b of shape (n, k): the worst status, sums of costs, Frobenius norms."""
+    worst = max(columns, key=lambda column: SEVERITY.index(column.status))
+    histories = np.zeros((len(columns), max(column.residuals.size for column in columns)))
+    for row, column in zip(histories, columns, strict=True):
+        row[: column.residuals.size] = column.residuals
+        row[column.residuals.size :] = column.residuals[-1]
+    good = sum(column.converged for column in columns)
+    return SolveResult(
+        x=xp.stack([column.x for column in columns], axis=1),
+        status=worst.status,
+        iterations=max(column.iterations for column in columns),
+        residuals=np.array([math.hypot(*norms) for norms in histories.T]),
+        residual=math.hypot(*(column.residual for column in columns)),
+        rhs_norm=math.hypot(*(column.rhs_norm for column in columns)),
+        matvecs=sum(column.matvecs for column in columns),
+        applies=sum(column.applies for column in columns),
+        setup_seconds=setup_seconds,
+        solve_seconds=sum(column.solve_seconds for column in columns),
+        message=f"{good} of {len(columns)} columns converged; column {columns.index(worst)}: {worst.message}",
+        columns=columns,
+    )
+
+
+def _check_devices(xp: Any, rhs: Any, guess: Any) -> None:
+    """A, b and x0 live on one device."""
+    for name, array in (("b", rhs), ("x0", guess)):
+        if array is not None and array_namespace(array) is not xp:
+            here, there = ("CPU", "GPU") if isinstance(array, np.ndarray) else ("GPU", "CPU")
+            move = f"cupy.asarray({name})" if here == "CPU" else f"{name}.get()"
+            raise InputError(f"{name} is on the {here} but A is on the {there}: move it with {move}.")

@@ -1,0 +1,51 @@
+"""Which solver takes which kind of preconditioner."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .errors import InputError
+
+Kind = Literal["spd", "linear", "nonlinear"]
+
+#: The kinds of preconditioner that each solver takes; a solver that takes none has an empty tuple.
+ACCEPTED_KINDS: dict[str, tuple[Kind, ...]] = {
+    "cg": ("spd",),
+    "gmres": ("spd", "linear"),
+    "jacobi": (),
+    "sor": (),
+    "ssor": (),
+}
+
+
+def check_kind(solver: str, M: Any) -> None:
+    """Refuse a preconditioner whose `kind` the solver's theory does not cover.
+
+    An object without `kind` (a plain LinearOperator, an array, a callable) is taken on trust.
+
+    Raises
+    ------
+    InputError
+        Naming the kind that came, those that the solver takes and the solvers that take this one.
+    """
+    accepted = ACCEPTED_KINDS[solver]
+    if not accepted:
+        raise InputError(
+            f"{solver} takes no preconditioner, but M was given: leave M out, or use {_takers('spd')} with M."
+        )
+    kind = getattr(M, "kind", None)
+    if kind is None or kind in accepted:
+        return
+    takers = _takers(kind)
+    fix = f"use {takers}" if takers else f"no solver here takes that kind; give one of kind {_either(accepted)}"
+    raise InputError(
+        f"{solver} takes a preconditioner of kind {_either(accepted)}, but M ({type(M).__name__}) is {kind!r}: {fix}."
+    )
+
+
+def _takers(kind: str) -> str:
+    return " or ".join(name for name, kinds in ACCEPTED_KINDS.items() if kind in kinds)
+
+
+def _either(kinds: tuple[Kind, ...]) -> str:
+    return " or ".join(repr(kind) for kind in kinds)

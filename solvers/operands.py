@@ -1,0 +1,231 @@
+"""What a solve is given: checked, converted once to double precision, and counted where it is applied.
+
+NumPy and CuPy arrays go through the same code (array_api_compat); a matrix and its vectors live on one device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import scipy.sparse as sp
+
+from .errors import InputError
+from .preconditioner import Preconditioner
+
+
+class CountedOperator:
+    """A linear map on vectors of length n that counts its applications.
+
+    Attributes
+    ----------
+    matrix : array or sparse matrix, or None
+        The entries, where they are at hand.
+    count : int
+        Applications so far.
+    """
+
+    __slots__ = ("_function", "count", "dtype", "matrix", "n", "name", "xp")
+
+    def __init__(self, function: Callable[[Any], Any], n: int, dtype: Any, xp: Any, name: str, matrix: Any) -> None:
+        self._function = function
+        self.n = n
+        self.dtype = dtype
+        self.xp = xp
+        self.name = name
+        self.matrix = matrix
+        self.count = 0
+
+    def __call__(self, x: Any) -> Any:
+        """Apply the map to a vector of shape (n,)."""
+        y = self._function(x)
+        self.count += 1
+        if self.count == 1 and getattr(y, "shape", None) != (self.n,):
+            raise InputError(
+                f"{self.name} returned {_described(y)} for a vector of shape ({self.n},); "
+                f"expected an array of shape ({self.n},): mend its matvec."
+            )
+        return y
+
+
+def is_gpu(array: Any) -> bool:
+    """Whether an array or sparse matrix lives in CuPy."""
+    return type(array).__module__.partition(".")[0] in ("cupy", "cupyx")
+
+
+def read_vectors(b: Any, n: int, name: str) -> Any:
+    """Return b as a finite float64 or complex128 array of shape (n,) or (n, k), on the device where it is.
+
+    Raises
+    ------
+    InputError
+        If the shape, the dtype or a value is not fit.
+    """
+    if sp.issparse(b):
+        raise InputError(f"{name} is a sparse matrix; expected a dense array: pass {name}.toarray().")
+    if not array_api_compat.is_cupy_array(b):
+        if array_api_compat.is_array_api_obj(b) and not array_api_compat.is_numpy_array(b):
+            raise InputError(
+                f"{name} is a {type(b).__module__}.{type(b).__name__}; expected a NumPy or CuPy array: "
+                f"convert it, e.g. with numpy.asarray."
+            )
+        b = _from_nested(b, name)
+    xp = array_api_compat.array_namespace(b)
+    if b.ndim not in (1, 2) or b.shape[0] != n:
+        transposed = f": pass {name}.T" if b.ndim == 2 and b.shape[1] == n else ": its first axis must match A"
+        raise InputError(f"{name} has shape {tuple(b.shape)}; expected ({n},) or ({n}, k){transposed}.")
+    if b.ndim == 2 and b.shape[1] == 0:
+        raise InputError(f"{name} has shape {tuple(b.shape)}, no columns; expected ({n},) or ({n}, k) with k ≥ 1.")
+    b = b.astype(_double(b.dtype, name), copy=False)
+    _check_finite(xp, b, f"{name} holds", "values")
+    return b
+
+
+def read_operator(A: Any, name: str = "A") -> CountedOperator:
+    """Return A as a counted operator in double precision.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or its CuPy twin
+        Square. Entries are checked for NaN and infinity; single precision and integers are converted.
+
+    Raises
+    ------
+    InputError
+        If it is not a matrix, not square, empty, not numeric, or not finite.
+    """
+    if isinstance(A, list | tuple | np.matrix):
+        A = _from_nested(A, name)
+    shape = getattr(A, "shape", None)
+    if shape is None or isinstance(A, type) or not (_has_entries(A) or hasattr(A, "matvec")):
+        raise InputError(f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator.")
+    if len(shape) != 2 or shape[0] != shape[1]:
+        fix = "for least squares use scipy.sparse.linalg.lsqr"
+        raise InputError(f"{name} has shape {tuple(shape)}; expected a square matrix (n, n): {fix}.")
+    n = int(shape[0])
+    if n == 0:
+        raise InputError(f"{name} is empty, of shape (0, 0); expected a matrix of at least one row.")
+    xp = _namespace(A)
+    dtype = _double(getattr(A, "dtype", None) or np.float64, name)
+    if not _has_entries(A):
+        # Ours take vectors of either device as they come; SciPy's `matvec` converts them to NumPy's.
+        function = A._matvec if isinstance(A, Preconditioner) else A.matvec
+        return CountedOperator(function, n, dtype, xp, name, None)
+    if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
+        A = A.tocsr()
+    if A.dtype != dtype:
+        A = A.astype(dtype)
+    _check_finite(xp, A.data if _is_sparse(A) else A, f"{name} holds", "entries")
+    return CountedOperator(A.__matmul__, n, dtype, xp, name, A)
+
+
+def read_preconditioner(M: Any, n: int) -> CountedOperator:
+    """Return M, an approximation of A⁻¹, as a counted operator.
+
+    Takes what `read_operator` takes, and a plain callable r ↦ z.
+    """
+    if isinstance(M, str):
+        raise InputError(f"M is the string {M!r}; expected a preconditioner: pass get_preconditioner({M!r}).setup(A).")
+    if isinstance(M, type):
+        raise InputError(f"M is the class {M.__name__}; expected an instance: pass {M.__name__}.setup(A).")
+    if hasattr(M, "aspreconditioner"):
+        raise InputError(f"M is a {type(M).__name__}; expected a LinearOperator: pass M.aspreconditioner().")
+    if not hasattr(M, "shape") and callable(M):
+        return CountedOperator(M, n, np.dtype(np.float64), None, "M", None)
+    operator = read_operator(M, "M")
+    if operator.n != n:
+        raise InputError(f"M has shape ({operator.n}, {operator.n}) but A has shape ({n}, {n}); set M up for this A.")
+    return operator
+
+
+def as_csr(A: Any, solver: str) -> sp.csr_array:
+    """Return the entries of A as a CSR array of doubles with sorted indices and no duplicates; A is left as it is.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix, or an operator with `tocsr()`
+    solver : str
+        Who asks; named in errors.
+
+    Raises
+    ------
+    InputError
+        If A has no entries to give, lives on the GPU, or is not square and finite.
+    """
+    if is_gpu(A):
+        raise InputError(f"{solver} runs on the CPU, but A is a CuPy matrix: pass A.get().")
+    if hasattr(A, "tocsr"):
+        given = A.tocsr()
+    elif isinstance(A, np.ndarray | list | tuple):
+        given = A
+    elif hasattr(A, "matvec"):
+        raise InputError(
+            f"{solver} needs the entries of A, but A is a {type(A).__name__}, which only multiplies: "
+            f"pass a sparse matrix, or use cg or gmres."
+        )
+    else:
+        raise InputError(f"{solver} got a {type(A).__name__} for A; expected a sparse or dense matrix.")
+    matrix = sp.csr_array(read_operator(given).matrix)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # its index arrays may be those of A
+        matrix.sum_duplicates()
+    return matrix
+
+
+def diagonal_of(A: Any, solver: str) -> Any:
+    """Return the diagonal of A (n,), of a matrix or of an operator with `diagonal()`."""
+    if isinstance(A, list | tuple | np.matrix):
+        A = _from_nested(A, "A")
+    if hasattr(A, "diagonal"):
+        return A.diagonal()
+    raise InputError(
+        f"{solver} needs the diagonal of A, but A is a {type(A).__name__} without diagonal(): pass a matrix."
+    )
+
+
+def _double(dtype: Any, name: str) -> np.dtype:
+    """float64 or complex128 for a numeric dtype; computation and certificates are in double precision."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+        return np.dtype(np.float64)
+    if dtype.kind == "c" and dtype.itemsize <= 16:
+        return np.dtype(np.complex128)
+    fix = "convert it with .astype(float)" if dtype.kind in "bOSU" else "convert it to float64 or complex128"
+    raise InputError(f"{name} has dtype {dtype}; expected real or complex numbers up to double precision: {fix}.")
+
+
+def _from_nested(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is not an array ({error}); expected numbers in rows of equal length.") from error
+
+
+def _check_finite(xp: Any, values: Any, subject: str, noun: str) -> None:
+    finite = xp.isfinite(values)
+    if not bool(finite.all()):
+        bad = int(values.size - finite.sum())
+        raise InputError(f"{subject} {bad} {noun} that are NaN or infinite; expected finite numbers: clean it first.")
+
+
+def _is_sparse(A: Any) -> bool:
+    return sp.issparse(A) or type(A).__module__.startswith("cupyx.scipy.sparse")
+
+
+def _has_entries(A: Any) -> bool:
+    return isinstance(A, np.ndarray) or array_api_compat.is_cupy_array(A) or (_is_sparse(A) and hasattr(A, "format"))
+
+
+def _namespace(A: Any) -> Any:
+    if is_gpu(A):
+        import cupy
+
+        return array_api_compat.array_namespace(cupy.empty(0))
+    return array_api_compat.array_namespace(np.empty(0))
+
+
+def _described(y: Any) -> str:
+    shape = getattr(y, "shape", None)
+    return f"a {type(y).__name__}" if shape is None else f"an array of shape {tuple(shape)}"

@@ -1,0 +1,121 @@
+"""The contract of a preconditioner: an approximation of A⁻¹ that any Krylov method can apply."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import time
+from abc import abstractmethod
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from .errors import InputError
+from .kinds import Kind
+
+P = TypeVar("P", bound="Preconditioner")
+
+
+class Preconditioner(LinearOperator):
+    """An approximation M ≈ A⁻¹ of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
+
+    A member of this kind writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`; `setup`,
+    `update`, timing, settings' checks and the handling of shapes and of complex vectors come from here.
+
+    Attributes
+    ----------
+    name : str
+        Its name in `PRECONDITIONERS`.
+    kind : {'spd', 'linear', 'nonlinear'}
+        What M is for this A: Hermitian positive definite; linear; or neither.
+    setup_seconds : float
+        Time of the last `setup` or `update`.
+    """
+
+    name: ClassVar[str]
+    kind: Kind
+    setup_seconds: float = 0.0
+
+    @classmethod
+    def setup(cls: type[P], A: Any, **settings: Any) -> P:
+        """Build the preconditioner of A.
+
+        Parameters
+        ----------
+        A : sparse or dense matrix, or an operator that gives what the method needs (`tocsr()`, `diagonal()`)
+        **settings
+            The method's own; see the class.
+
+        Raises
+        ------
+        InputError
+            If A or a setting does not fit the method.
+        """
+        began = time.perf_counter()
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        for name in settings:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                fix = f"did you mean {close[0]!r}?" if close else f"settings are: {', '.join(known) or 'none'}."
+                raise InputError(f"preconditioner {cls.name} has no setting {name!r}; {fix}")
+        instance = cls(**settings)
+        A = _entries_of_lists(A)
+        instance._take(A)
+        instance._build(A, again=False)
+        instance.setup_seconds = time.perf_counter() - began
+        return instance
+
+    def update(self: P, A: Any) -> P:
+        """Rebuild for a matrix of the same pattern, keeping what does not depend on its values; returns self."""
+        began = time.perf_counter()
+        A = _entries_of_lists(A)
+        if tuple(getattr(A, "shape", ())) != tuple(self.shape):
+            raise InputError(
+                f"update of {self.name} got A of shape {getattr(A, 'shape', None)}; expected {tuple(self.shape)} "
+                f"as in setup: call setup for a matrix of another size."
+            )
+        self._take(A)
+        self._build(A, again=True)
+        self.setup_seconds = time.perf_counter() - began
+        return self
+
+    @abstractmethod
+    def _build(self, A: Any, again: bool) -> None:
+        """Compute what `_apply` needs and set `kind`; `again` when called by `update`."""
+
+    @abstractmethod
+    def _apply(self, r: Any) -> Any:
+        """Return M r for r of shape (n,), contiguous, of the dtype of A or, if A is complex, complex."""
+
+    def _take(self, A: Any) -> None:
+        shape = getattr(A, "shape", None)
+        if shape is None:
+            raise InputError(f"{self.name} got a {type(A).__name__} for A; expected a matrix or a LinearOperator.")
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+            raise InputError(f"{self.name} got A of shape {tuple(shape)}; expected a square matrix (n, n), n ≥ 1.")
+        dtype = np.dtype(getattr(A, "dtype", None) or np.float64)
+        LinearOperator.__init__(
+            self, np.dtype(np.complex128 if dtype.kind == "c" else np.float64), tuple(map(int, shape))
+        )
+
+    def _matvec(self, r: Any) -> Any:
+        r = r.reshape(-1)
+        if r.dtype.kind == "c" and self.dtype.kind != "c":
+            # A real linear map acts on real and imaginary parts alike.
+            return self._apply(r.real.copy()) + 1j * self._apply(r.imag.copy())
+        return self._apply(r.astype(self.dtype, copy=False))
+
+    def _matmat(self, R: Any) -> Any:
+        if isinstance(R, np.ndarray):
+            return np.stack([self._matvec(np.ascontiguousarray(column)) for column in R.T], axis=1)
+        from array_api_compat import array_namespace
+
+        return array_namespace(R).stack([self._matvec(R[:, j].copy()) for j in range(R.shape[1])], axis=1)
+
+    def _adjoint(self) -> Any:
+        return self if self.kind == "spd" else super()._adjoint()
+
+
+def _entries_of_lists(A: Any) -> Any:
+    return np.asarray(A) if isinstance(A, list | tuple | np.matrix) else A

@@ -1,0 +1,47 @@
+"""Solvers and preconditioners by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from .cg import cg
+from .errors import InputError
+from .gmres import gmres
+from .preconditioner import Preconditioner
+from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
+from .result import SolveResult
+from .stationary import jacobi, sor, ssor
+
+SOLVERS: dict[str, Callable[..., SolveResult]] = {
+    "cg": cg,
+    "gmres": gmres,
+    "jacobi": jacobi,
+    "sor": sor,
+    "ssor": ssor,
+}
+
+PRECONDITIONERS: dict[str, type[Preconditioner]] = {
+    cls.name: cls for cls in (Jacobi, SSOR, IC0, AMG, FastPoisson, Direct)
+}
+
+T = TypeVar("T")
+
+
+def get_solver(name: str) -> Callable[..., SolveResult]:
+    """Return the solver of that name; InputError with the nearest name otherwise."""
+    return _find("solver", name, SOLVERS)
+
+
+def get_preconditioner(name: str) -> type[Preconditioner]:
+    """Return the preconditioner class of that name; InputError with the nearest name otherwise."""
+    return _find("preconditioner", name, PRECONDITIONERS)
+
+
+def _find(what: str, name: str, registry: Mapping[str, T]) -> T:
+    if name in registry:
+        return registry[name]
+    close = difflib.get_close_matches(str(name), registry, 1)
+    fix = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(registry)}."
+    raise InputError(f"no {what} is called {name!r}; {fix}")

@@ -1,0 +1,149 @@
+"""What a solver hands back: how the solve ended, and the ledger of what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+
+class Status(str, Enum):
+    """How a solve ended. Members compare equal to their lower-case names; `advice` says what to do next."""
+
+    CONVERGED = "converged"
+    MAXITER = "maxiter"
+    STAGNATED = "stagnated"
+    BREAKDOWN = "breakdown"
+    INDEFINITE = "indefinite"
+    NONFINITE = "nonfinite"
+    DIVERGED = "diverged"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def advice(self) -> str:
+        """One sentence: what to do next."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.CONVERGED: "The true residual meets the tolerance; nothing to do.",
+    Status.MAXITER: "Raise maxiter, loosen rtol, or give a stronger preconditioner M.",
+    Status.STAGNATED: "Loosen rtol to what is attainable, or change the method: another M, a larger restart.",
+    Status.BREAKDOWN: "Start from another x0, or check that A and M are not singular.",
+    Status.INDEFINITE: "Use gmres, or give A and M that are Hermitian positive definite.",
+    Status.NONFINITE: "Look for overflow, NaN or a zero pivot in A or M, and rescale the system.",
+    Status.DIVERGED: "Check that A is not singular; lower omega of a stationary method, or use cg or gmres.",
+}
+
+# From the best to the worst: the status of several columns is that of the worst one.
+SEVERITY = (
+    Status.CONVERGED,
+    Status.MAXITER,
+    Status.STAGNATED,
+    Status.BREAKDOWN,
+    Status.INDEFINITE,
+    Status.DIVERGED,
+    Status.NONFINITE,
+)
+
+
+@dataclass(eq=False)
+class SolveResult:
+    """The solution of A x = b with its certificate and its costs.
+
+    Unpacks as SciPy's pair, ``x, info = result``.
+
+    Attributes
+    ----------
+    x : array, the shape of b
+        The solution, float64 or complex128: the last iterate; after `stagnated`, `diverged` and `nonfinite` the best of
+        those whose residual was recomputed.
+    status : Status
+        How the solve ended.
+    iterations : int
+        Iterations of the method; for several columns, the largest of them.
+    residuals : ndarray, (iterations + 1,)
+        ‖r_k‖₂ after k iterations, the first entry that of the initial guess. Entries at which the residual was
+        recomputed (the last iterate's always) hold ‖b − A x_k‖₂, the others the norm that the recurrence knows.
+        For several columns: the root of the sum of squares over the columns, a finished column keeping its last value.
+    residual : float
+        ‖b − A x‖₂ of the `x` returned, recomputed in float64 (Frobenius norm for several columns).
+    rhs_norm : float
+        ‖b‖₂ (Frobenius norm for several columns).
+    matvecs, applies : int
+        Products with A, and applications of M, checks of the true residual included.
+    setup_seconds : float
+        The set-up time that M reports, plus checking and converting the input of this call.
+    solve_seconds : float
+        The iteration.
+    message : str
+        One line: what happened, in numbers, and what to do next.
+    columns : tuple of SolveResult
+        One result per column when b is of shape (n, k); empty when b is of shape (n,).
+    """
+
+    x: Any
+    status: Status
+    iterations: int
+    residuals: np.ndarray
+    residual: float
+    rhs_norm: float
+    matvecs: int
+    applies: int
+    setup_seconds: float
+    solve_seconds: float
+    message: str
+    columns: tuple[SolveResult, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the recomputed residual meets the tolerance, in every column."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def info(self) -> int:
+        """0 on convergence, otherwise the iterations done (at least 1), as SciPy."""
+        return 0 if self.converged else max(1, self.iterations)
+
+    @property
+    def relative_residual(self) -> float:
+        """‖b − A x‖₂ / ‖b‖₂, of the worst column; 0 for b = 0 solved exactly, inf for b = 0 otherwise."""
+        if self.columns:
+            return max(column.relative_residual for column in self.columns)
+        if self.rhs_norm == 0.0:
+            return 0.0 if self.residual == 0.0 else float("inf")
+        return self.residual / self.rhs_norm
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.x
+        yield self.info
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ledger as a flat dict of JSON's types; no arrays, and None for what is not finite."""
+        ledger: dict[str, Any] = {
+            "status": self.status.value,
+            "converged": self.converged,
+            "info": self.info,
+            "iterations": self.iterations,
+            "residual": _finite(self.residual),
+            "relative_residual": _finite(self.relative_residual),
+            "rhs_norm": _finite(self.rhs_norm),
+            "matvecs": self.matvecs,
+            "applies": self.applies,
+            "setup_seconds": self.setup_seconds,
+            "solve_seconds": self.solve_seconds,
+            "message": self.message,
+        }
+        if self.columns:
+            ledger["columns"] = len(self.columns)
+            ledger["columns_converged"] = sum(column.converged for column in self.columns)
+        return ledger
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

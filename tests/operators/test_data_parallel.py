@@ -1,0 +1,66 @@
+"""Two processes with half the batch each take the steps of one process with the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from resolvent.operators import load_operator
+
+PROGRAM = """
+    import sys
+    import numpy as np
+    from resolvent.operators import TrainSettings, build_operator, train
+
+    class Waves:
+        splits = {"train": 16, "valid": 5}
+        input_fields, output_fields, resolution, config = ["a"], ["u"], (16,), {}
+
+        def arrays(self, split, start=None, stop=None):
+            values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 1, 16))
+            return values[start:stop], 2.0 * values[start:stop]
+
+    out, devices = sys.argv[1], int(sys.argv[2])
+    settings = TrainSettings(
+        epochs=3, batch_size=8 // devices, devices=devices, accelerator="cpu", threads=1, grad_clip=0.5
+    )
+    operator = dict(in_channels=1, out_channels=1, ndim=1, modes=3, width=4, layers=1, projection=4)
+    train(build_operator("fno", seed=0, **operator), Waves(), out, settings)
+"""
+
+
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch without gloo")
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    runs = [
+        subprocess.Popen(
+            [*start, str(program), str(tmp_path / name), devices],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for start, name, devices in (([sys.executable], "one", "1"), (launch, "two", "2"))
+    ]
+    for run in runs:
+        output, _ = run.communicate(timeout=180)
+        assert run.returncode == 0, output
+    one, two = (
+        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("one", "two")
+    )
+    assert len(one) == len(two) == 3
+    for a, b in zip(one, two, strict=True):
+        for key in ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1"):
+            assert b[key] == pytest.approx(a[key], rel=1e-4), key
+    weights = [load_operator(tmp_path / name).state_dict() for name in ("one", "two")]
+    for key, value in weights[0].items():
+        assert torch.allclose(value, weights[1][key], rtol=1e-3, atol=1e-5), key

@@ -1,0 +1,1 @@
+"""The command line: generate, verify, inspect, train, evaluate, solve, sweep, bench."""

@@ -1,0 +1,54 @@
+"""The results file of a bench: a table with the machine, the versions and the command that made it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..console import say, show, table
+from ..run_folder import RunFolder, versions, write_whole
+
+RESULTS = Path("workflows/bench/results")
+
+
+def machine() -> str:
+    """Return the processor's name and the number of cores this process may use."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return f"{name}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+
+
+def write_results(
+    folder: RunFolder,
+    name: str,
+    intro: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    notes: Sequence[str] = (),
+) -> Path:
+    """Print a table and write it as Markdown to the run's folder, and beside the bench in a checkout of the project."""
+    table(columns, rows)
+    for note in notes:
+        say(note)
+    used = ", ".join(f"{k} {v}" for k, v in versions().items())
+    lines = [f"# {name}", "", intro, "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(show(cell) for cell in row) + " |" for row in rows]
+    lines += ["", *[f"- {note}" for note in notes]]
+    lines += ["", f"Command: `resolvent bench {name}`. Machine: {machine()}. {time.strftime('%Y-%m-%d')}. {used}.", ""]
+    text = "\n".join(lines)
+    path = folder.file(f"{name}.md")
+    write_whole(path, text)
+    if RESULTS.is_dir():
+        path = RESULTS / f"{name}.md"
+        write_whole(path, text)
+    say(f"wrote {path}")
+    return path

@@ -1,0 +1,151 @@
+"""``resolvent VERB [overrides]``: the command line.
+
+Exit codes: 0 done; 2 something the user can put right (one line on standard error says what and how); 130 interrupted
+(run again to go on); 1 an error of the program itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resolvent.solvers.errors import InputError
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: its module in ``resolvent.workflows`` (whose ``run(overrides) -> int`` does it), summary and example."""
+
+    summary: str
+    example: str
+    module: str = ""
+
+
+VERBS = {
+    "generate": Verb(
+        "generate a certified PDE dataset (again: resume or repair it)",
+        "resolvent generate problem=darcy problem.resolution=64 samples=600 seed=0 workers=2 out=datasets/darcy",
+    ),
+    "verify": Verb("recompute every certificate of a dataset", "resolvent verify data=datasets/darcy"),
+    "inspect": Verb("describe a dataset", "resolvent inspect data=datasets/darcy plot=true"),
+    "train": Verb(
+        "train a neural operator (again: resume)",
+        "resolvent train data=datasets/darcy operator=fno epochs=20 out=runs/fno",
+    ),
+    "evaluate": Verb(
+        "test a trained operator beside its baselines",
+        "resolvent evaluate model=runs/fno data=datasets/darcy",
+    ),
+    "solve": Verb(
+        "solve a linear system",
+        "resolvent solve matrix=A.mtx rhs=b.npy solver=cg preconditioner=amg rtol=1e-8 out=runs/solve",
+    ),
+    "sweep": Verb(
+        "sweep solver parameters (again: resume)",
+        "resolvent sweep problem=poisson solver=sor 'solver.omega=range(1.0,2.0,0.05)' out=runs/omega",
+    ),
+    "bench": Verb("measure one of the project's tables", "resolvent bench generation"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    show_traceback = "--traceback" in arguments
+    arguments = [a for a in arguments if a != "--traceback"]
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        return _fail("interrupted; run the same command again to go on", 130, show_traceback)
+    except InputError as error:
+        return _fail(str(error), 2, show_traceback)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(_os_error(error), 2, show_traceback)
+    except MemoryError:
+        return _fail("out of memory: lower the resolution, the batch size or the number of workers", 2, show_traceback)
+    except Exception as error:
+        text = f"internal error, {type(error).__name__}: {error} (--traceback shows where; please report it)"
+        return _fail(text, 1, show_traceback)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"resolvent {version('resolvent')}")
+        return 0
+    verb, overrides = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        from .compose import did_you_mean
+
+        raise InputError(f"unknown verb '{verb}': the verbs are {', '.join(VERBS)}{did_you_mean(verb, list(VERBS))}")
+    if "-h" in overrides or "--help" in overrides:
+        from .help import help_of
+
+        print(help_of(verb))
+        return 0
+    if verb == "bench" and overrides and "=" not in overrides[0] and not overrides[0].startswith("-"):
+        overrides[0] = f"name={overrides[0]}"
+    if "--cfg" in overrides:
+        from omegaconf import OmegaConf
+
+        from .compose import compose_verb
+
+        print(OmegaConf.to_yaml(compose_verb(verb, [o for o in overrides if o != "--cfg"], sweeps=verb == "sweep")))
+        return 0
+    module = importlib.import_module(f"resolvent.workflows.{VERBS[verb].module or verb}")
+    return int(module.run(overrides))
+
+
+def overview() -> str:
+    """Return the help of the command as a whole."""
+    lines = ["resolvent VERB [KEY=VALUE ...]      one command each; settings in Hydra's override grammar", ""]
+    lines += [f"  {name:9} {verb.summary}" for name, verb in VERBS.items()]
+    lines += [
+        "",
+        "  resolvent VERB --help   its groups, settings and an example",
+        "  --cfg                   print the settings",
+    ]
+    lines += ["  --traceback             show where an error came from", "  --version", "", "Examples"]
+    lines += [f"  {VERBS[name].example}" for name in ("generate", "train", "solve", "sweep")]
+    return "\n".join(lines)
+
+
+def _os_error(error: OSError) -> str:
+    where = f" '{error.filename}'" if error.filename else ""
+    fixes = {
+        errno.ENOSPC: "free some space or choose another out=FOLDER",
+        errno.EDQUOT: "free some of your quota or choose another out=FOLDER",
+        errno.EFBIG: "the file-size limit was reached: raise it (ulimit -f) or lower shard_size",
+        errno.EACCES: "choose another out=FOLDER or change its permissions",
+        errno.EPERM: "choose another out=FOLDER or change its permissions",
+        errno.EROFS: "the file system is read-only: choose another out=FOLDER",
+        errno.ENOENT: "check the path",
+        errno.ENOTDIR: "a part of the path is a file: choose another folder",
+        errno.EEXIST: "a file of that name is in the way: choose another out=FOLDER",
+        errno.EISDIR: "expected a file, this is a folder: check the path",
+    }
+    fix = fixes.get(error.errno or 0, "check the path and the disk")
+    return f"{error.strerror or type(error).__name__}{where}: {fix}"
+
+
+def _fail(message: str, code: int, show_traceback: bool) -> int:
+    if show_traceback:
+        traceback.print_exc()
+    print(f"resolvent: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Figures: convergence histories, sweeps, sampled fields, predictions and errors, training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DPI = 110
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    _pyplot().close(figure)
+    return path
+
+
+def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, target: float, path: Path) -> Path:
+    """Draw ‖r_k‖ / ‖b‖ over iterations, one line a solver, with the tolerance."""
+    plt = _pyplot()
+    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    for name, residuals in histories.items():
+        residuals = np.asarray(residuals)
+        axes.semilogy(np.arange(len(residuals)), residuals / (rhs_norm or 1.0), label=name, linewidth=1.4)
+    axes.axhline(target / (rhs_norm or 1.0), color="0.5", linestyle=":", label="tolerance")
+    axes.set(xlabel="iteration", ylabel="‖r‖ / ‖b‖")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def plot_sweep(
+    rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objective: str, path: Path, marks: Mapping[str, float]
+) -> Path:
+    """Draw the objective over the swept keys: one line, one line a value of a second key, or coloured points."""
+    plt = _pyplot()
+    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    numeric = [k for k in keys if all(_is_number(row[k]) for row in rows)]
+    numeric.sort(key=lambda k: -len({row[k] for row in rows}))
+    if not numeric:
+        names = [" ".join(f"{k}={row[k]}" for k in keys) for row in rows]
+        axes.bar(range(len(rows)), [row[objective] if _is_number(row[objective]) else 0.0 for row in rows])
+        axes.set_xticks(range(len(rows)), names, rotation=30, ha="right", fontsize=7)
+    else:
+        first, others = numeric[0], [k for k in keys if k != numeric[0]]
+        lines: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            lines.setdefault(tuple(row[k] for k in others), []).append(row)
+        for values, members in list(lines.items())[:12]:
+            members = sorted(members, key=lambda row: float(row[first]))
+            good = [row for row in members if row["status"] == "converged"]
+            label = ", ".join(f"{k}={v}" for k, v in zip(others, values, strict=True)) or None
+            axes.plot([r[first] for r in good], [r[objective] for r in good], marker="o", markersize=4, label=label)
+            bad = [row for row in members if row["status"] != "converged" and _is_number(row[objective])]
+            axes.plot([r[first] for r in bad], [r[objective] for r in bad], "x", color="0.4")
+        for name, value in marks.items():
+            axes.axvline(value, color="0.3", linestyle="--", label=f"{name} = {value:.4g}")
+        if any(others) or marks:
+            axes.legend(fontsize=8)
+        axes.set_xlabel(first)
+    finite = [row[objective] for row in rows if _is_number(row[objective]) and row[objective] > 0]
+    if finite and max(finite) > 20 * min(finite):
+        axes.set_yscale("log")
+    axes.set_ylabel(objective)
+    axes.grid(alpha=0.3)
+    return _save(figure, path)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def plot_fields(samples: Sequence[Mapping[str, np.ndarray]], path: Path, title: str = "") -> Path:
+    """Draw fields on a grid of panels: one row a sample, one column a field."""
+    plt = _pyplot()
+    names = list(samples[0])
+    figure, grid = plt.subplots(
+        len(samples), len(names), figsize=(2.7 * len(names), 2.3 * len(samples)), squeeze=False, layout="constrained"
+    )
+    for row, sample in zip(grid, samples, strict=True):
+        for axes, name in zip(row, names, strict=True):
+            _panel(figure, axes, sample[name], name, "viridis")
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return _save(figure, path)
+
+
+def plot_predictions(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    errors: Sequence[float],
+    path: Path,
+    title: str = "",
+) -> Path:
+    """Draw input, truth, prediction and pointwise error of samples, arrays of shape (samples, channel, *space)."""
+    plt = _pyplot()
+    count = len(inputs)
+    figure, grid = plt.subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
+    for k in range(count):
+        truth, guess = targets[k, 0], predictions[k, 0]
+        _panel(figure, grid[k, 0], inputs[k, 0], "input", "viridis")
+        limits = (float(truth.min()), float(truth.max()))
+        _panel(figure, grid[k, 1], truth, "solution", "viridis", limits)
+        _panel(figure, grid[k, 2], guess, f"prediction, rel. L2 {errors[k]:.2%}", "viridis", limits)
+        _panel(figure, grid[k, 3], guess - truth, "error", "coolwarm", symmetric=True)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return _save(figure, path)
+
+
+def _panel(
+    figure: Any,
+    axes: Any,
+    values: np.ndarray,
+    title: str,
+    colours: str,
+    limits: tuple[float, float] | None = None,
+    symmetric: bool = False,
+) -> None:
+    values = np.asarray(values)
+    if values.ndim == 1:
+        axes.plot((np.arange(len(values)) + 0.5) / len(values), values)
+        axes.set_title(title, fontsize=8)
+        return
+    if values.ndim == 3:
+        values = values[len(values) // 2]  # the middle slice of a box
+    if symmetric:
+        bound = float(np.abs(values).max()) or 1.0
+        limits = (-bound, bound)
+    low, high = limits or (float(values.min()), float(values.max()))
+    image = axes.imshow(values.T, origin="lower", extent=(0, 1, 0, 1), cmap=colours, vmin=low, vmax=high)
+    axes.set_title(title, fontsize=8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    figure.colorbar(image, ax=axes, shrink=0.85).ax.tick_params(labelsize=6)
+
+
+def plot_training(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
+    """Draw the training and validation loss over epochs."""
+    plt = _pyplot()
+    figure, axes = plt.subplots(figsize=(6.4, 3.6))
+    for key in ("train_loss", "valid_l2"):
+        points = [(row["epoch"], row[key]) for row in rows if key in row and row[key] is not None]
+        if points:
+            axes.semilogy(*zip(*points, strict=True), marker="o", markersize=3, label=key.replace("_", " "))
+    axes.set(xlabel="epoch", ylabel="relative error")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _save(figure, path)

@@ -1,0 +1,103 @@
+"""``resolvent generate``: a certified dataset from a config; run again, it resumes or repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from resolvent.data import GenerationReport, Problem, SolverSpec, generate
+from resolvent.solvers import InputError
+
+from .compose import compose_verb
+from .console import ProgressLine, duration, say
+from .run_folder import RunFolder
+from .systems import label, problem_of, solver_of
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Generate what the overrides name; return 0."""
+    config = compose_verb("generate", overrides)
+    folder = RunFolder("generate", config)
+    generate_dataset(config, folder)
+    return 0
+
+
+def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
+    """Generate the dataset of a composed ``generate`` config into the folder."""
+    problem = problem_of(config)
+    spec = generation_solver(config, problem)
+    say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g})")
+    with ProgressLine("generate") as line:
+        report = generate(
+            problem,
+            folder.path,
+            samples=config.samples,
+            splits=_splits(config),
+            seed=config.seed,
+            shard_size=config.shard_size,
+            workers=config.workers,
+            solver=spec,
+            dtype=str(config.dtype),
+            compression=str(config.compression),
+            progress=lambda at: line(at.done + at.skipped, at.total),
+        )
+    _print(report, folder)
+    folder.finish(**summary(report))
+    return report
+
+
+def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
+    """Return the solver that a config names, or the problem's own choice where it names none, with its tolerances."""
+    if config.get("solver") is not None:
+        return solver_of(config)
+    if config.get("preconditioner") is not None:
+        raise InputError(f"preconditioner={config.preconditioner.name}: say of which solver, such as solver=cg")
+    tolerances = {name: config[name] for name in ("rtol", "maxiter") if config[name] is not None}
+    return replace(problem.default_solver, settings={**problem.default_solver.settings, **tolerances})
+
+
+def _splits(config: DictConfig) -> Any:
+    splits = (
+        OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
+    )
+    if not isinstance(splits, list) or len(splits) != 3 or not all(isinstance(s, int | float) for s in splits):
+        raise InputError(
+            f"splits={splits}: expected three fractions or counts, of train, valid and test, such as [0.8,0.1,0.1]"
+        )
+    if all(isinstance(s, int) for s in splits) and sum(splits) > 1:
+        return dict(zip(("train", "valid", "test"), splits, strict=True))
+    return tuple(float(s) for s in splits)
+
+
+def summary(report: GenerationReport) -> dict[str, Any]:
+    """Return a report as flat values for ``result.json``."""
+    return {**report.to_dict(), "fractions": phase_fractions(report)}
+
+
+def phase_fractions(report: GenerationReport) -> dict[str, float]:
+    """Return the shares of sampling, solving and writing in the work of this run; empty where there was none."""
+    phases = {phase: report.seconds[phase] for phase in ("sampling", "solving", "writing")}
+    work = sum(phases.values())
+    return {phase: seconds / work for phase, seconds in phases.items()} if work > 0 else {}
+
+
+def _print(report: GenerationReport, folder: RunFolder) -> None:
+    if report.computed == 0:
+        say(f"complete already: {report.samples} samples in {folder.path}/, every checksum agrees")
+        return
+    there = f", {report.skipped} were there" if report.skipped else ""
+    say(
+        f"{report.computed} samples in {duration(report.seconds['total'])} ({report.samples_per_second:.4g}/s){there};"
+        f" largest relative residual {report.residual_max:.2e}"
+    )
+    shares = phase_fractions(report)
+    if shares:
+        say("of the work: " + ", ".join(f"{phase} {share:.0%}" for phase, share in shares.items()))
+    counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+    say(
+        f"wrote {folder.path}/ ({counts}, {report.bytes / 1e6:.3g} MB);"
+        f" check it with: resolvent verify data={folder.path}"
+    )

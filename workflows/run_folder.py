@@ -1,0 +1,108 @@
+"""The folder that a run writes: ``config.yaml``, ``result.json`` (flat, machine-readable), ``log.jsonl``, figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+PACKAGES = ("resolvent", "numpy", "scipy", "numba", "pyamg", "torch", "h5py", "hydra-core")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def default_out(verb: str) -> str:
+    """Return ``outputs/VERB/DATE_TIME``, a folder that does not exist yet."""
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    path, k = Path("outputs") / verb / stamp, 1
+    while path.exists():
+        path, k = Path("outputs") / verb / f"{stamp}_{k}", k + 1
+    return str(path)
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a mapping with dotted keys and JSON-able leaves (non-finite numbers as text)."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat.update(flatten(item, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = _jsonable(item)
+    return flat
+
+
+def _jsonable(item: Any) -> Any:
+    if hasattr(item, "tolist"):
+        item = item.tolist()
+    if isinstance(item, float) and not math.isfinite(item):
+        return str(item)
+    if isinstance(item, list | tuple):
+        return [_jsonable(x) for x in item]
+    if item is None or isinstance(item, bool | int | float):
+        return item
+    return str(item)
+
+
+class RunFolder:
+    """A run's folder, made at the first write, so that a run refused for its input leaves nothing behind."""
+
+    def __init__(self, verb: str, config: DictConfig) -> None:
+        self.verb = verb
+        self.config = config
+        self.path = Path(str(config.out or default_out(verb)))
+        self.started = time.time()
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the folder, which is made if need be."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self.path / name
+
+    def log(self, **row: Any) -> None:
+        """Append a row to ``log.jsonl``."""
+        with self.file("log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(flatten(row)) + "\n")
+
+    def finish(self, **result: Any) -> Path:
+        """Write ``config.yaml`` (unless the work wrote its own) and ``result.json``; return the latter's path."""
+        config = self.file("config.yaml")
+        if not config.exists():
+            write_whole(config, OmegaConf.to_yaml(self.config))
+        row = {
+            "verb": self.verb,
+            **result,
+            "command": " ".join(sys.argv),
+            "seconds": time.time() - self.started,
+            "versions": versions(),
+            "settings": OmegaConf.to_container(self.config, resolve=True),
+        }
+        path = self.file("result.json")
+        write_whole(path, json.dumps(flatten(row), indent=2) + "\n")
+        return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

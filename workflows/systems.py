@@ -1,0 +1,130 @@
+"""From configs to solves: the systems that a config names, its solver, and the sensible solvers for a matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from resolvent.data import LinearSystem, SolverSpec, make_problem, sample_generator
+from resolvent.solvers import InputError, MatrixProperties, SolveResult
+
+from .matrix_files import read_matrix, read_rhs
+
+STATIONARY = ("jacobi", "sor", "ssor")
+
+
+@dataclass
+class NamedSystem:
+    """A linear system with a name, and the near-nullspace that its file brought, if any."""
+
+    name: str
+    system: LinearSystem
+    near_nullspace: np.ndarray | None = None
+
+
+def settings_of(config: Any) -> tuple[str, dict[str, Any]]:
+    """Split a group's config into its name and its settings."""
+    settings = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(settings, dict)
+    return str(settings.pop("name")), {str(k): v for k, v in settings.items()}
+
+
+def label(spec: SolverSpec) -> str:
+    """Return ``cg + amg``."""
+    return spec.name if spec.preconditioner is None else f"{spec.name} + {spec.preconditioner}"
+
+
+def solver_of(config: DictConfig) -> SolverSpec:
+    """Return the solver and preconditioner that a verb's config names, with its tolerances.
+
+    Raises
+    ------
+    InputError
+        For settings that the solver does not have, and for a stationary method with a preconditioner.
+    """
+    solver, settings = settings_of(config.solver)
+    preconditioner, preconditioner_settings = (
+        ("none", {}) if config.get("preconditioner") is None else settings_of(config.preconditioner)
+    )
+    if solver in STATIONARY and preconditioner != "none":
+        raise InputError(
+            f"solver={solver} is a stationary method and takes no preconditioner: use preconditioner=none, or"
+            f" solver=cg preconditioner={preconditioner}"
+        )
+    for name in ("rtol", "atol", "maxiter"):
+        if config.get(name) is not None:
+            settings[name] = config[name]
+    return SolverSpec(solver, settings, None if preconditioner == "none" else preconditioner, preconditioner_settings)
+
+
+def problem_of(config: DictConfig) -> Any:
+    """Return the problem that a verb's config names."""
+    name, settings = settings_of(config.problem)
+    return make_problem(name, **settings)
+
+
+def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[NamedSystem]:
+    """Return the system of a matrix file, or ``count`` sampled systems of a problem.
+
+    Raises
+    ------
+    InputError
+        Where neither ``matrix=`` nor ``problem=`` is given, and for whatever is wrong with them.
+    """
+    if config.matrix is not None:
+        return [_file_system(str(config.matrix), config.rhs, int(config.seed))]
+    if config.get("problem") is None:
+        raise InputError("nothing to solve: give matrix=FILE or problem=NAME")
+    if config.rhs is not None:
+        raise InputError(
+            f"rhs={config.rhs}: a sampled problem brings its own right-hand side; rhs= goes with matrix=FILE"
+        )
+    if first < 0 or int(config.seed) < 0:
+        raise InputError(f"seed={config.seed}, index={first}: expected integers of at least 0")
+    problem = problem_of(config)
+    systems = []
+    for index in range(first, first + count):
+        parameters = problem.sample(sample_generator(int(config.seed), problem.name, index))
+        systems.append(NamedSystem(f"{problem.name} sample {index}", problem.system(parameters)))
+    return systems
+
+
+def _file_system(path: str, rhs: Any, seed: int) -> NamedSystem:
+    file = read_matrix(path)
+    n = file.matrix.shape[0]
+    if rhs is None:
+        b = file.rhs if file.rhs is not None else np.ones(n)
+    elif str(rhs) == "ones":
+        b = np.ones(n)
+    elif str(rhs) == "random":
+        b = np.random.default_rng(seed).standard_normal(n)
+    else:
+        b = read_rhs(str(rhs), n)
+    return NamedSystem(file.name, LinearSystem(file.matrix, b, (n,)), file.near_nullspace)
+
+
+def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
+    """Set the preconditioner up and solve; a near-nullspace from the matrix's file goes to smoothed aggregation."""
+    aggregation = spec.preconditioner == "amg" and spec.preconditioner_settings.get("method") == "smoothed_aggregation"
+    if aggregation and named.near_nullspace is not None and spec.preconditioner_settings.get("B") is None:
+        spec = replace(spec, preconditioner_settings={**spec.preconditioner_settings, "B": named.near_nullspace})
+    return spec.solve(named.system.operator, named.system.rhs)
+
+
+def sensible_solvers(properties: MatrixProperties, grid: bool, settings: dict[str, Any]) -> list[SolverSpec]:
+    """Return the pairs worth trying on a matrix: CG where the probe allows it, GMRES elsewhere, a direct solve always.
+
+    Parameters
+    ----------
+    properties : what the matrix is.
+    grid : whether it is a diffusion operator on a grid of cells, so that the fast Poisson preconditioner applies.
+    settings : tolerances for all of them.
+    """
+    if properties.may_use_cg:
+        names = [None, "jacobi", "ssor", "ic0", "amg", *(["fast_poisson"] if grid else []), "direct"]
+        return [SolverSpec("cg", settings, name, {}) for name in names]
+    names = [None, "jacobi", *([] if properties.complex else ["amg"]), "direct"]
+    return [SolverSpec("gmres", settings, name, {}) for name in names]

@@ -1,0 +1,83 @@
+"""``resolvent train``: train an operator on a dataset; run again, it resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from resolvent.data import Dataset
+from resolvent.operators import TrainSettings, build_operator, train
+from resolvent.solvers import InputError
+
+from .compose import compose_verb
+from .console import ProgressLine, duration, say
+from .figures import plot_training
+from .run_folder import RunFolder
+from .systems import settings_of
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Train what the overrides name; return 0 (130 where a signal ended it early)."""
+    config = compose_verb("train", overrides)
+    if config.data is None:
+        raise InputError("nothing to train on: give data=FOLDER (resolvent generate makes one)")
+    folder = RunFolder("train", config)
+    _generate_first(config)
+    dataset = Dataset(str(config.data))
+    for split in ("train", "valid"):
+        if dataset.splits.get(split, 0) < 1:
+            raise InputError(
+                f"data={config.data}: its {split} split is empty; expected at least one sample in train and valid"
+            )
+    name, arguments = settings_of(config.operator)
+    arguments = {
+        "in_channels": len(dataset.input_fields),
+        "out_channels": len(dataset.output_fields),
+        "ndim": len(dataset.resolution),
+        **arguments,
+    }
+    settings = TrainSettings(**{f.name: config[f.name] for f in fields(TrainSettings) if f.name in config})
+    model = build_operator(name, seed=settings.seed, **arguments)
+    count = sum(p.numel() for p in model.parameters())
+    shape = " x ".join(str(n) for n in dataset.resolution)
+    say(
+        f"{name}, {count} parameters, on {dataset.name} {shape}:"
+        f" {dataset.splits['train']} train, {dataset.splits['valid']} valid samples"
+    )
+    with ProgressLine("train", unit="epochs", every=0.0) as progress:
+        report = train(model, dataset, folder.path, settings, progress=progress)
+    if report.epochs_done:
+        lines = (folder.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        plot_training([json.loads(line) for line in lines], folder.file("training.png"))
+    folder.finish(operator=name, training=report.to_dict())
+    if report.interrupted:
+        say(f"stopped after epoch {report.epochs_done} of {settings.epochs}; run the same command again to go on")
+        return 130
+    say(
+        f"best validation relative L2 {report.best_valid:.4g} at epoch {report.best_epoch},"
+        f" {duration(report.seconds)} of training"
+    )
+    say(f"wrote {folder.path}/ (model.safetensors, model.json, metrics.csv, training.png)")
+    if config.evaluate is not None:
+        from .evaluate import run as evaluate
+
+        data = ",".join(f"'{d}'" for d in config.evaluate)
+        return evaluate([f"model='{folder.path}'", f"data=[{data}]", f"out='{folder.path / 'evaluation'}'"])
+    return 0
+
+
+def _generate_first(config: DictConfig) -> None:
+    """Generate the dataset that an experiment describes, where it is not complete yet."""
+    if config.generate is None:
+        return
+    from .generate import generate_dataset
+
+    overrides: list[Any] = list(config.generate)
+    composed = compose_verb("generate", [*map(str, overrides), f"out='{config.data}'"])
+    Path(str(config.data)).parent.mkdir(parents=True, exist_ok=True)
+    generate_dataset(composed, RunFolder("generate", composed))
