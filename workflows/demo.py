@@ -7,7 +7,6 @@ operator, test it at both resolutions beside its baselines, solve a real matrix 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -25,7 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo in ``demo/`` (or the folder given); return 0 when every step did."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Path(arguments[0] if arguments else "demo")
-    epochs = os.environ.get("RESOLVENT_DEMO_EPOCHS", "20")
     start = time.monotonic()
     data, fine, model = out / "darcy64", out / "darcy128", out / "fno"
     split = f"splits=[{TRAIN},{VALID},{TEST}]"
@@ -53,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ],
         ["verify", f"data={data}", f"out={out / 'verify'}"],
         ["inspect", f"data={data}", "plot=true", f"out={out / 'inspect'}"],
-        ["train", f"data={data}", "operator=fno", f"epochs={epochs}", f"out={model}"],
+        ["train", f"data={data}", "operator=fno", "epochs=20", f"out={model}"],
         ["evaluate", f"model={model}", f"data=[{data},{fine}]", f"out={out / 'evaluate'}"],
         *(
             [
