@@ -141,6 +141,11 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["did you mean 'solver.omega'"],
     ),
     "sweep over an unknown option": (["sweep", "solver=cg,sro", "out={out}"], ["solver=sro", "did you mean 'sor'"]),
+    "sweep of a missing matrix": (
+        ["sweep", "matrix={files}/gone.mtx", "solver=sor", "solver.omega=1,1.5", "out={out}"],
+        ["gone.mtx", "no such file"],
+    ),
+    "sweep over all": (["sweep", "solver=all", "rtol=1e-4,1e-6", "out={out}"], ["solver=all", "named"]),
     "empty range": (["sweep", "solver=sor", "solver.omega=range(2.0,1.0,0.1)", "out={out}"], ["no values"]),
     "unknown objective": (
         ["sweep", "solver=sor", "solver.omega=1,1.5", "objective=speed", "out={out}"],

@@ -68,9 +68,10 @@ def run(overrides: Sequence[str]) -> int:
     if int(config.workers) == 0:
         raise InputError("workers=0: expected at least 1, or -1 for every core")
     folder = RunFolder("sweep", config)
-    _check_same_sweep(folder.path, config, swept)
-    systems_of(config)  # a missing matrix or a wrong problem stops here, before any worker starts
-    solver_of(config)
+    systems_of(config)  # a missing matrix or a wrong problem stops here, before anything is written
+    if str(config.solver.name) == "all":
+        raise InputError("solver=all is a table of its own ('resolvent solve'): sweep named solvers, solver=cg,gmres")
+    _claim_folder(folder.path, config, swept)
     launched = _launch(overrides, parsed, swept, folder)
     return _report(folder, config, swept, launched)
 
@@ -248,8 +249,8 @@ def _callbacks(config: DictConfig) -> Any:
     return Callbacks(config)
 
 
-def _check_same_sweep(out: Path, config: DictConfig, swept: Sequence[Override]) -> None:
-    """Refuse a folder that holds another sweep's points."""
+def _claim_folder(out: Path, config: DictConfig, swept: Sequence[Override]) -> None:
+    """Write down what the folder's points share; refuse a folder that holds another sweep's points."""
     marker = out / "sweep.json"
     now: dict[str, Any] = {
         "swept": sorted(str(o.input_line) for o in swept),

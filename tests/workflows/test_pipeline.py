@@ -1,4 +1,4 @@
-"""The loop by its commands: generate, verify, inspect, train, evaluate; what each run folder holds; resume and repair."""
+"""The loop by its commands: generate, verify, inspect, train, evaluate; run folders; resume and repair."""
 
 from __future__ import annotations
 
