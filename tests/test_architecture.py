@@ -11,8 +11,9 @@ import yaml
 from resolvent.data import PROBLEMS
 from resolvent.operators import OPERATORS
 from resolvent.solvers import PRECONDITIONERS, SOLVERS
-from resolvent.workflows.cli import VERBS
+from resolvent.workflows.cli import main
 from resolvent.workflows.compose import compose_verb
+from resolvent.workflows.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("solvers", "data", "operators", "workflows")  # each may import from itself and from those before it
@@ -83,8 +84,6 @@ def test_problem_has_a_file_of_its_own(problem: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_every_verb_composes_and_helps(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from resolvent.workflows.cli import main
-
     assert compose_verb(verb, []) is not None
     assert main([verb, "--help"]) == 0
     printed = capsys.readouterr().out

@@ -12,45 +12,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from resolvent.solvers.errors import InputError
 
-
-@dataclass(frozen=True)
-class Verb:
-    """A verb: its module in ``resolvent.workflows`` (whose ``run(overrides) -> int`` does it), summary and example."""
-
-    summary: str
-    example: str
-    module: str = ""
-
-
-VERBS = {
-    "generate": Verb(
-        "generate a certified PDE dataset (again: resume or repair it)",
-        "resolvent generate problem=darcy problem.resolution=64 samples=600 seed=0 workers=2 out=datasets/darcy",
-    ),
-    "verify": Verb("recompute every certificate of a dataset", "resolvent verify data=datasets/darcy"),
-    "inspect": Verb("describe a dataset", "resolvent inspect data=datasets/darcy plot=true"),
-    "train": Verb(
-        "train a neural operator (again: resume)",
-        "resolvent train data=datasets/darcy operator=fno epochs=20 out=runs/fno",
-    ),
-    "evaluate": Verb(
-        "test a trained operator beside its baselines",
-        "resolvent evaluate model=runs/fno data=datasets/darcy",
-    ),
-    "solve": Verb(
-        "solve a linear system",
-        "resolvent solve matrix=A.mtx rhs=b.npy solver=cg preconditioner=amg rtol=1e-8 out=runs/solve",
-    ),
-    "sweep": Verb(
-        "sweep solver parameters (again: resume)",
-        "resolvent sweep problem=poisson solver=sor 'solver.omega=range(1.0,2.0,0.05)' out=runs/omega",
-    ),
-    "bench": Verb("measure one of the project's tables", "resolvent bench generation"),
-}
+from .verbs import VERBS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +69,7 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(OmegaConf.to_yaml(compose_verb(verb, [o for o in overrides if o != "--cfg"], sweeps=verb == "sweep")))
         return 0
-    module = importlib.import_module(f"resolvent.workflows.{VERBS[verb].module or verb}")
+    module = importlib.import_module(f"resolvent.workflows.{verb}")
     return int(module.run(overrides))
 
 

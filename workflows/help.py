@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-from .cli import VERBS
 from .compose import configs, group_options, groups_of
+from .verbs import VERBS
 
 
 def help_of(verb: str) -> str:
