@@ -6,6 +6,7 @@ from .gmres import gmres
 from .iteration import Breakdown, Column, Method, run
 from .kinds import ACCEPTED_KINDS, Kind
 from .matrix_properties import MatrixProperties, matrix_properties
+from .multigrid import BatchResult, Multigrid, solve_batch
 from .preconditioner import Preconditioner
 from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
@@ -22,6 +23,7 @@ __all__ = [
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
+    "BatchResult",
     "Breakdown",
     "Column",
     "DiffusionStencil",
@@ -32,6 +34,7 @@ __all__ = [
     "Kind",
     "MatrixProperties",
     "Method",
+    "Multigrid",
     "Preconditioner",
     "SolveResult",
     "Status",
@@ -44,6 +47,7 @@ __all__ = [
     "matrix_properties",
     "optimal_omega",
     "run",
+    "solve_batch",
     "sor",
     "spectral_radius_jacobi",
     "ssor",

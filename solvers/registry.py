@@ -9,6 +9,7 @@ from typing import TypeVar
 from .cg import cg
 from .errors import InputError
 from .gmres import gmres
+from .multigrid import Multigrid
 from .preconditioner import Preconditioner
 from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
 from .result import SolveResult
@@ -23,7 +24,7 @@ SOLVERS: dict[str, Callable[..., SolveResult]] = {
 }
 
 PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    cls.name: cls for cls in (Jacobi, SSOR, IC0, AMG, FastPoisson, Direct)
+    cls.name: cls for cls in (Jacobi, SSOR, IC0, AMG, FastPoisson, Multigrid, Direct)
 }
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ GRID = (11, 9)
 N = GRID[0] * GRID[1]
 
 # What a method must be told besides the matrix when the matrix does not know its grid.
-NEEDS = {"fast_poisson": {"shape": GRID}}
+NEEDS = {"fast_poisson": {"shape": GRID}, "multigrid": {"shape": GRID}}
 
 
 def coefficient(seed=0, contrast=4.0):

@@ -23,7 +23,7 @@ from ..generate import phase_fractions
 from ..run_folder import RunFolder
 from .markdown import write_results
 
-SIZES = ((64, 600, 60), (128, 300, 20))  # resolution, samples generated, samples of the naive pipeline
+SIZES = ((64, 2000, 60), (128, 800, 20))  # resolution, samples generated, samples of the naive pipeline
 
 
 def measure(config: DictConfig, folder: RunFolder) -> int:

@@ -1,0 +1,56 @@
+"""Which grids a hierarchy has, and how it prints."""
+
+from __future__ import annotations
+
+import math
+
+from .geometry import Box
+
+COARSEST_CELLS = 36
+"""Grids of at most so many cells are solved by a dense inverse."""
+
+_ISOTROPY = 1.9
+"""An axis is coarsened when its spacing is at most this many times the smallest one: point relaxation smooths only
+along strong links, so that stretched cells are first coarsened along their short sides."""
+
+
+def grid_sizes(box: Box) -> list[tuple[int, ...]]:
+    """Return the cells per axis of each level, finest first: n → ⌈n/2⌉ along the axes of nearly the smallest spacing.
+
+    A periodic axis keeps at least two cells, so that no cell becomes its own neighbour.
+    """
+    sizes = [box.shape]
+    spacings = list(box.spacings)
+    while math.prod(sizes[-1]) > COARSEST_CELLS:
+        shape = sizes[-1]
+        open_axes = [d for d, n in enumerate(shape) if n > (3 if box.periodic[d] else 1)]
+        if not open_axes:
+            break
+        smallest = min(spacings[d] for d in open_axes)
+        chosen = [d for d in open_axes if spacings[d] <= _ISOTROPY * smallest]
+        sizes.append(tuple((n + 1) // 2 if d in chosen else n for d, n in enumerate(shape)))
+        for d in chosen:
+            spacings[d] *= 2.0
+    return sizes
+
+
+def describe(sizes: list[tuple[int, ...]], steps: int) -> str:
+    """Return the hierarchy as a table, in the manner of pyamg."""
+    nonzeros = []
+    for level, shape in enumerate(sizes):
+        neighbours = 1 + 2 * len(shape) if level == 0 else 3 ** len(shape)
+        nonzeros.append(neighbours * math.prod(shape))
+    unknowns = [math.prod(shape) for shape in sizes]
+    grids = ["x".join(map(str, shape)) for shape in sizes]
+    lines = [
+        "Multigrid for diffusion: operator-dependent interpolation, Galerkin coarse stencils, float32",
+        f"Number of Levels:     {len(sizes)}",
+        f"Operator Complexity:  {sum(nonzeros) / nonzeros[0]:.3f}",
+        f"Grid Complexity:      {sum(unknowns) / unknowns[0]:.3f}",
+        f"Smoother:             {steps} steps of fourth-kind Chebyshev-Jacobi before and after",
+        f"Coarse Solver:        dense inverse of {unknowns[-1]} unknowns",
+        "  level   unknowns   nonzeros     cells",
+    ]
+    for level, (n, nnz, cells) in enumerate(zip(unknowns, nonzeros, grids, strict=True)):
+        lines.append(f"{level:>7} {n:>10} {nnz:>10} [{100 * nnz / sum(nonzeros):5.2f}%] {cells}")
+    return "\n".join(lines)

@@ -1,0 +1,224 @@
+"""Multigrid for diffusion beside what one would pick instead, on two-phase Darcy fields.
+
+Every figure is one thread, one sample, set-up included: from the coefficient field for ours and fast-Poisson cg, from
+the assembled matrix for packaged solvers. Rounds are paired: in each, every solver solves the same field, one after the
+other, and the ratio is taken within the round. Residuals are recomputed here.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import scipy.sparse.linalg as spla
+from threadpoolctl import threadpool_limits
+
+from resolvent.data.fields import GaussianRandomField
+from resolvent.solvers import AMG, DiffusionStencil, FastPoisson, cg, solve_batch
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from ..run_folder import RunFolder
+
+RTOL = 1e-10
+SIZES = (64, 128, 256, 512)
+BATCH = 8
+OURS, SINES = "multigrid", "cg + fast_poisson"
+
+ROBUSTNESS = [(kind, contrast) for kind in ("smooth", "rough") for contrast in (10.0, 1e2, 1e4, 1e6)]
+ROUGHNESS = {"smooth": (2.0, 3.0), "rough": (1.2, 15.0)}
+
+# Bytes that one iteration moves, per fine cell, from the kernels' arrays: conjugate gradients in float64 (x and p read
+# and written, z, q, two faces; r read and written, q, the float32 copy of r); the fine half cycles in float32
+# (fields, faces, diagonal, weights); and a third of the cells again on coarse levels, 260 bytes each.
+BYTES_PER_CELL = 60 + 28 + 29 + 33 + 87
+
+
+def thresholded(n: int, low: float, high: float, seed: int, kind: str = "smooth") -> np.ndarray:
+    """Return a two-phase field, (n, n)."""
+    alpha, tau = ROUGHNESS[kind]
+    field = GaussianRandomField(alpha=alpha, tau=tau, modes=min(n, 256))
+    centres = (np.arange(n) + 0.5) / n
+    values = field.evaluate(field.sample(np.random.default_rng(seed)), centres, centres)
+    return np.where(values >= 0.0, high, low)
+
+
+def peers() -> dict[str, Callable[[Any, np.ndarray], np.ndarray]]:
+    """Return the packaged solvers that are installed, each from (CSR matrix, right-hand side) to a solution."""
+
+    def amg(matrix: Any, rhs: np.ndarray) -> np.ndarray:
+        return cg(matrix, rhs, rtol=RTOL, M=AMG.setup(matrix)).x
+
+    def superlu(matrix: Any, rhs: np.ndarray) -> np.ndarray:
+        return spla.splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(rhs)
+
+    found: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {"pyamg": amg, "superlu": superlu}
+    try:
+        import scipy.sparse as sp
+        from pypardiso import PyPardisoSolver
+
+        pardiso = PyPardisoSolver(mtype=2)
+        pattern: list[int] = []
+
+        def factor_and_solve(matrix: Any, rhs: np.ndarray) -> np.ndarray:
+            upper = sp.csr_matrix(sp.triu(matrix))
+            if pattern != [upper.shape[0], upper.nnz]:  # the analysis is kept for matrices of one pattern
+                pardiso.free_memory(everything=True)
+                pardiso.set_phase(11)
+                pardiso._call_pardiso(upper, rhs)
+                pattern[:] = [upper.shape[0], upper.nnz]
+            pardiso.set_phase(23)
+            return pardiso._call_pardiso(upper, rhs)
+
+        found["pardiso"] = factor_and_solve
+    except (ImportError, OSError):
+        pass
+    try:
+        from sksparse.cholmod import analyze
+
+        symbolic: dict[int, Any] = {}
+
+        def cholmod(matrix: Any, rhs: np.ndarray) -> np.ndarray:
+            columns = matrix.tocsc()
+            if columns.shape[0] not in symbolic:
+                symbolic[columns.shape[0]] = analyze(columns)
+            factor = symbolic[columns.shape[0]]
+            factor.cholesky_inplace(columns)
+            return factor(rhs)
+
+        found["cholmod"] = cholmod
+    except ImportError:
+        pass
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _triad(a: np.ndarray, b: np.ndarray, c: np.ndarray, repeats: int) -> None:
+    for k in range(repeats):
+        s = 1.0 + 1e-9 * k
+        for i in range(a.size):
+            a[i] = b[i] + s * c[i]
+
+
+def triad_bandwidth(size: int) -> float:
+    """Return bytes a second of a = b + s c with three arrays of `size` bytes in all."""
+    n = size // 24
+    a, b, c = np.zeros(n), np.ones(n), np.ones(n)
+    repeats = max(1, 200_000_000 // size)
+    _triad(a, b, c, 1)
+    rates = []
+    for _ in range(5):
+        began = time.perf_counter()
+        _triad(a, b, c, repeats)
+        rates.append(24.0 * n * repeats / (time.perf_counter() - began))
+    return max(rates)
+
+
+def compare(n: int, rounds: int, chosen: dict[str, Callable[[Any, np.ndarray], np.ndarray]]) -> list[tuple[Any, ...]]:
+    """Return one row per solver: size, name, median ms, its spread, ratio to ours, worst true relative residual."""
+    rhs = np.ones(n * n)
+    seconds: dict[str, list[float]] = {name: [] for name in (OURS, SINES, *chosen)}
+    worst = dict.fromkeys(seconds, 0.0)
+    iterations: list[int] = []
+    for k in range(-1, rounds):  # round −1 compiles and analyses
+        a = thresholded(n, 3.0, 12.0, k + 1)
+        A = DiffusionStencil(a)
+        matrix = A.tocsr()
+        for name in seconds:
+            began = time.perf_counter()
+            if name == OURS:  # batches are what it is for: one workspace for all samples
+                batch = solve_batch(np.repeat(a[None], BATCH, axis=0), 1.0, rtol=RTOL, threads=1)
+                x = batch.x[0].ravel()
+            elif name == SINES:
+                for _ in range(BATCH):
+                    stencil = DiffusionStencil(a)
+                    x = cg(stencil, rhs, rtol=RTOL, M=FastPoisson.setup(stencil)).x
+            else:
+                x = chosen[name](matrix, rhs)
+            elapsed = (time.perf_counter() - began) / (BATCH if name in (OURS, SINES) else 1)
+            if k >= 0:
+                seconds[name].append(elapsed)
+                worst[name] = max(worst[name], float(np.linalg.norm(rhs - matrix @ x) / n))
+        if k >= 0:
+            iterations.append(int(batch.iterations[0]))
+    rows = []
+    for name, times in seconds.items():
+        ratio = statistics.median(t / ours for t, ours in zip(times, seconds[OURS], strict=True))
+        spread = f"{min(times) * 1e3:.2f} to {max(times) * 1e3:.2f}"
+        rows.append(
+            (f"{n}²", name, f"{statistics.median(times) * 1e3:.2f}", spread, f"{ratio:.1f}", f"{worst[name]:.1e}")
+        )
+    return rows
+
+
+def robustness(n: int = 256) -> list[str]:
+    """Return a line for each kind of field and contrast: how it was solved, and the time against AMG-CG directly."""
+    lines = []
+    for kind, contrast in ROBUSTNESS:
+        a = thresholded(n, 1.0, contrast, 0, kind)
+        began = time.perf_counter()
+        result = solve_batch(a[None], 1.0, rtol=RTOL, threads=1)
+        ours = time.perf_counter() - began
+        matrix = DiffusionStencil(a).tocsr()
+        began = time.perf_counter()
+        other = cg(matrix, np.ones(n * n), rtol=RTOL, M=AMG.setup(matrix), maxiter=300)
+        ratio = ours / (time.perf_counter() - began)
+        lines.append(
+            f"{n}², {kind}, contrast {contrast:g}: {result.methods[0]}, {result.iterations[0]} iterations, "
+            f"{result.statuses[0]}, true relative residual {result.relative_residuals[0]:.1e}; {ratio:.2f} × "
+            f"the time of AMG-CG ({other.iterations} iterations, {other.status}, {other.relative_residual:.1e})."
+        )
+    return lines
+
+
+def bandwidth_and_threads(n: int, rounds: int) -> list[str]:
+    """Return the fraction of the triad's bandwidth that the bytes of a solve make, and what a second thread gives."""
+    fields = np.stack([thresholded(n, 3.0, 12.0, seed) for seed in range(8)])
+    solve_batch(fields, 1.0, rtol=RTOL, threads=2)
+    fractions, speedups = [], []
+    for _ in range(rounds):
+        rate = triad_bandwidth(BYTES_PER_CELL * n * n)
+        began = time.perf_counter()
+        one = solve_batch(fields, 1.0, rtol=RTOL, threads=1)
+        middle = time.perf_counter()
+        solve_batch(fields, 1.0, rtol=RTOL, threads=2)
+        end = time.perf_counter()
+        moved = BYTES_PER_CELL * n * n * int(one.iterations.sum())
+        fractions.append(moved / (middle - began) / rate)
+        speedups.append((middle - began) / (end - middle))
+    return [
+        f"{n}²: {BYTES_PER_CELL} bytes a cell and iteration, {statistics.median(fractions):.0%} of a triad of that "
+        f"size; set-up inside the time and not in the bytes.",
+        f"{n}²: two threads on eight samples are {statistics.median(speedups):.2f} × one.",
+    ]
+
+
+def measure(config: DictConfig, folder: RunFolder) -> int:
+    """Measure and write the table; return 0."""
+    from ..console import say
+    from .markdown import write_results
+
+    rounds = int(config.rounds)
+    rows, notes = [], []
+    with threadpool_limits(1):
+        chosen = peers()
+        for n in SIZES:
+            say(f"{n}²")
+            rows += compare(n, rounds, chosen)
+        say("robustness, bandwidth, threads")
+        notes += robustness()
+        for n in (256, 512):
+            notes += bandwidth_and_threads(n, rounds)
+    columns = ("cells", "solver", "ms", "range", "ratio to ours", "max residual")
+    intro = (
+        "Darcy, coefficient 3 or 12 (thresholded Gaussian field), rtol 1e-10, one thread, set-up included: "
+        "median over paired rounds."
+    )
+    write_results(folder, "solvers", intro, columns, rows, notes)
+    folder.finish(rows={f"{r[0]} {r[1]}": {"ms": float(r[2]), "ratio": float(r[4])} for r in rows})
+    return 0
