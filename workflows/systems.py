@@ -9,11 +9,11 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import LinearSystem, SolverSpec, make_problem, sample_generator
-from resolvent.solvers import InputError, MatrixProperties, SolveResult
+from resolvent.solvers import ACCEPTED_KINDS, InputError, MatrixProperties, SolveResult
 
 from .matrix_files import read_matrix, read_rhs
 
-STATIONARY = ("jacobi", "sor", "ssor")
+STATIONARY = tuple(name for name, kinds in ACCEPTED_KINDS.items() if not kinds)
 
 
 @dataclass

@@ -19,7 +19,14 @@ GRID = (8, 6)
 N = GRID[0] * GRID[1]
 
 # Solvers that need more of A than its products.
-NEED_ENTRIES = ("jacobi", "sor", "ssor")
+NEED_ENTRIES = ("jacobi", "gauss_seidel", "sor", "ssor")
+
+# Columns share what they find: a column's iterates are not those of its own solve.
+COUPLED = ("block_cg",)
+
+# Products an iteration, and those that estimating the spectrum takes before.
+PRODUCTS = {"bicgstab": 2}
+ESTIMATE = {"chebyshev": 21, "richardson": 21}
 
 
 def diffusion():
@@ -79,7 +86,8 @@ def test_ledger(name):
     assert result.residuals.shape == (result.iterations + 1,)
     assert result.residuals[0] == pytest.approx(np.linalg.norm(b))
     assert result.residuals[-1] == result.residual
-    assert result.iterations <= result.matvecs <= 1.1 * result.iterations + 12
+    products = PRODUCTS.get(name, 1) * result.iterations
+    assert result.iterations <= result.matvecs <= 1.1 * products + 12 + ESTIMATE.get(name, 0)
     assert result.applies == 0
     assert result.setup_seconds >= 0.0
     assert result.solve_seconds > 0.0
@@ -157,9 +165,13 @@ def test_several_columns(name):
     for j, column in enumerate(result.columns):
         alone = SOLVERS[name](A, B[:, j], rtol=1e-8)
         assert column.converged
+        np.testing.assert_array_equal(result.x[:, j], column.x)
+        if name in COUPLED:
+            assert column.iterations <= alone.iterations
+            np.testing.assert_allclose(column.x, alone.x, rtol=1e-5, atol=1e-7 * np.abs(alone.x).max())
+            continue
         assert column.iterations == alone.iterations
         np.testing.assert_array_equal(column.x, alone.x)
-        np.testing.assert_array_equal(result.x[:, j], alone.x)
     assert result.iterations == max(column.iterations for column in result.columns)
     assert result.matvecs == sum(column.matvecs for column in result.columns)
     assert result.residual == pytest.approx(np.linalg.norm(B - A.tocsr() @ result.x), rel=1e-3)
