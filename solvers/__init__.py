@@ -16,7 +16,21 @@ from .lgmres import lgmres
 from .matrix_properties import MatrixProperties, matrix_properties
 from .minres import minres
 from .preconditioner import Preconditioner
-from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
+from .preconditioners import (
+    AMG,
+    FSAI,
+    IC0,
+    ICT,
+    ILU0,
+    ILUT,
+    SSOR,
+    BlockJacobi,
+    ChebyshevPolynomial,
+    Direct,
+    FastPoisson,
+    Jacobi,
+    SymmetricPolynomial,
+)
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
 from .result import SolveResult, Status
@@ -28,11 +42,17 @@ from .symmetry import is_hermitian
 __all__ = [
     "ACCEPTED_KINDS",
     "AMG",
+    "FSAI",
     "IC0",
+    "ICT",
+    "ILU0",
+    "ILUT",
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
+    "BlockJacobi",
     "Breakdown",
+    "ChebyshevPolynomial",
     "Column",
     "DiffusionStencil",
     "Direct",
@@ -45,6 +65,7 @@ __all__ = [
     "Preconditioner",
     "SolveResult",
     "Status",
+    "SymmetricPolynomial",
     "bicgstab",
     "block_cg",
     "cg",

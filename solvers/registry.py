@@ -18,7 +18,21 @@ from .idrs import idrs
 from .lgmres import lgmres
 from .minres import minres
 from .preconditioner import Preconditioner
-from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
+from .preconditioners import (
+    AMG,
+    FSAI,
+    IC0,
+    ICT,
+    ILU0,
+    ILUT,
+    SSOR,
+    BlockJacobi,
+    ChebyshevPolynomial,
+    Direct,
+    FastPoisson,
+    Jacobi,
+    SymmetricPolynomial,
+)
 from .result import SolveResult
 from .richardson import richardson
 from .stationary import gauss_seidel, jacobi, sor, ssor
@@ -42,7 +56,22 @@ SOLVERS: dict[str, Callable[..., SolveResult]] = {
 }
 
 PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    cls.name: cls for cls in (Jacobi, SSOR, IC0, AMG, FastPoisson, Direct)
+    cls.name: cls
+    for cls in (
+        Jacobi,
+        BlockJacobi,
+        SSOR,
+        IC0,
+        ICT,
+        ILU0,
+        ILUT,
+        FSAI,
+        ChebyshevPolynomial,
+        SymmetricPolynomial,
+        AMG,
+        FastPoisson,
+        Direct,
+    )
 }
 
 T = TypeVar("T")
