@@ -225,3 +225,12 @@ def test_auto_and_all_are_for_solve_alone(name: str, tmp_path: Path, capsys: pyt
     assert main([*command, "rtol=1e-8"]) == 2
     assert main(["solve", "problem=poisson", f"solver={name}", "preconditioner=ic0"]) == 2
     assert f"solver={name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["airfoil", "bar", "helmholtz_2D", "knot", "local_disc_galerkin_diffusion", "recirc_flow", "unit_cube"]
+)
+def test_auto_solves_the_matrices_that_pyamg_ships(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["solve", f"matrix=pyamg:{name}", "rhs=random", "solver=auto", f"out={out}"]) == 0
+    assert json.loads((out / "result.json").read_text())["relative_residual"] <= 1e-8
