@@ -24,6 +24,9 @@ _COMBINED = 1e-8
 """A residual is carried along as a combination of others when less than this share of it is new; what is new is left
 for the next restart."""
 
+_FAR = 1e-3
+"""Directions whose Gram matrix has pivots above the square of this are orthonormalised by it, which is faster."""
+
 
 def block_cg(
     A: Any,
@@ -44,6 +47,9 @@ def block_cg(
     sparse matrix does at up to the speed of one. Residuals that depend on others are carried along as combinations and
     cost no products of their own; directions are orthonormalised, and dependent ones dropped, so nothing breaks down.
     A tolerance is met by each column; the block goes on until all have met it.
+
+    An iteration with k directions takes O(k² n) operations on vectors besides the products, so it pays where products
+    or M are dear (multigrid, factors, dense A), and not with a sparse A and a diagonal M: use `cg` there.
 
     Parameters
     ----------
@@ -175,8 +181,8 @@ class _BlockSolve:
                         history.extend([history[-1]] * (self.iterations - len(history)))
                         history.append(float(norm))
                 claimed[active] |= norms <= self.targets[active]
-                self.X[active] = X
                 if self.callback is not None:
+                    self.X[active] = X
                     self.callback(self._shaped(self.X))
                 if not np.isfinite(norms).all():
                     failure = Breakdown(Status.NONFINITE, "the residual is not finite")
@@ -185,6 +191,7 @@ class _BlockSolve:
                 if failure is not None or claimed[active].all() or self.iterations >= self.system.maxiter:
                     break
                 if self.iterations % _INSPECTION_INTERVAL == 0:
+                    self.X[active] = X
                     self._recompute(active)
                     true = np.array([column.norm(self.R[j]) for j in active])
                     if (norms < 0.5 * true).any():
@@ -246,7 +253,7 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
     A, xp = column.A, column.xp
     first = np.array([column.norm(row) for row in R])
     basis, leaders = _independent(column, R, first > 0.0, _COMBINED)
-    parts = on_host(R @ basis.conj().T)
+    parts = on_host(R @ _conjugate(basis).T)
     mixture = xp.asarray(scipy.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
     leading, first = np.array(leaders), first[leaders]
     norms = first
@@ -255,14 +262,14 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
         Z = xp.stack([xp.asarray(column.M(R[j]), dtype=column.dtype) for j in leaders])
         if previous is not None:
             P, Q, factor = previous
-            Z = Z - xp.asarray(scipy.linalg.cho_solve(factor, on_host(Q.conj() @ Z.T))).T @ P
+            Z = Z - xp.asarray(scipy.linalg.cho_solve(factor, on_host(_conjugate(Q) @ Z.T))).T @ P
         if not np.isfinite(on_host(Z).sum()):
             raise Breakdown(Status.NONFINITE, "M R is not finite")
         P, owners = _independent(column, Z, norms > EPSILON * first, _DEPENDENT)
         if not owners:
             return
         Q = A.rows(P)
-        energy = on_host(P.conj() @ Q.T)
+        energy = on_host(_conjugate(P) @ Q.T)
         if not np.isfinite(energy).all():
             raise Breakdown(Status.NONFINITE, "A P is not finite")
         energy = 0.5 * (energy + energy.conj().T)
@@ -273,7 +280,12 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
             raise Breakdown(
                 Status.INDEFINITE, f"PᴴA P has the eigenvalue {lowest:.3g}: A is not positive definite"
             ) from None
-        steps = mixture @ xp.asarray(scipy.linalg.cho_solve(factor, on_host(P.conj() @ R[leading].T))).T
+        steps = (
+            mixture
+            @ xp.asarray(
+                scipy.linalg.cho_solve(factor, on_host(_conjugate(P) @ (R if len(leaders) == len(R) else R[leading]).T))
+            ).T
+        )
         X += steps @ P
         R -= steps @ Q
         every = np.array([column.norm(row) for row in R])
@@ -285,25 +297,52 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
 def _independent(column: Column, Z: Any, wanted: np.ndarray, least: float) -> tuple[Any, list[int]]:
     """Orthonormalise the rows of Z that are wanted, dropping those that depend on others; and which were kept."""
     xp = column.xp
+    rows = [int(j) for j in np.flatnonzero(wanted)]
+    if 1 < len(rows) == len(Z):
+        orthonormal = _orthonormal(xp, Z)
+        if orthonormal is not None:
+            return orthonormal, rows
     kept = xp.empty_like(Z)
     owners: list[int] = []
-    for j in np.flatnonzero(wanted):
+    for j in rows:
         size = column.norm(Z[j])
         if not size > 0.0:
             continue
         v = Z[j] / size
         basis = kept[: len(owners)]
         for _ in range(2):
-            v = v - (basis.conj() @ v) @ basis
+            v = v - (_conjugate(basis) @ v) @ basis
         left = column.norm(v)
         if left > least:
             if left < 1e-3:
                 v = v / left
-                v = v - (basis.conj() @ v) @ basis
+                v = v - (_conjugate(basis) @ v) @ basis
                 left = column.norm(v)
             kept[len(owners)] = v / left
-            owners.append(int(j))
+            owners.append(j)
     return kept[: len(owners)], owners
+
+
+def _orthonormal(xp: Any, Z: Any) -> Any:
+    """Orthonormalise rows by Cholesky factors of their Gram matrix, twice; None where they are close to dependent."""
+    for final in (False, True):
+        gram = on_host(_conjugate(Z) @ Z.T)
+        sizes = np.sqrt(np.diagonal(gram).real)
+        if not sizes.min() > 0.0:
+            return None
+        try:
+            factor = np.linalg.cholesky(gram / np.outer(sizes, sizes))
+        except np.linalg.LinAlgError:
+            return None
+        if not final and np.diagonal(factor).real.min() < _FAR:
+            return None
+        inverse = scipy.linalg.solve_triangular(factor, np.diag(1.0 / sizes), lower=True)
+        Z = xp.asarray(inverse.conj()) @ Z  # rows: Gᵢⱼ = zᵢᴴ zⱼ = (L Lᴴ)ᵢⱼ
+    return Z
+
+
+def _conjugate(rows: Any) -> Any:
+    return rows.conj() if rows.dtype.kind == "c" else rows
 
 
 def _projected(column: Column, rows: Any) -> Any:

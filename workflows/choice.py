@@ -64,8 +64,9 @@ def _definite(named: NamedSystem, properties: MatrixProperties, matrix: Any, set
     operator = named.system.operator
     amg = Choice(SolverSpec(solver, settings, "amg", {}), f"{kind}{several}: algebraic multigrid")
     threshold = Choice(SolverSpec(solver, settings, "ict", {}), f"{kind}{several}: incomplete Cholesky")
-    direct = Choice(SolverSpec(solver, settings, "direct", {}), f"{kind}{several}, n = {n}: a sparse factorisation")
-    plain = Choice(SolverSpec(solver, settings, "jacobi", {}), f"{kind}{several}: the diagonal alone")
+    # Blocks pay where an iteration is dear and there are several of them.
+    direct = Choice(SolverSpec("cg", settings, "direct", {}), f"{kind}, n = {n}: a sparse factorisation")
+    plain = Choice(SolverSpec("cg", settings, "jacobi", {}), f"{kind}: the diagonal alone")
     if _annihilates_constants(matrix):
         settings = {**settings, "nullspace": np.ones(n)}
         reason = f"{kind}, A·1 = 0: the constant is its null space"
@@ -73,13 +74,13 @@ def _definite(named: NamedSystem, properties: MatrixProperties, matrix: Any, set
     if isinstance(operator, DiffusionStencil):
         contrast = float(operator.coefficient.max() / operator.coefficient.min())
         if contrast <= GENTLE_CONTRAST:
-            fast = SolverSpec(solver, settings, "fast_poisson", {})
+            fast = SolverSpec("cg", settings, "fast_poisson", {})
             return [Choice(fast, f"diffusion on a grid, contrast {contrast:.3g}: fast Poisson"), amg, direct]
         return [_reworded(amg, f"diffusion on a grid, contrast {contrast:.3g}: algebraic multigrid"), direct, threshold]
     if n <= SMALL:
         return [direct, threshold, plain]
     if "Gershgorin" in properties.evidence and _dominance(matrix) > 0.2:
-        return [_reworded(plain, f"{kind}{several}, strongly diagonally dominant: the diagonal is enough"), threshold]
+        return [_reworded(plain, f"{kind}, strongly diagonally dominant: the diagonal is enough"), threshold]
     if named.near_nullspace is not None:
         aggregation = SolverSpec(solver, settings, "amg", {"method": "smoothed_aggregation"})
         return [Choice(aggregation, f"{kind}{several}, near-nullspace given: smoothed aggregation"), threshold, direct]

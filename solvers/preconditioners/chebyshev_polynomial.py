@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..gmres import check_count
 from ..iteration import Breakdown, Column
-from ..operands import CountedOperator, diagonal_of, read_operator, read_vectors
+from ..operands import CountedOperator, diagonal_of, is_gpu, read_operator, read_vectors
 from ..preconditioner import Preconditioner
 from ..spectrum import read_bounds, spectral_bounds
 from ..symmetry import is_hermitian
@@ -52,7 +52,7 @@ class ChebyshevPolynomial(Preconditioner):
 
     def _build(self, A: Any, again: bool) -> None:
         self._A = read_operator(A)
-        if self._A.matrix is not None and not is_hermitian(self._A.matrix):
+        if self._A.matrix is not None and not is_gpu(self._A.matrix) and not is_hermitian(self._A.matrix):
             raise InputError(f"{self.name} needs A Hermitian, but A differs from its adjoint: use ilu0 with gmres.")
         diagonal = read_vectors(diagonal_of(A, self.name), self._A.n, "the diagonal of A").real
         if not bool((diagonal > 0.0).all()):
