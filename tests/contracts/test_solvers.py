@@ -207,7 +207,7 @@ def test_leaves_its_arguments_alone(name):
     A = diffusion().tocsr()
     b, x0 = right_hand_side(), right_hand_side(seed=7)
     copies = A.copy(), b.copy(), x0.copy()
-    result = SOLVERS[name](A, b, x0, rtol=1e-8)
+    result = SOLVERS[name](A, b, x0, rtol=1e-8, maxiter=5000)
     np.testing.assert_array_equal(A.toarray(), copies[0].toarray())
     np.testing.assert_array_equal(b, copies[1])
     np.testing.assert_array_equal(x0, copies[2])
@@ -358,8 +358,8 @@ def test_memory_layout_and_dtype_of_the_input_do_not_matter(name, seed, n, layou
         given_A = sp.csr_array(given_A.astype(given_A.dtype.newbyteorder("=")))
         given_A.data.flags.writeable = given_A.indices.flags.writeable = given_A.indptr.flags.writeable = False
     given_b, given_x0 = change(b.astype(dtype)), change(x0.astype(dtype))
-    expected = SOLVERS[name](A.astype(float), b.astype(float), x0.astype(float), rtol=1e-9)
-    found = SOLVERS[name](given_A, given_b, given_x0, rtol=1e-9)
+    expected = SOLVERS[name](A.astype(float), b.astype(float), x0.astype(float), rtol=1e-9, maxiter=5000)
+    found = SOLVERS[name](given_A, given_b, given_x0, rtol=1e-9, maxiter=5000)
     assert found.converged
     assert found.x.dtype == (np.complex128 if dtype.startswith("complex") else np.float64)
     size = max(1.0, float(np.abs(expected.x).max()))
@@ -378,7 +378,7 @@ def test_any_complex_hermitian_dominant_system(name, seed, n, guess):
     rng = np.random.default_rng(seed + 1)
     b = rng.standard_normal(n) + 1j * rng.standard_normal(n)
     x0 = rng.standard_normal(n) + 1j * rng.standard_normal(n) if guess else None
-    result = SOLVERS[name](A, b, x0, rtol=1e-8)
+    result = SOLVERS[name](A, b, x0, rtol=1e-8, maxiter=5000)
     assert result.converged
     assert np.linalg.norm(b - A @ result.x) <= 1.001e-8 * np.linalg.norm(b)
 
