@@ -19,6 +19,7 @@ def cg(
     maxiter: int | None = None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
+    nullspace: Any = None,
 ) -> SolveResult:
     """Solve A x = b by conjugate gradients, for A Hermitian positive definite.
 
@@ -42,6 +43,9 @@ def cg(
         Approximates A⁻¹, Hermitian positive definite. A LinearOperator, array or callable without `kind` is trusted.
     callback : callable, optional
         Called as ``callback(xk)`` after each iteration.
+    nullspace : array, (n, m) or (n,), optional
+        A basis N of the null space of a singular A (the constant of a Neumann or periodic problem). b must be
+        orthogonal to it; directions are kept so, and x is the solution orthogonal to N, the least one.
 
     Returns
     -------
@@ -51,14 +55,14 @@ def cg(
     Raises
     ------
     InputError
-        If an argument does not fit.
+        If an argument does not fit; if `nullspace` is not one of A, or b has a part in it that no x can meet.
 
     References
     ----------
     Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49 (1952) 409; Saad, *Iterative Methods for Sparse Linear Systems*,
     2nd ed., algorithm 9.1.
     """
-    return run(_CG, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
+    return run(_CG, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
 
 
 def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:

@@ -34,6 +34,7 @@ from array_api_compat import array_namespace
 
 from .errors import InputError
 from .kinds import check_kind
+from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .result import SEVERITY, SolveResult, Status
 from .stopping import EPSILON, Floor, Progress, check_tolerances
@@ -96,14 +97,24 @@ class Column:
         The right-hand side.
     budget : int
         Iterations left to the solve when the recurrence starts.
+    memory : dict
+        What a method keeps from one cycle to the next; empty at the start of each right-hand side.
+    nullspace : NullSpace or None
+        Of a singular A: residuals, and what M returns, are kept orthogonal to it.
     """
 
-    __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "xp")
+    __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "memory", "nullspace", "xp")
 
-    def __init__(self, A: CountedOperator, M: CountedOperator | None, xp: Any, dtype: Any) -> None:
+    def __init__(
+        self, A: CountedOperator, M: CountedOperator | None, xp: Any, dtype: Any, nullspace: NullSpace | None = None
+    ) -> None:
         self.A = A
         self.M: Callable[[Any], Any] = M if M is not None else _identity
+        if nullspace is not None:
+            self.M = nullspace.project if M is None else lambda r: nullspace.project(M(nullspace.project(r)))
         self._preconditioner = M
+        self.nullspace = nullspace
+        self.memory: dict[str, Any] = {}
         self.xp = xp
         self.dtype = dtype
         self.b: Any = None
@@ -141,6 +152,7 @@ def run(
     maxiter: int | None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
+    nullspace: Any = None,
     **settings: Any,
 ) -> SolveResult:
     """Solve A x = b by a method, for each column of b.
@@ -152,6 +164,50 @@ def run(
     InputError
         If an argument does not fit; never for slow convergence.
     """
+    system = read_system(method.name, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    rhs, guess, column = system.rhs, system.guess, system.column
+    tolerances = (system.rtol, system.atol, system.maxiter, callback)
+
+    # Overflow and invalid operations of a failing iteration show in its norms, and are reported as a status.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        floor = Floor(column.A)
+        if rhs.ndim == 1:
+            result = _ColumnSolve(method, column, floor, rhs, guess, *tolerances).run(settings)
+            result.setup_seconds = system.setup_seconds
+            return result
+        columns = []
+        for j in range(rhs.shape[1]):
+            x_j = None if guess is None else guess[:, j]
+            columns.append(_ColumnSolve(method, column, floor, rhs[:, j], x_j, *tolerances).run(settings))
+    return combined(tuple(columns), column.xp, system.setup_seconds)
+
+
+@dataclass(frozen=True)
+class System:
+    """What `run` was given, checked and converted."""
+
+    column: Column
+    rhs: Any
+    guess: Any
+    rtol: float
+    atol: float
+    maxiter: int
+    setup_seconds: float
+
+
+def read_system(
+    solver: str,
+    A: Any,
+    b: Any,
+    x0: Any,
+    rtol: float,
+    atol: float,
+    maxiter: int | None,
+    M: Any,
+    callback: Any,
+    nullspace: Any,
+) -> System:
+    """Check a solver's arguments and convert them to double precision; InputError where one does not fit."""
     began = time.perf_counter()
     operator = read_operator(A)
     n, xp = operator.n, operator.xp
@@ -165,30 +221,19 @@ def run(
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
     if M is not None:
-        check_kind(method.name, M)
+        check_kind(solver, M)
         preconditioner = read_preconditioner(M, n)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
     if preconditioner is not None:
         dtype = np.result_type(dtype, preconditioner.dtype)
-    column = Column(operator, preconditioner, xp, dtype)
+    space = None if nullspace is None else read_nullspace(nullspace, operator)
+    if space is not None:
+        dtype = np.result_type(dtype, space.basis.dtype)
+    column = Column(operator, preconditioner, xp, dtype, space)
     setup_seconds = time.perf_counter() - began + float(getattr(M, "setup_seconds", 0.0))
-
-    # Overflow and invalid operations of a failing iteration show in its norms, and are reported as a status.
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        floor = Floor(operator)
-        if rhs.ndim == 1:
-            solve = _ColumnSolve(method, column, floor, rhs, guess, rtol, atol, maxiter, callback)
-            result = solve.run(settings)
-            result.setup_seconds = setup_seconds
-            return result
-        columns = []
-        for j in range(rhs.shape[1]):
-            x_j = None if guess is None else guess[:, j]
-            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, rtol, atol, maxiter, callback)
-            columns.append(solve.run(settings))
-    return _combined(tuple(columns), xp, setup_seconds)
+    return System(column, rhs, guess, rtol, atol, maxiter, setup_seconds)
 
 
 class _ColumnSolve:
@@ -210,19 +255,24 @@ class _ColumnSolve:
         self.method, self.column, self.floor = method, column, floor
         self.maxiter, self.callback = maxiter, callback
         self.counts = column.counts()
+        column.memory = {}
         xp, A = column.xp, column.A
-        self.scale = _power_of_two_scale(column, b)
+        self.scale = power_of_two_scale(column, b)
         b = xp.ascontiguousarray(b, dtype=column.dtype)
         self.b = b if self.scale == 1.0 else b / self.scale
         self.rhs_norm = column.norm(self.b)
         self.threshold = max(rtol * self.rhs_norm, atol / self.scale)
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable: no recurrence is followed further down than that.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
+        if column.nullspace is not None:
+            column.nullspace.check_consistent(self.b, self.rhs_norm, self.target)
         if x0 is None or self.rhs_norm == 0.0:  # x = 0 solves A x = 0 whatever the guess was
             self.x, self.r = xp.zeros_like(self.b), self.b.copy()
         else:
             self.x = xp.array(x0, dtype=column.dtype)
             self.x /= self.scale
+            if column.nullspace is not None:
+                self.x = column.nullspace.project(self.x)
             self.r = self.b - A(self.x)
         self.residual = column.norm(self.r)
         self.history = [self.residual]
@@ -257,6 +307,8 @@ class _ColumnSolve:
         """Follow the recurrence from (x, r); return whether its residual claims more than is true, and its failure."""
         self.column.b = self.b
         self.column.budget = self.maxiter - self.iterations
+        if self.column.nullspace is not None:
+            self.r = self.column.nullspace.project(self.r)
         ceiling = self.method.growth * self.history[0]
         inspected = self.residual
         steps = self.method.recurrence(self.column, self.x, self.r, **settings)
@@ -326,19 +378,22 @@ class _ColumnSolve:
         )
 
     def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
-        iterations = f"{self.iterations} iteration{'' if self.iterations == 1 else 's'}"
-        relation = "≤" if status is Status.CONVERGED else ">"
-        sizes = f"{residual * self.scale:.3g} {relation} {self.threshold * self.scale:.3g}"
-        if status is Status.CONVERGED:
-            return f"converged after {iterations}: ‖b − Ax‖₂ = {sizes}."
-        if status is Status.STAGNATED:
-            floor = self.floor(x)
-            reason += f"; float64's floor ε‖A‖‖x‖ is about {floor * self.scale:.2g}, "
-            reason += "above the tolerance" if floor > self.threshold else "below the tolerance: A may be singular"
-        return f"{status} after {iterations}: ‖b − Ax‖₂ = {sizes}; {reason}. {status.advice}"
+        floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
+        return describe(status, self.iterations, residual * self.scale, self.threshold * self.scale, reason, floor)
 
 
-def _power_of_two_scale(column: Column, b: Any) -> float:
+def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:
+    """One line: what happened, in numbers, and what to do next."""
+    count = f"{iterations} iteration{'' if iterations == 1 else 's'}"
+    if status is Status.CONVERGED:
+        return f"converged after {count}: ‖b − Ax‖₂ = {residual:.3g} ≤ {threshold:.3g}."
+    if status is Status.STAGNATED:
+        side = "above the tolerance" if floor > threshold else "below the tolerance: A may be singular"
+        reason += f"; float64's floor ε‖A‖‖x‖ is about {floor:.2g}, {side}"
+    return f"{status} after {count}: ‖b − Ax‖₂ = {residual:.3g} > {threshold:.3g}; {reason}. {status.advice}"
+
+
+def power_of_two_scale(column: Column, b: Any) -> float:
     """1, or a power of two near ‖b‖_∞ where ‖b‖₂² would over- or underflow."""
     norm = column.norm(b)
     if _SAFE_RANGE[0] <= norm <= _SAFE_RANGE[1]:
@@ -347,7 +402,7 @@ def _power_of_two_scale(column: Column, b: Any) -> float:
     return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
 
 
-def _combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:
+def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:
     """One result for b of shape (n, k): the worst status, sums of costs, Frobenius norms."""
     worst = max(columns, key=lambda column: SEVERITY.index(column.status))
     histories = np.zeros((len(columns), max(column.residuals.size for column in columns)))

@@ -11,8 +11,18 @@ Kind = Literal["spd", "linear", "nonlinear"]
 #: The kinds of preconditioner that each solver takes; a solver that takes none has an empty tuple.
 ACCEPTED_KINDS: dict[str, tuple[Kind, ...]] = {
     "cg": ("spd",),
+    "fcg": ("spd", "linear", "nonlinear"),
+    "block_cg": ("spd",),
+    "minres": ("spd",),
     "gmres": ("spd", "linear"),
+    "fgmres": ("spd", "linear", "nonlinear"),
+    "lgmres": ("spd", "linear"),
+    "bicgstab": ("spd", "linear"),
+    "idrs": ("spd", "linear"),
+    "chebyshev": ("spd",),
+    "richardson": ("spd", "linear"),
     "jacobi": (),
+    "gauss_seidel": (),
     "sor": (),
     "ssor": (),
 }
@@ -44,7 +54,8 @@ def check_kind(solver: str, M: Any) -> None:
 
 
 def _takers(kind: str) -> str:
-    return " or ".join(name for name, kinds in ACCEPTED_KINDS.items() if kind in kinds)
+    names = [name for name, kinds in ACCEPTED_KINDS.items() if kind in kinds]
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _either(kinds: tuple[Kind, ...]) -> str:

@@ -49,6 +49,18 @@ class CountedOperator:
             )
         return y
 
+    def rows(self, X: Any) -> Any:
+        """Apply the map to each row of X (k, n)."""
+        if self.matrix is not None and X.shape[0] > 1:
+            self.count += X.shape[0]
+            return self.xp.ascontiguousarray((self.matrix @ X.T).T)
+        return self.xp.stack([self(row) for row in X])
+
+
+def on_host(array: Any) -> np.ndarray:
+    """A NumPy array of what may be a CuPy one."""
+    return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
 
 def is_gpu(array: Any) -> bool:
     """Whether an array or sparse matrix lives in CuPy."""

@@ -6,25 +6,74 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from .bicgstab import bicgstab
+from .block_cg import block_cg
 from .cg import cg
+from .chebyshev import chebyshev
 from .errors import InputError
+from .fcg import fcg
+from .fgmres import fgmres
 from .gmres import gmres
+from .idrs import idrs
+from .lgmres import lgmres
+from .minres import minres
 from .multigrid import Multigrid
 from .preconditioner import Preconditioner
-from .preconditioners import AMG, IC0, SSOR, Direct, FastPoisson, Jacobi
+from .preconditioners import (
+    AMG,
+    FSAI,
+    IC0,
+    ICT,
+    ILU0,
+    ILUT,
+    SSOR,
+    BlockJacobi,
+    ChebyshevPolynomial,
+    Direct,
+    FastPoisson,
+    Jacobi,
+    SymmetricPolynomial,
+)
 from .result import SolveResult
-from .stationary import jacobi, sor, ssor
+from .richardson import richardson
+from .stationary import gauss_seidel, jacobi, sor, ssor
 
 SOLVERS: dict[str, Callable[..., SolveResult]] = {
     "cg": cg,
+    "fcg": fcg,
+    "block_cg": block_cg,
+    "minres": minres,
     "gmres": gmres,
+    "fgmres": fgmres,
+    "lgmres": lgmres,
+    "bicgstab": bicgstab,
+    "idrs": idrs,
+    "chebyshev": chebyshev,
+    "richardson": richardson,
     "jacobi": jacobi,
+    "gauss_seidel": gauss_seidel,
     "sor": sor,
     "ssor": ssor,
 }
 
 PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    cls.name: cls for cls in (Jacobi, SSOR, IC0, AMG, FastPoisson, Multigrid, Direct)
+    cls.name: cls
+    for cls in (
+        Jacobi,
+        BlockJacobi,
+        SSOR,
+        IC0,
+        ICT,
+        ILU0,
+        ILUT,
+        FSAI,
+        ChebyshevPolynomial,
+        SymmetricPolynomial,
+        AMG,
+        FastPoisson,
+        Multigrid,
+        Direct,
+    )
 }
 
 T = TypeVar("T")

@@ -33,11 +33,12 @@ class Status(str, Enum):
 _ADVICE = {
     Status.CONVERGED: "The true residual meets the tolerance; nothing to do.",
     Status.MAXITER: "Raise maxiter, loosen rtol, or give a stronger preconditioner M.",
-    Status.STAGNATED: "Loosen rtol to what is attainable, or change the method: another M, a larger restart.",
-    Status.BREAKDOWN: "Start from another x0, or check that A and M are not singular.",
-    Status.INDEFINITE: "Use gmres, or give A and M that are Hermitian positive definite.",
+    Status.STAGNATED: "Loosen rtol to what is attainable, or change the method: another M, a larger restart, lgmres.",
+    Status.BREAKDOWN: "Use gmres, start from another x0, or check that A and M are not singular.",
+    Status.INDEFINITE: "Use minres (A Hermitian) or gmres, or give A and M that are Hermitian positive definite.",
     Status.NONFINITE: "Look for overflow, NaN or a zero pivot in A or M, and rescale the system.",
-    Status.DIVERGED: "Check that A is not singular; lower omega of a stationary method, or use cg or gmres.",
+    Status.DIVERGED: "Check that A is not singular (nullspace= says how); lower omega of a stationary method, widen "
+    "the bounds of chebyshev, or use cg, minres or gmres.",
 }
 
 # From the best to the worst: the status of several columns is that of the worst one.

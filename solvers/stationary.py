@@ -1,4 +1,4 @@
-"""Stationary iterations x ← x + N⁻¹(b − A x): Jacobi, SOR and SSOR.
+"""Stationary iterations x ← x + N⁻¹(b − A x): Jacobi, Gauss–Seidel, SOR and SSOR.
 
 With A = D + L + U the splittings are N = D/ω, D/ω + L, and ω/(2 − ω)·(D/ω + L) D⁻¹ (D/ω + U). Each iteration costs one
 product with A, for the residual, and one solve with N, which is a sweep over a triangle of A; the residual is the
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
+from .colouring import multicolour_order
 from .errors import InputError
 from .iteration import Column, Method, run
 from .kinds import check_kind
@@ -23,6 +24,7 @@ from .result import SolveResult
 from .sweeps import solve_lower_part, solve_upper_part
 
 Splitting = Callable[[Any], Any]
+Ordering = Literal["natural", "multicolour"]
 
 
 def jacobi(
@@ -82,8 +84,9 @@ def sor(
     M: None = None,
     callback: Callable[[Any], Any] | None = None,
     omega: float = 1.0,
+    ordering: Ordering = "natural",
 ) -> SolveResult:
-    """Solve A x = b by successive over-relaxation, x ← x + (D/ω + L)⁻¹(b − A x), in the order of the unknowns.
+    """Solve A x = b by successive over-relaxation, x ← x + (D/ω + L)⁻¹(b − A x).
 
     ω = 1 is Gauss–Seidel; `optimal_omega` gives Young's best ω for consistently ordered matrices.
 
@@ -97,6 +100,9 @@ def sor(
         Not taken; an InputError otherwise.
     omega : float
         Relaxation, 0 < ω < 2: outside, ρ ≥ |ω − 1| ≥ 1 (Kahan).
+    ordering : {'natural', 'multicolour'}
+        The order of the sweep: that of the unknowns, or colour by colour (red and black for a five-point stencil),
+        where the unknowns of one colour do not depend on each other.
 
     Returns
     -------
@@ -115,14 +121,8 @@ def sor(
     _refuse_preconditioner("sor", M)
     omega = check_omega("sor", omega, 2.0)
     matrix = as_csr(A, "sor")
-    diagonal = nonzero_diagonal(matrix, "sor")
-    scaled = diagonal / omega
-
-    def sweep(r: np.ndarray) -> np.ndarray:
-        z = np.empty_like(r)
-        solve_lower_part(matrix.indptr, matrix.indices, matrix.data, scaled, r, z)
-        return z
-
+    nonzero_diagonal(matrix, "sor")
+    sweep = _ordered("sor", ordering, matrix, lambda reordered: _forward_sweep(reordered, omega))
     return _iterate(_SOR, matrix, b, x0, rtol, atol, maxiter, callback, sweep)
 
 
@@ -137,6 +137,7 @@ def ssor(
     M: None = None,
     callback: Callable[[Any], Any] | None = None,
     omega: float = 1.0,
+    ordering: Ordering = "natural",
 ) -> SolveResult:
     """Solve A x = b by symmetric SOR: a forward sweep, then a backward one.
 
@@ -152,6 +153,9 @@ def ssor(
         Not taken; an InputError otherwise.
     omega : float
         Relaxation, 0 < ω < 2.
+    ordering : {'natural', 'multicolour'}
+        The order of the sweep: that of the unknowns, or colour by colour (red and black for a five-point stencil),
+        where the unknowns of one colour do not depend on each other.
 
     Returns
     -------
@@ -170,12 +174,110 @@ def ssor(
     _refuse_preconditioner("ssor", M)
     omega = check_omega("ssor", omega, 2.0)
     matrix = as_csr(A, "ssor")
-    diagonal = nonzero_diagonal(matrix, "ssor")
-    return _iterate(_SSOR, matrix, b, x0, rtol, atol, maxiter, callback, symmetric_sweep(matrix, diagonal, omega))
+    nonzero_diagonal(matrix, "ssor")
+    sweep = symmetric_sweep(matrix, omega, ordering)
+    return _iterate(_SSOR, matrix, b, x0, rtol, atol, maxiter, callback, sweep)
 
 
-def symmetric_sweep(matrix: sp.csr_array, diagonal: np.ndarray, omega: float) -> Splitting:
-    """Return r ↦ N⁻¹ r, N the SSOR splitting of a CSR matrix with that diagonal."""
+def gauss_seidel(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: None = None,
+    callback: Callable[[Any], Any] | None = None,
+    sweep: Literal["forward", "symmetric"] = "forward",
+    ordering: Ordering = "natural",
+) -> SolveResult:
+    """Solve A x = b by Gauss–Seidel iterations, x ← x + (D + L)⁻¹(b − A x): `sor` or `ssor` with ω = 1.
+
+    Converges for every Hermitian positive definite A, and for strictly diagonally dominant ones; for consistently
+    ordered matrices at the square of Jacobi's factor.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix, or an operator with `tocsr()`; (n, n)
+        With a diagonal free of zeros.
+    b, x0, rtol, atol, maxiter, callback
+        As in `cg`.
+    M : None
+        Not taken; an InputError otherwise.
+    sweep : {'forward', 'symmetric'}
+        One sweep an iteration, or one forward and one backward.
+    ordering : {'natural', 'multicolour'}
+        The order of the sweep: that of the unknowns, or colour by colour (red and black for a five-point stencil),
+        where the unknowns of one colour do not depend on each other.
+
+    Returns
+    -------
+    SolveResult
+        `diverged` as soon as the residual has grown by 1e5.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit, or the diagonal has a zero.
+
+    References
+    ----------
+    Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., §4.1 and theorem 4.9.
+    """
+    _refuse_preconditioner("gauss_seidel", M)
+    if sweep not in ("forward", "symmetric"):
+        raise InputError(f"gauss_seidel: sweep is {sweep!r}; expected 'forward' or 'symmetric'.")
+    matrix = as_csr(A, "gauss_seidel")
+    nonzero_diagonal(matrix, "gauss_seidel")
+    if sweep == "forward":
+        splitting = _ordered("gauss_seidel", ordering, matrix, lambda reordered: _forward_sweep(reordered, 1.0))
+    else:
+        splitting = symmetric_sweep(matrix, 1.0, ordering, "gauss_seidel")
+    return _iterate(_GAUSS_SEIDEL, matrix, b, x0, rtol, atol, maxiter, callback, splitting)
+
+
+def symmetric_sweep(
+    matrix: sp.csr_array, omega: float, ordering: Ordering = "natural", solver: str = "ssor"
+) -> Splitting:
+    """Return r ↦ N⁻¹ r, N the SSOR splitting of a CSR matrix."""
+    return _ordered(solver, ordering, matrix, lambda reordered: _symmetric_sweep(reordered, omega))
+
+
+def _ordered(
+    solver: str, ordering: Ordering, matrix: sp.csr_array, build: Callable[[sp.csr_array], Splitting]
+) -> Splitting:
+    """The sweep that `build` makes of the matrix with its unknowns reordered, acting on vectors as they were."""
+    if ordering == "natural":
+        return build(matrix)
+    if ordering != "multicolour":
+        raise InputError(f"{solver}: ordering is {ordering!r}; expected 'natural' or 'multicolour'.")
+    order = multicolour_order(matrix)
+    reordered = sp.csr_array(matrix[order][:, order])
+    reordered.sort_indices()
+    sweep = build(reordered)
+
+    def apply(r: np.ndarray) -> np.ndarray:
+        z = np.empty_like(r)
+        z[order] = sweep(r[order])
+        return z
+
+    return apply
+
+
+def _forward_sweep(matrix: sp.csr_array, omega: float) -> Splitting:
+    scaled = matrix.diagonal() / omega
+
+    def sweep(r: np.ndarray) -> np.ndarray:
+        z = np.empty_like(r)
+        solve_lower_part(matrix.indptr, matrix.indices, matrix.data, scaled, r, z)
+        return z
+
+    return sweep
+
+
+def _symmetric_sweep(matrix: sp.csr_array, omega: float) -> Splitting:
+    diagonal = matrix.diagonal()
     scaled = diagonal / omega
     middle = (2.0 - omega) / omega * diagonal
 
@@ -197,7 +299,9 @@ def _richardson(column: Column, x: Any, r: Any, *, splitting: Splitting) -> Gene
 
 
 # SOR near its best ω may grow by the size of a Jordan block before it falls; 1e5 is far beyond that.
-_JACOBI, _SOR, _SSOR = (Method(name, _richardson, exact=True, growth=1e5) for name in ("jacobi", "sor", "ssor"))
+_JACOBI, _GAUSS_SEIDEL, _SOR, _SSOR = (
+    Method(name, _richardson, exact=True, growth=1e5) for name in ("jacobi", "gauss_seidel", "sor", "ssor")
+)
 
 
 def _iterate(

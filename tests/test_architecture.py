@@ -47,7 +47,7 @@ def test_no_drawers_and_no_giants() -> None:
     ("group", "names"),
     [
         ("problem", set(PROBLEMS)),
-        ("solver", {*SOLVERS, "all"}),
+        ("solver", {*SOLVERS, "all", "auto"}),
         ("preconditioner", {*PRECONDITIONERS, "none"}),
         ("operator", set(OPERATORS)),
     ],

@@ -1,4 +1,4 @@
-"""``resolvent solve``: one linear system, from a file or a problem, by one solver or by all that suit it."""
+"""``resolvent solve``: one linear system, by the solver named, by the one that its matrix asks for, or by all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from threadpoolctl import threadpool_limits
 from resolvent.data import SolverSpec
 from resolvent.solvers import DiffusionStencil, InputError, MatrixProperties, SolveResult, Status, matrix_properties
 
+from .choice import Choice, choose, sensible_solvers
 from .compose import compose_verb
 from .console import duration, say, table
 from .figures import plot_convergence
 from .run_folder import RunFolder, write_whole
-from .systems import NamedSystem, label, sensible_solvers, solve_system, solver_of, systems_of
+from .systems import NamedSystem, label, solve_system, solver_of, systems_of
 
+HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "minres", "chebyshev")
 LEDGER = ("status", "iterations", "matvecs", "applies", "set-up", "solve", "true ‖r‖/‖b‖")
 
 
@@ -25,23 +27,29 @@ def run(overrides: Sequence[str]) -> int:
     """Solve what the overrides name; return 0 when the (best) solve converged, else 2."""
     config = compose_verb("solve", overrides)
     folder = RunFolder("solve", config)
-    every = str(config.solver.name) == "all"
-    if every and str(config.preconditioner.name) != "none":
-        raise InputError("solver=all chooses the preconditioners itself: leave preconditioner= out")
-    specs = [] if every else [solver_of(config)]
+    name = str(config.solver.name)
+    chosen = name in ("all", "auto")
+    if chosen and str(config.preconditioner.name) != "none":
+        raise InputError(f"solver={name} chooses the preconditioners itself: leave preconditioner= out")
+    specs = [] if chosen else [solver_of(config)]
     named = systems_of(config, first=int(config.index))[0]
     properties = matrix_properties(_explicit(named))
     _print_matrix(named, properties)
-    if every:
-        tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
-        specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances)
-    if any(spec.name == "cg" for spec in specs) and not properties.self_adjoint:
+    tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
+    if name == "all":
+        columns = 1 if named.system.rhs.ndim == 1 else named.system.rhs.shape[1]
+        specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances, columns)
+    symmetric = next((spec.name for spec in specs if spec.name in HERMITIAN_ONLY), None)
+    if symmetric and not properties.self_adjoint:
         raise InputError(
-            f"solver=cg needs a symmetric (Hermitian) matrix and {named.name} is {properties.symmetry}:"
+            f"solver={symmetric} needs a symmetric (Hermitian) matrix and {named.name} is {properties.symmetry}:"
             " use solver=gmres"
         )
     with threadpool_limits(int(config.threads)):
-        results = _solve_each(named, specs)
+        if name == "auto":
+            results = _solve_automatically(named, choose(named, properties, _explicit(named), tolerances))
+        else:
+            results = _solve_each(named, specs)
     best_spec, best = min(
         results, key=lambda pair: (not pair[1].converged, pair[1].setup_seconds + pair[1].solve_seconds)
     )
@@ -85,6 +93,26 @@ def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[S
         results.append((spec, result))
     if not results:
         raise InputError("no solver suits this matrix: see the lines above")
+    return results
+
+
+def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[tuple[SolverSpec, SolveResult]]:
+    """Solve by the first choice; by the next one where a set-up fails or a solve does not converge."""
+    results: list[tuple[SolverSpec, SolveResult]] = []
+    for choice in choices:
+        say(f"auto: {label(choice.spec)}, for the matrix is {choice.reason}")
+        try:
+            _load_kernels(named, choice.spec)
+            result = solve_system(named, choice.spec)
+        except InputError as error:
+            if choice is choices[-1] and not results:
+                raise
+            say(f"auto: {label(choice.spec)} left out, {error}")
+            continue
+        results.append((choice.spec, result))
+        if result.converged:
+            break
+        say(f"auto: {label(choice.spec)} did not converge ({result.status.value})")
     return results
 
 

@@ -1,4 +1,4 @@
-"""From configs to solves: the systems that a config names, its solver, and the sensible solvers for a matrix."""
+"""From configs to solves: the systems that a config names, and its solver."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import LinearSystem, SolverSpec, make_problem, sample_generator
-from resolvent.solvers import InputError, MatrixProperties, SolveResult
+from resolvent.solvers import ACCEPTED_KINDS, InputError, SolveResult
 
 from .matrix_files import read_matrix, read_rhs
 
-STATIONARY = ("jacobi", "sor", "ssor")
+STATIONARY = tuple(name for name, kinds in ACCEPTED_KINDS.items() if not kinds)
 
 
 @dataclass
@@ -46,6 +46,8 @@ def solver_of(config: DictConfig) -> SolverSpec:
         For settings that the solver does not have, and for a stationary method with a preconditioner.
     """
     solver, settings = settings_of(config.solver)
+    if solver in ("all", "auto"):
+        raise InputError(f"solver={solver} is for `resolvent solve`, one system at a time: name a solver, such as cg")
     preconditioner, preconditioner_settings = (
         ("none", {}) if config.get("preconditioner") is None else settings_of(config.preconditioner)
     )
@@ -112,19 +114,3 @@ def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
     if aggregation and named.near_nullspace is not None and spec.preconditioner_settings.get("B") is None:
         spec = replace(spec, preconditioner_settings={**spec.preconditioner_settings, "B": named.near_nullspace})
     return spec.solve(named.system.operator, named.system.rhs)
-
-
-def sensible_solvers(properties: MatrixProperties, grid: bool, settings: dict[str, Any]) -> list[SolverSpec]:
-    """Return the pairs worth trying on a matrix: CG where the probe allows it, GMRES elsewhere, a direct solve always.
-
-    Parameters
-    ----------
-    properties : what the matrix is.
-    grid : whether it is a diffusion operator on a grid of cells, so that the fast Poisson preconditioner applies.
-    settings : tolerances for all of them.
-    """
-    if properties.may_use_cg:
-        names = [None, "jacobi", "ssor", "ic0", "amg", *(["fast_poisson"] if grid else []), "direct"]
-        return [SolverSpec("cg", settings, name, {}) for name in names]
-    names = [None, "jacobi", *([] if properties.complex else ["amg"]), "direct"]
-    return [SolverSpec("gmres", settings, name, {}) for name in names]

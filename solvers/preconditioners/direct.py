@@ -1,9 +1,9 @@
-"""Sparse LU factorisation: the exact inverse as a preconditioner."""
+"""Sparse factorisation: the exact inverse as a preconditioner."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,18 +13,25 @@ from ..errors import InputError
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
 from ..symmetry import is_hermitian
+from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 
 _SINGULAR_ERROR = 0.5
+_PACKAGED: dict[str, type[Cholmod] | type[Pardiso]] = {"cholmod": Cholmod, "pardiso": Pardiso}
 
 
 class Direct(Preconditioner):
-    """M = A⁻¹ by SuperLU; with cg or gmres, iterative refinement of a direct solve.
+    """M = A⁻¹ by SuperLU, CHOLMOD or Pardiso; with cg or gmres, iterative refinement of a direct solve.
 
     A Hermitian A with a positive diagonal is first factored without pivoting, in a symmetric minimum-degree order:
     positive pivots then prove it positive definite (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise:
     partial pivoting, kind 'linear'.
 
-    `update` keeps the fill-reducing order.
+    `update` keeps the fill-reducing order, and with CHOLMOD and Pardiso the whole symbolic factorisation.
+
+    Settings
+    --------
+    backend : {'superlu', 'cholmod', 'pardiso'}
+        CHOLMOD (scikit-sparse; Hermitian positive definite A only) and Pardiso (pypardiso; real A) must be installed.
 
     Raises
     ------
@@ -33,12 +40,18 @@ class Direct(Preconditioner):
 
     References
     ----------
-    Li, ACM Trans. Math. Software 31 (2005) 302 (SuperLU).
+    Li, ACM Trans. Math. Software 31 (2005) 302 (SuperLU); Chen, Davis, Hager and Rajamanickam, ACM Trans. Math.
+    Software 35 (2008) 22 (CHOLMOD); Schenk and Gärtner, Future Gener. Comput. Syst. 20 (2004) 475 (Pardiso).
     """
 
     name = "direct"
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Literal["superlu", "cholmod", "pardiso"] = "superlu") -> None:
+        if backend not in ("superlu", *_PACKAGED):
+            raise InputError(f"direct: backend is {backend!r}; expected 'superlu', 'cholmod' or 'pardiso'.")
+        self.backend = backend
+        self._packaged: Cholmod | Pardiso | None = None
+        self._pattern: tuple[np.ndarray, np.ndarray] | None = None
         self._order: np.ndarray | None = None
         self._ordered_for = ""
 
@@ -46,12 +59,34 @@ class Direct(Preconditioner):
         matrix = as_csr(A, self.name).tocsc()
         hermitian = is_hermitian(matrix) and bool(np.all(matrix.diagonal().real > 0.0))
         self.kind = "linear"
+        if self.backend != "superlu":
+            self._build_packaged(matrix, hermitian, again)
+            self._refuse_singular(matrix)
+            return
         if not (hermitian and self._factor(matrix, "symmetric", again) and self._positive_pivots()):
             if not self._factor(matrix, "general", again):
                 raise InputError(_singular("a pivot is exactly zero"))
         else:
             self.kind = "spd"
         self._refuse_singular(matrix)
+
+    def _build_packaged(self, matrix: sp.csc_array, hermitian: bool, again: bool) -> None:
+        """Factor with an installed package; kind 'spd' when a factorisation without pivoting has proven it."""
+        before, self._pattern = self._pattern, (matrix.indptr, matrix.indices)
+        same = before is not None and all(map(np.array_equal, before, self._pattern))
+        try:
+            if again and same and self._packaged is not None and self._packaged.definite == hermitian:
+                self._packaged.refactor(matrix)
+            else:
+                self._packaged = _PACKAGED[self.backend](matrix, hermitian)
+        except NotPositiveDefinite as error:
+            if self.backend == "cholmod":
+                raise InputError(
+                    "direct: backend='cholmod' takes Hermitian positive definite matrices, and A is not: use "
+                    "backend='superlu' with gmres."
+                ) from error
+            self._packaged = Pardiso(matrix, definite=False)
+        self.kind = "spd" if self._packaged.definite else "linear"
 
     def _factor(self, matrix: sp.csc_array, mode: str, again: bool) -> bool:
         """Factor A[:, order] (A[order][:, order] in symmetric mode); False on a zero pivot."""
@@ -92,6 +127,8 @@ class Direct(Preconditioner):
                 raise InputError(_singular(f"solving for a known vector leaves a relative error of {error:.2g}"))
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
+        if self._packaged is not None:
+            return self._packaged.solve(r)
         order = self._used_order
         if order is None:
             return self._lu.solve(r)
@@ -100,7 +137,11 @@ class Direct(Preconditioner):
         return z
 
     def _matmat(self, R: np.ndarray) -> np.ndarray:
-        if self._used_order is not None or (R.dtype.kind == "c" and self.dtype.kind != "c"):
+        if (
+            self._packaged is not None
+            or self._used_order is not None
+            or (R.dtype.kind == "c" and self.dtype.kind != "c")
+        ):
             return super()._matmat(R)
         return self._lu.solve(np.ascontiguousarray(R, dtype=self.dtype))
 

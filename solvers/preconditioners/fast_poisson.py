@@ -1,4 +1,4 @@
-"""Fast Poisson solve by sine transforms: the constant-coefficient Laplacian as a preconditioner."""
+"""Fast Poisson solve by sine, cosine and Fourier transforms: the constant-coefficient Laplacian as a preconditioner."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ _DENSE_TRANSFORM_LIMIT = 96
 
 
 class FastPoisson(Preconditioner):
-    """M = S (−Δ_h)⁻¹ S: the cell-centred Dirichlet Laplacian of a box, inverted by the sine transform DST-II.
+    """M = S (−Δ_h)⁻¹ S: the cell-centred Laplacian of a box, inverted by fast transforms.
 
-    The Laplacian with half cells at the walls has the eigenvectors ∏ sin(k_d π (i_d + ½)/n_d), k_d = 1…n_d, and the
-    eigenvalues Σ_d (4/h_d²) sin²(k_d π/(2 n_d)). For −∇·(a∇u) with a_min ≤ a ≤ a_max, κ(MA) ≤ a_max/a_min on any grid.
-    The cost is two transforms, O(n log n); nothing but the diagonal of A is looked at.
+    With u = 0 on the walls, half a cell away, its eigenvectors are ∏ sin(k_d π (i_d + ½)/n_d), k_d = 1…n_d (DST-II),
+    with the eigenvalues Σ_d (4/h_d²) sin²(k_d π/(2 n_d)); with ∂u/∂n = 0 the cosines, k_d = 0…n_d − 1 (DCT-II);
+    periodic, the waves e^{2πi k_d i_d/n_d} and 4/h_d² sin²(k_d π/n_d). For −∇·(a∇u) with a_min ≤ a ≤ a_max, κ(MA) ≤
+    a_max/a_min on any grid. The cost is two transforms, O(n log n); nothing but the diagonal of A is looked at.
+
+    Where no axis is 'dirichlet', A is singular (the constant) and M, to stay positive definite, inverts the smallest
+    other eigenvalue there; give the solver ``nullspace=numpy.ones(n)``.
 
     Settings
     --------
@@ -32,6 +36,7 @@ class FastPoisson(Preconditioner):
         Cells per axis, C order, one to three axes; `A.shape_grid` by default.
     lengths : tuple of float, optional
         Extents of the box per axis, in the order of `shape`; 1 by default.
+    boundary : {'dirichlet', 'neumann', 'periodic'} or a tuple of them, one an axis
     dtype : {'float32', 'float64'}
         Precision of the transforms. In float32 M is linear and symmetric to about 1e-6, which costs cg no iterations
         down to rtol of 1e-12 or so, and half the time.
@@ -53,7 +58,14 @@ class FastPoisson(Preconditioner):
         lengths: tuple[float, ...] | None = None,
         dtype: str = "float32",
         scaling: Literal["none", "sqrt_diagonal"] = "none",
+        boundary: Any = "dirichlet",
     ) -> None:
+        named = (boundary,) if isinstance(boundary, str) else tuple(boundary) if np.iterable(boundary) else (boundary,)
+        if not named or any(side not in ("dirichlet", "neumann", "periodic") for side in named):
+            raise InputError(
+                f"fast_poisson: boundary is {boundary!r}; expected 'dirichlet', 'neumann', 'periodic' or one an axis."
+            )
+        self.boundary: tuple[str, ...] = named
         try:
             self.precision = np.dtype(dtype)
         except TypeError:
@@ -89,7 +101,11 @@ class FastPoisson(Preconditioner):
             raise InputError(
                 f"fast_poisson: lengths {lengths}; expected {len(self.grid)} positive numbers, one an axis."
             )
-        spectrum = _spectrum(self.grid, lengths, self.precision.str)
+        sides = self.boundary * len(self.grid) if len(self.boundary) == 1 else self.boundary
+        if len(sides) != len(self.grid):
+            raise InputError(f"fast_poisson: boundary {sides}; expected one kind, or {len(self.grid)}, one an axis.")
+        self._axes = {kind: [axis for axis, side in enumerate(sides) if side == kind] for kind in set(sides)}
+        spectrum = _spectrum(self.grid, lengths, sides, self.precision.str)
         self._inverse_eigenvalues, self._transforms, laplacian_diagonal = spectrum
         self._side: Any = None
         self._factor = 1.0
@@ -109,7 +125,8 @@ class FastPoisson(Preconditioner):
                 "fast_poisson needs a diagonal of A that is positive and finite: A is not a diffusion operator."
             )
         if self.scaling == "none":
-            self._factor = float(laplacian_diagonal.mean()) / float(diagonal.mean())
+            mean = float(laplacian_diagonal.mean())
+            self._factor = (mean if mean > 0.0 else 1.0) / float(diagonal.mean())
         else:
             self._side = np.sqrt(laplacian_diagonal / diagonal)
 
@@ -125,9 +142,7 @@ class FastPoisson(Preconditioner):
         power = math.ldexp(1.0, math.frexp(size)[1])
         v = (r * (1.0 / power)).astype(self.precision, copy=False).reshape(self.grid)
         if self._transforms is None:
-            v = scipy.fft.dstn(v, type=2, norm="ortho", overwrite_x=True)
-            v *= self._inverse_eigenvalues
-            v = scipy.fft.idstn(v, type=2, norm="ortho", overwrite_x=True)
+            v = self._invert_by_transforms(v)
         else:
             sines_y, sines_x = self._transforms
             v = sines_y @ v @ sines_x.T
@@ -139,24 +154,48 @@ class FastPoisson(Preconditioner):
             z *= self._side
         return z
 
+    def _invert_by_transforms(self, v: np.ndarray) -> np.ndarray:
+        sines, cosines, waves = (self._axes.get(side, []) for side in ("dirichlet", "neumann", "periodic"))
+        if sines:
+            v = scipy.fft.dstn(v, type=2, norm="ortho", axes=sines, overwrite_x=True)
+        if cosines:
+            v = scipy.fft.dctn(v, type=2, norm="ortho", axes=cosines, overwrite_x=True)
+        if waves:
+            spectrum = scipy.fft.rfftn(v, axes=waves)
+            spectrum *= np.take(self._inverse_eigenvalues, range(spectrum.shape[waves[-1]]), axis=waves[-1])
+            v = scipy.fft.irfftn(spectrum, s=[v.shape[axis] for axis in waves], axes=waves)
+        else:
+            v *= self._inverse_eigenvalues
+        if cosines:
+            v = scipy.fft.idctn(v, type=2, norm="ortho", axes=cosines, overwrite_x=True)
+        if sines:
+            v = scipy.fft.idstn(v, type=2, norm="ortho", axes=sines, overwrite_x=True)
+        return v
+
 
 @lru_cache(maxsize=16)
 def _spectrum(
-    shape: tuple[int, ...], lengths: tuple[float, ...], dtype: str
+    shape: tuple[int, ...], lengths: tuple[float, ...], sides: tuple[str, ...], dtype: str
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None, np.ndarray]:
     """Inverse eigenvalues by wave number, sine matrices where they are the faster way, and the Laplacian's diagonal."""
     eigenvalues: np.ndarray = np.zeros(())
     diagonal: np.ndarray = np.zeros(())
-    for n, length in zip(shape, lengths, strict=True):
-        axis = (2.0 * n / length * np.sin(np.pi * np.arange(1, n + 1) / (2 * n))) ** 2
+    for n, length, side in zip(shape, lengths, sides, strict=True):
+        first = 1 if side == "dirichlet" else 0
+        numbers = np.arange(first, n + first) * (2.0 if side == "periodic" else 1.0)
+        axis = (2.0 * n / length * np.sin(np.pi * numbers / (2 * n))) ** 2
         eigenvalues = eigenvalues[..., None] + axis
-        couplings = np.full(n, 2.0)
-        couplings[0] += 1.0  # half a cell to the wall
-        couplings[-1] += 1.0
+        couplings = np.full(n, 2.0 if n > 1 or side == "dirichlet" else 0.0)
+        at_wall = {"dirichlet": 1.0, "neumann": -1.0, "periodic": 0.0}[side] if couplings[0] else 0.0
+        couplings[0] += at_wall  # half a cell to the wall, or no flux through it
+        couplings[-1] += at_wall
         diagonal = diagonal[..., None] + (n / length) ** 2 * couplings
+    if eigenvalues.flat[0] == 0.0:  # the constant: M stays positive definite
+        others = eigenvalues[eigenvalues > 0.0]
+        eigenvalues.flat[0] = others.min() if others.size else 1.0
     inverse, diagonal = (1.0 / eigenvalues).astype(dtype), diagonal.reshape(-1)
     inverse.flags.writeable = diagonal.flags.writeable = False
-    if len(shape) != 2 or max(shape) > _DENSE_TRANSFORM_LIMIT:
+    if len(shape) != 2 or max(shape) > _DENSE_TRANSFORM_LIMIT or set(sides) != {"dirichlet"}:
         return inverse, None, diagonal
     return inverse, (_sine_matrix(shape[0], dtype), _sine_matrix(shape[1], dtype)), diagonal
 

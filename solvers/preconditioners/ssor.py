@@ -8,7 +8,7 @@ import numpy as np
 
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..stationary import check_omega, nonzero_diagonal, symmetric_sweep
+from ..stationary import Ordering, check_omega, nonzero_diagonal, symmetric_sweep
 from ..symmetry import is_hermitian
 
 
@@ -22,6 +22,8 @@ class SSOR(Preconditioner):
     --------
     omega : float
         0 < ω < 2; 1 is symmetric Gauss–Seidel.
+    ordering : {'natural', 'multicolour'}
+        The order of the sweeps; by colours they are parallel, at the price of some iterations.
 
     References
     ----------
@@ -30,14 +32,15 @@ class SSOR(Preconditioner):
 
     name = "ssor"
 
-    def __init__(self, omega: float = 1.0) -> None:
+    def __init__(self, omega: float = 1.0, ordering: Ordering = "natural") -> None:
         self.omega = check_omega("ssor", omega, 2.0)
+        self.ordering: Ordering = ordering
 
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name)
         diagonal = nonzero_diagonal(matrix, self.name)
         self.kind = "spd" if is_hermitian(matrix) and bool(np.all(diagonal.real > 0.0)) else "linear"
-        self._sweep = symmetric_sweep(matrix, diagonal, self.omega)
+        self._sweep = symmetric_sweep(matrix, self.omega, self.ordering)
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         return self._sweep(r)

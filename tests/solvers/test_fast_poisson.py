@@ -129,3 +129,58 @@ def test_mistakes(arguments, word):
 def test_matrices_that_are_not_diffusion(A, arguments, word):
     with pytest.raises(InputError, match=word):
         FastPoisson.setup(A, shape=(2, 2), **arguments)
+
+
+def laplacian_of(sides, shape, lengths):
+    """The cell-centred Laplacian with a kind of boundary an axis, by Kronecker sums."""
+    total = sp.csr_array((1, 1))
+    for side, n, length in zip(sides, shape, lengths, strict=True):
+        one = sp.diags_array([-np.ones(n - 1), np.full(n, 2.0), -np.ones(n - 1)], offsets=[-1, 0, 1]).tolil()
+        at_wall = {"dirichlet": 3.0, "neumann": 1.0, "periodic": 2.0}[side]
+        one[0, 0] = one[n - 1, n - 1] = at_wall
+        if side == "periodic":
+            one[0, n - 1] -= 1.0
+            one[n - 1, 0] -= 1.0
+        one = sp.csr_array(one) * (n / length) ** 2
+        total = sp.kron(total, sp.eye_array(n)) + sp.kron(sp.eye_array(total.shape[0]), one)
+    return sp.csr_array(total)
+
+
+@pytest.mark.parametrize(
+    ("sides", "shape"),
+    [
+        (("neumann",), (9,)),
+        (("periodic",), (8,)),
+        (("neumann", "neumann"), (6, 9)),
+        (("periodic", "periodic"), (7, 6)),
+        (("periodic", "dirichlet"), (7, 6)),
+        (("dirichlet", "periodic"), (5, 8)),
+        (("neumann", "periodic", "dirichlet"), (4, 5, 6)),
+        (("periodic", "dirichlet", "periodic"), (5, 4, 7)),
+    ],
+)
+def test_other_boundaries_are_inverted_exactly(sides, shape):
+    lengths = (1.0, 2.0, 0.5)[: len(shape)]
+    A = laplacian_of(sides, shape, lengths)
+    n = A.shape[0]
+    M = FastPoisson.setup(A, shape=shape, lengths=lengths, boundary=sides, dtype="float64")
+    v = np.random.default_rng(0).standard_normal(n)
+    if "dirichlet" not in sides:
+        v -= v.mean()
+    np.testing.assert_allclose(M @ (A @ v), v, atol=1e-10)
+    dense = M @ np.eye(n)
+    np.testing.assert_allclose(dense, dense.T, atol=1e-12 * np.abs(dense).max())
+    assert np.linalg.eigvalsh(0.5 * (dense + dense.T)).min() > 0.0
+
+
+def test_a_neumann_problem_takes_one_iteration_with_its_null_space():
+    A = laplacian_of(("neumann", "neumann"), (12, 10), (1.0, 1.0))
+    b = A @ np.random.default_rng(0).standard_normal(120)
+    M = FastPoisson.setup(A, shape=(12, 10), boundary="neumann", dtype="float64")
+    assert cg(A, b, rtol=1e-9, M=M, nullspace=np.ones(120)).iterations <= 2
+
+
+@pytest.mark.parametrize("boundary", ["robin", 3, (), ("dirichlet", "robin"), ("neumann",) * 3])
+def test_the_boundary_is_checked(boundary):
+    with pytest.raises(InputError, match="boundary"):
+        FastPoisson.setup(DiffusionStencil(np.ones((4, 4))), boundary=boundary)

@@ -141,3 +141,96 @@ def test_definiteness_is_probed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     sp.save_npz(tmp_path / "a.npz", shifted)
     assert main(["solve", f"matrix={tmp_path / 'a.npz'}", "solver=gmres", "rtol=1e-8", f"out={tmp_path / 'out'}"]) == 0
     assert "indefinite (proven: Ritz values" in capsys.readouterr().out
+
+
+def _grid(n: int, sides: float) -> sp.csr_array:
+    one = sp.diags_array([-np.ones(n - 1), np.full(n, 2.0), -np.ones(n - 1)], offsets=[-1, 0, 1]).tolil()
+    one[0, 0] = one[n - 1, n - 1] = sides
+    return sp.csr_array(sp.kron(one, sp.eye_array(n)) + sp.kron(sp.eye_array(n), one))
+
+
+def _upwind(n: int) -> sp.csr_array:
+    wind = sp.diags_array([np.ones(n), -np.ones(n - 1)], offsets=[0, -1])
+    return sp.csr_array(_grid(n, 2.0) + sp.kron(wind, sp.eye_array(n)))
+
+
+AUTOMATIC = {
+    "small definite": (lambda: _grid(10, 2.0), "cg", "direct", "a sparse factorisation"),
+    "large definite": (lambda: _grid(50, 2.0), "cg", "amg", "off-diagonals"),
+    "dominant": (lambda: _grid(50, 2.0) + 4.0 * sp.eye_array(2500), "cg", "jacobi", "diagonally dominant"),
+    "mass-like": (lambda: _grid(50, 2.0) @ _grid(50, 2.0) + sp.eye_array(2500), "cg", "ict", "incomplete Cholesky"),
+    "indefinite": (lambda: _grid(10, 2.0) - 1.0 * sp.eye_array(100), "gmres", "direct", "indefinite"),
+    "nonsymmetric": (lambda: _upwind(10), "gmres", "direct", "nonsymmetric"),
+    "complex symmetric": (lambda: _grid(10, 2.0) + 0.5j * sp.eye_array(100), "gmres", "direct", "complex symmetric"),
+}
+
+
+@pytest.mark.parametrize("case", AUTOMATIC)
+def test_auto_chooses_and_says_why(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, solver, preconditioner, why = AUTOMATIC[case]
+    sp.save_npz(tmp_path / "a.npz", sp.csr_array(build()))
+    out = tmp_path / "out"
+    assert main(["solve", f"matrix={tmp_path / 'a.npz'}", "rhs=random", "solver=auto", f"out={out}"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("auto: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"auto: {solver} + {preconditioner}, ")
+    assert why in lines[0]
+    result = json.loads((out / "result.json").read_text())
+    assert (result["solver"], result["preconditioner"]) == (solver, preconditioner)
+    assert result["relative_residual"] <= 1e-8
+
+
+def test_auto_knows_the_constant_null_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    A = _grid(12, 1.0)
+    b = A @ np.random.default_rng(0).standard_normal(144)
+    sp.save_npz(tmp_path / "a.npz", A)
+    np.save(tmp_path / "b.npy", b)
+    command = ["solve", f"matrix={tmp_path / 'a.npz'}", f"rhs={tmp_path / 'b.npy'}", "solver=auto"]
+    assert main([*command, f"out={tmp_path / 'out'}"]) == 0
+    assert "null space" in capsys.readouterr().out
+    x = np.load(tmp_path / "out" / "solution.npy")
+    assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)
+    assert abs(x.mean()) <= 1e-9 * np.abs(x).max()
+    ones = ["solve", f"matrix={tmp_path / 'a.npz'}", "rhs=ones", "solver=auto", f"out={tmp_path / 'other'}"]
+    assert main(ones) == 2
+
+
+def test_auto_on_a_grid_and_with_several_right_hand_sides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["solve", "problem=darcy", "problem.resolution=16", "solver=auto"]
+    assert main([*command, f"out={tmp_path / 'darcy'}"]) == 0
+    assert "auto: cg + fast_poisson" in capsys.readouterr().out
+    sp.save_npz(tmp_path / "a.npz", _grid(50, 2.0))
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((2500, 3)))
+    command = ["solve", f"matrix={tmp_path / 'a.npz'}", f"rhs={tmp_path / 'b.npy'}", "solver=auto"]
+    assert main([*command, f"out={tmp_path / 'block'}"]) == 0
+    assert "auto: block_cg + amg" in capsys.readouterr().out
+
+
+def test_auto_goes_on_where_its_first_choice_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Indefinite and singular, the right-hand side in the range: the factorisation is refused, MINRES solves it."""
+    A = sp.csr_array(sp.diags_array(np.r_[-3.0, 0.0, np.linspace(1.0, 5.0, 28)]))
+    b = np.r_[1.0, 0.0, np.ones(28)]
+    sp.save_npz(tmp_path / "a.npz", A)
+    np.save(tmp_path / "b.npy", b)
+    command = ["solve", f"matrix={tmp_path / 'a.npz'}", f"rhs={tmp_path / 'b.npy'}", "solver=auto"]
+    assert main([*command, f"out={tmp_path / 'out'}"]) == 0
+    printed = capsys.readouterr().out
+    assert "direct left out" in printed
+    assert "auto: minres" in printed
+
+
+@pytest.mark.parametrize("name", ["auto", "all"])
+def test_auto_and_all_are_for_solve_alone(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["sweep", "problem=poisson", "problem.resolution=8", f"solver={name}", f"out={tmp_path / 'out'}"]
+    assert main([*command, "rtol=1e-8"]) == 2
+    assert main(["solve", "problem=poisson", f"solver={name}", "preconditioner=ic0"]) == 2
+    assert f"solver={name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["airfoil", "bar", "helmholtz_2D", "knot", "local_disc_galerkin_diffusion", "recirc_flow", "unit_cube"]
+)
+def test_auto_solves_the_matrices_that_pyamg_ships(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["solve", f"matrix=pyamg:{name}", "rhs=random", "solver=auto", f"out={out}"]) == 0
+    assert json.loads((out / "result.json").read_text())["relative_residual"] <= 1e-8
