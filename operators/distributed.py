@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,17 @@ def start_fabric(settings: TrainSettings) -> Fabric:
 
     fabric = Fabric(accelerator=accelerator, devices=settings.devices, strategy=strategy, precision=precision)
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_process_group)
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric
+
+
+def _leave_process_group() -> None:
+    """Join the threads of the process group, as Fabric does for NCCL alone: gloo's can abort a process that ends."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
