@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolvent.data.digests import combined_digest, config_hash, sample_digest
@@ -40,6 +40,7 @@ def test_wrong_splits(samples: object, splits: object, message: str) -> None:
         split_sizes(samples, splits)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 20), st.integers(1, 60), st.integers(0, 1000))
 def test_shards_cover_every_sample_once(train: int, valid: int, test: int, size: int, first: int) -> None:
     shards = plan_shards({"train": train, "valid": valid, "test": test}, size, first)
