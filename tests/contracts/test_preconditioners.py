@@ -154,12 +154,14 @@ def test_serves_scipy_and_pyamg(name):
     A, b = diffusion().tocsr(), np.ones(N)
     M = build(name)
     theirs, pyamgs = (spla.cg, pyamg.krylov.cg) if M.kind == "spd" else (spla.gmres, pyamg.krylov.gmres)
+    # Their GMRES stops on the residual preconditioned from the left, which says less of the true one.
+    atol = 1e-8 if M.kind == "spd" else 1e-6
     x, info = theirs(A, b, rtol=1e-10, M=M)
     assert info == 0
-    np.testing.assert_allclose(A @ x, b, atol=1e-6)
+    np.testing.assert_allclose(A @ x, b, atol=atol)
     x, info = pyamgs(sp.csr_matrix(A), b, tol=1e-10, M=M)
     assert info == 0
-    np.testing.assert_allclose(A @ x, b, atol=1e-6)
+    np.testing.assert_allclose(A @ x, b, atol=atol)
 
 
 def test_update_serves_the_new_matrix(name):
