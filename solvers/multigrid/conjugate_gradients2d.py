@@ -13,7 +13,8 @@ import numba
 import numpy as np
 
 from .cycle2d import R, cycle, grid
-from .rows import FAST, close_row, copy_row
+from .row_kernel import FAST, row_kernel
+from .rows import close_row, copy_row
 
 CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW = range(6)
 
@@ -37,7 +38,7 @@ def sum_of_squares(v: np.ndarray, scale: float) -> float:
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray, alpha: float, beta: float) -> None:
     """x += α p, then p = z + β p; p and x are padded."""
     for i in range(z.size):
@@ -46,7 +47,7 @@ def _direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray, alpha: float, be
         p[i + 1] = z[i] + beta * old
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _product_row(
     out: np.ndarray,
     below: np.ndarray,
@@ -67,7 +68,7 @@ def _product_row(
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _update_residual(r: np.ndarray, q: np.ndarray, alpha: float, single: np.ndarray) -> float:
     """r −= α q, single = r in float32; returns ‖r‖²."""
     total = 0.0
@@ -234,10 +235,14 @@ def solve(
     return status, iterations, norm
 
 
+@row_kernel
+def _finish_row(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
+    for i in range(x.size):
+        x[i] += alpha * p[i]
+
+
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _finish(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
     """x += α p."""
     for j in range(x.shape[0]):
-        x_row, p_row = x[j], p[j]
-        for i in range(x_row.size):
-            x_row[i] += alpha * p_row[i]
+        _finish_row(x[j], p[j], alpha)

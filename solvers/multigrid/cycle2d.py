@@ -12,7 +12,7 @@ import numpy as np
 from .galerkin2d import coarse_links, links_to_walls
 from .interpolation2d import interpolated_ones, weights_along_columns, weights_along_rows, weights_amid_cells
 from .levels2d import ascend_level, descend_level
-from .rows import FAST
+from .row_kernel import FAST, row_kernel
 from .sweeps2d import ascend, descend
 
 # Columns of the table: size, strides to the next level, then offsets into the arena.
@@ -131,7 +131,7 @@ def weights_of(arena: np.ndarray, row: np.ndarray, coarse: np.ndarray) -> tuple:
     )
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _sum_links(
     total: np.ndarray, size: np.ndarray, low: np.ndarray, high: np.ndarray, low_next: np.ndarray, high_next: np.ndarray
 ) -> None:
@@ -142,7 +142,7 @@ def _sum_links(
         size[i] += abs(low[i]) + abs(high[i]) + abs(low_next[i]) + abs(high_next[i])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _invert_row(out: np.ndarray, total: np.ndarray, size: np.ndarray) -> None:
     """out = 2/(total + size), zero for cells without links."""
     two, zero = np.float32(2.0), np.float32(0.0)
@@ -176,7 +176,6 @@ def set_up_levels(
     levels: np.ndarray,
     periodic: tuple,
     walls: tuple,
-    tile: np.ndarray,
     lines: np.ndarray,
 ) -> bool:
     """Fill the hierarchy from the links of its finest level; returns whether the coarsest matrix is definite."""
@@ -198,11 +197,12 @@ def set_up_levels(
         if strides[0] == 2 and strides[1] == 2:
             weights_amid_cells(links, diagonals, weights, periodic, lines)
         coarse = links_of(arena, levels, level + 1)
-        coarse_links(links, diagonals, size, weights, strides, periodic, coarse, tile)
+        coarse_links(links, diagonals, size, weights, strides, periodic, coarse, lines)
         if wall:
             ones = cells(arena, levels, level, X)
             interpolated_ones(weights, size, periodic, ones)
-            links_to_walls(links, diagonals, size, weights, strides, periodic, walls, ones, coarse)
+            products = cells(arena, levels, level, Z)
+            links_to_walls(links, diagonals, size, weights, strides, periodic, walls, ones, products, coarse)
     return True
 
 
@@ -280,7 +280,7 @@ def invert_coarsest(
     return True
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _solve_coarsest(r: np.ndarray, x: np.ndarray, inverse: np.ndarray, ny: int, nx: int) -> float:
     """x = A⁻¹ r on the coarsest level; returns rᵀ x."""
     energy = 0.0

@@ -14,13 +14,12 @@ from typing import Any
 import numba
 import numpy as np
 
-from .rows import FAST, copy_row
+from .interpolation2d import close_columns
+from .row_kernel import FAST, row_kernel
+from .rows import copy_row
 
-TILE = 64
-"""Cells treated together. Their numbers lie in one buffer at constant distances, which the compiler can turn into
-vector instructions; it could not with a dozen arrays that might overlap."""
-
-TILE_SLOTS = 30
+LINES = 9
+"""Rows of scratch that the set-up of a level needs."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -32,11 +31,11 @@ def coarse_links(
     strides: tuple,
     periodic: tuple,
     coarse: tuple,
-    tile: np.ndarray,
+    lines: np.ndarray,
 ) -> None:
     """Fill the coarse links from the fine ones; those to walls stay zero.
 
-    `size` is (ny, nx), `coarse` four arrays like `links` on the coarse grid, `tile` scratch of TILE·TILE_SLOTS numbers.
+    `size` is (ny, nx), `coarse` four arrays like `links` on the coarse grid, `lines` scratch (LINES, ≥ cx + 1).
     """
     cy, cx = weights[0].shape[0], weights[2].shape[1]
     _links_along_rows(links[0], links[1], weights[0], weights[1], size[0], cx, strides, periodic, coarse[0])
@@ -44,14 +43,10 @@ def coarse_links(
     coarse[2][:] = 0.0
     coarse[3][:] = 0.0
     full_y, full_x = weights[2].shape[0], weights[0].shape[1]
-    for jc in range(full_y):
-        for begin in range(0, full_x, TILE):
-            end = min(begin + TILE, full_x)
-            _gather_tile(links, diagonals, weights, periodic, jc, begin, end, tile)
-            _amid_straight(tile)
-            if diagonals:
-                _amid_diagonal(tile)
-            _scatter_tile(coarse, (cy, cx), periodic, jc, begin, end, tile)
+    if full_x > 0:
+        for jc in range(full_y):
+            _links_around_cells(links, diagonals, weights, periodic, jc, lines)
+            _add_links_around_cells(coarse, (cy, cx), periodic, jc, full_x, lines)
     for jc in range(cy if periodic[0] else max(cy - 1, full_y)):
         if cy == 1 and full_y == 0:
             break
@@ -93,140 +88,215 @@ def coarse_links(
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _copy(tile: np.ndarray, slot: int, row: np.ndarray, begin: int, end: int) -> None:
-    copy_row(tile[slot * TILE : slot * TILE + end - begin], row[begin:end])
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _copy_every_other(tile: np.ndarray, slot: int, row: np.ndarray, first: int, count: int) -> None:
-    out, source = tile[slot * TILE : slot * TILE + count], row[first:]
-    for i in range(count):
-        out[i] = source[2 * i]
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _gather_tile(
-    links: tuple,
-    diagonals: bool,
-    weights: tuple,
-    periodic: tuple,
-    jc: int,
-    begin: int,
-    end: int,
-    tile: np.ndarray,
+def _links_around_cells(
+    links: tuple, diagonals: bool, weights: tuple, periodic: tuple, jc: int, lines: np.ndarray
 ) -> None:
-    """Bring what the cells begin … end − 1 of coarse row jc need into the tile.
+    """What the cells of coarse row jc add to the coarse links on their south, north, west, east and diagonals.
 
-    Slots: 0–1 weights along the row below, 2–3 above, 4–5 along the column to the left, 6–7 to the right, 8–11 of the
-    four corners, 12–15 links south, north, west, east of the cell amid, 16–19 its links to the corners SW, SE, NW, NE,
-    20–23 the links between its neighbours S–W, S–E, N–W, N–E.
+    The six rows go to lines[3:9].
     """
     face, riser, rising, falling = links
     west, east, south, north, sw, se, nw, ne = weights
     cy, cx = west.shape[0], south.shape[1]
-    count, j, i = end - begin, 2 * jc + 1, 2 * begin + 1
-    _copy(tile, 0, west[jc], begin, end)
-    _copy(tile, 1, east[jc], begin, end)
-    if cy > jc + 1 or periodic[0]:
-        _copy(tile, 2, west[(jc + 1) % cy], begin, end)
-        _copy(tile, 3, east[(jc + 1) % cy], begin, end)
-    else:
-        tile[2 * TILE : 4 * TILE] = 0.0
-    _copy(tile, 4, south[jc], begin, end)
-    _copy(tile, 5, north[jc], begin, end)
-    inner = min(end + 1, cx)
-    _copy(tile, 6, south[jc], begin + 1, inner)
-    _copy(tile, 7, north[jc], begin + 1, inner)
-    if inner == end:  # the last column of cells ends at a wall or at the first column
-        tile[6 * TILE + count - 1] = south[jc, 0] if periodic[1] else 0.0
-        tile[7 * TILE + count - 1] = north[jc, 0] if periodic[1] else 0.0
-    _copy(tile, 8, sw[jc], begin, end)
-    _copy(tile, 9, se[jc], begin, end)
-    _copy(tile, 10, nw[jc], begin, end)
-    _copy(tile, 11, ne[jc], begin, end)
-    _copy_every_other(tile, 12, riser[j], i, count)
-    _copy_every_other(tile, 13, riser[j + 1], i, count)
-    _copy_every_other(tile, 14, face[j], i, count)
-    _copy_every_other(tile, 15, face[j], i + 1, count)
-    if diagonals:
-        _copy_every_other(tile, 16, rising[j], i, count)
-        _copy_every_other(tile, 17, falling[j], i + 1, count)
-        _copy_every_other(tile, 18, falling[j + 1], i, count)
-        _copy_every_other(tile, 19, rising[j + 1], i + 1, count)
-        _copy_every_other(tile, 20, falling[j], i, count)
-        _copy_every_other(tile, 21, rising[j], i + 1, count)
-        _copy_every_other(tile, 22, rising[j + 1], i, count)
-        _copy_every_other(tile, 23, falling[j + 1], i + 1, count)
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _amid_straight(tile: np.ndarray) -> None:
-    """Slots 24–29: what the four links of the cells amid add to the coarse links (see `_rank_one` for the order)."""
-    for i in range(TILE):
-        f0, f1, f2, f3 = tile[8 * TILE + i], tile[9 * TILE + i], tile[10 * TILE + i], tile[11 * TILE + i]
-        a, b = tile[i] - f0, tile[TILE + i] - f1
-        c, d = tile[2 * TILE + i] - f2, tile[3 * TILE + i] - f3
-        p, q = tile[4 * TILE + i] - f0, tile[5 * TILE + i] - f2
-        u, v = tile[6 * TILE + i] - f1, tile[7 * TILE + i] - f3
-        s, n, w, e = tile[12 * TILE + i], tile[13 * TILE + i], tile[14 * TILE + i], tile[15 * TILE + i]
-        tile[24 * TILE + i] = w * p * f1 + e * f0 * u - s * a * b - n * f0 * f1
-        tile[25 * TILE + i] = w * q * f3 + e * f2 * v - s * f2 * f3 - n * c * d
-        tile[26 * TILE + i] = s * a * f2 + n * f0 * c - w * p * q - e * f0 * f2
-        tile[27 * TILE + i] = s * b * f3 + n * f1 * d - w * f1 * f3 - e * u * v
-        tile[28 * TILE + i] = s * a * f3 + n * f0 * d + w * p * f3 + e * f0 * v
-        tile[29 * TILE + i] = s * b * f2 + n * f1 * c + w * f1 * q + e * u * f2
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _amid_diagonal(tile: np.ndarray) -> None:
-    """Add what the links to the corners and those between the neighbours of the cells amid make."""
-    one = np.float32(1.0)
-    for i in range(TILE):
-        f0, f1, f2, f3 = tile[8 * TILE + i], tile[9 * TILE + i], tile[10 * TILE + i], tile[11 * TILE + i]
-        t0, t1, t2, t3 = tile[16 * TILE + i], tile[17 * TILE + i], tile[18 * TILE + i], tile[19 * TILE + i]
-        g0, g1, g2, g3 = one - f0, one - f1, one - f2, one - f3
-        tile[24 * TILE + i] += t0 * g0 * f1 + t1 * f0 * g1 - (t2 + t3) * f0 * f1
-        tile[25 * TILE + i] += t2 * g2 * f3 + t3 * f2 * g3 - (t0 + t1) * f2 * f3
-        tile[26 * TILE + i] += t0 * g0 * f2 + t2 * f0 * g2 - (t1 + t3) * f0 * f2
-        tile[27 * TILE + i] += t1 * g1 * f3 + t3 * f1 * g3 - (t0 + t2) * f1 * f3
-        tile[28 * TILE + i] += t0 * g0 * f3 + t3 * f0 * g3 - (t1 + t2) * f0 * f3
-        tile[29 * TILE + i] += t1 * g1 * f2 + t2 * f1 * g2 - (t0 + t3) * f1 * f2
-    for i in range(TILE):
-        a, b, c, d = tile[i], tile[TILE + i], tile[2 * TILE + i], tile[3 * TILE + i]
-        p, q, u, v = tile[4 * TILE + i], tile[5 * TILE + i], tile[6 * TILE + i], tile[7 * TILE + i]
-        t0, t1, t2, t3 = tile[20 * TILE + i], tile[21 * TILE + i], tile[22 * TILE + i], tile[23 * TILE + i]
-        tile[24 * TILE + i] -= t0 * (a - p) * b + t1 * a * (b - u)
-        tile[25 * TILE + i] -= t2 * (c - q) * d + t3 * c * (d - v)
-        tile[26 * TILE + i] += t0 * (a - p) * q + t2 * p * (c - q)
-        tile[27 * TILE + i] += t1 * (b - u) * v + t3 * u * (d - v)
-        tile[28 * TILE + i] += t1 * a * v + t2 * p * d
-        tile[29 * TILE + i] += t0 * b * q + t3 * u * c
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _add(row: np.ndarray, begin: int, tile: np.ndarray, slot: int, count: int) -> None:
-    out, source = row[begin : begin + count], tile[slot * TILE : slot * TILE + count]
-    for i in range(count):
-        out[i] += source[i]
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _scatter_tile(coarse: tuple, size: tuple, periodic: tuple, jc: int, begin: int, end: int, tile: np.ndarray) -> None:
-    """Add the slots 24–29 to the coarse links around the cells; links to points beyond a wall do not exist."""
-    cy, cx = size
-    count = end - begin
+    gaps, j, jn = west.shape[1], 2 * jc + 1, (jc + 1) % cy
+    south_row, north_row = lines[0][: cx + 1], lines[1][: cx + 1]
+    close_columns(south_row, south[jc], periodic[1])
+    close_columns(north_row, north[jc], periodic[1])
+    lines[2][:gaps] = 0.0
     above = cy > jc + 1 or periodic[0]
-    inner = count if end < cx or periodic[1] else count - 1
-    _add(coarse[0][jc], begin + 1, tile, 24, inner)
+    top_west, top_east = (west[jn], east[jn]) if above else (lines[2][:gaps], lines[2][:gaps])
+    _straight(
+        lines[3][:gaps],
+        lines[4],
+        lines[5],
+        lines[6],
+        lines[7],
+        lines[8],
+        west[jc],
+        east[jc],
+        top_west,
+        top_east,
+        south_row,
+        north_row,
+        south_row[1:],
+        north_row[1:],
+        sw[jc],
+        se[jc],
+        nw[jc],
+        ne[jc],
+        riser[j, 1:],
+        riser[j + 1, 1:],
+        face[j, 1:],
+    )
+    if diagonals:
+        _corners(
+            lines[3][:gaps],
+            lines[4],
+            lines[5],
+            lines[6],
+            lines[7],
+            lines[8],
+            sw[jc],
+            se[jc],
+            nw[jc],
+            ne[jc],
+            rising[j, 1:],
+            falling[j, 2:],
+            falling[j + 1, 1:],
+            rising[j + 1, 2:],
+        )
+        _across(
+            lines[3][:gaps],
+            lines[4],
+            lines[5],
+            lines[6],
+            lines[7],
+            lines[8],
+            west[jc],
+            east[jc],
+            top_west,
+            top_east,
+            south_row,
+            north_row,
+            south_row[1:],
+            north_row[1:],
+            falling[j, 1:],
+            rising[j, 2:],
+            rising[j + 1, 1:],
+            falling[j + 1, 2:],
+        )
+
+
+@row_kernel
+def _straight(
+    along_south: np.ndarray,
+    along_north: np.ndarray,
+    along_west: np.ndarray,
+    along_east: np.ndarray,
+    rising: np.ndarray,
+    falling: np.ndarray,
+    west: np.ndarray,
+    east: np.ndarray,
+    top_west: np.ndarray,
+    top_east: np.ndarray,
+    south: np.ndarray,
+    north: np.ndarray,
+    south_next: np.ndarray,
+    north_next: np.ndarray,
+    sw: np.ndarray,
+    se: np.ndarray,
+    nw: np.ndarray,
+    ne: np.ndarray,
+    below: np.ndarray,
+    above: np.ndarray,
+    face: np.ndarray,
+) -> None:
+    """What the four links of the cells amid make (see `_rank_one` for the order)."""
+    for g in range(along_south.size):
+        i = 2 * g
+        f0, f1, f2, f3 = sw[g], se[g], nw[g], ne[g]
+        a, b, c, d = west[g] - f0, east[g] - f1, top_west[g] - f2, top_east[g] - f3
+        p, q, u, v = south[g] - f0, north[g] - f2, south_next[g] - f1, north_next[g] - f3
+        s, n, w, e = below[i], above[i], face[i], face[i + 1]
+        along_south[g] = w * p * f1 + e * f0 * u - s * a * b - n * f0 * f1
+        along_north[g] = w * q * f3 + e * f2 * v - s * f2 * f3 - n * c * d
+        along_west[g] = s * a * f2 + n * f0 * c - w * p * q - e * f0 * f2
+        along_east[g] = s * b * f3 + n * f1 * d - w * f1 * f3 - e * u * v
+        rising[g] = s * a * f3 + n * f0 * d + w * p * f3 + e * f0 * v
+        falling[g] = s * b * f2 + n * f1 * c + w * f1 * q + e * u * f2
+
+
+@row_kernel
+def _corners(
+    along_south: np.ndarray,
+    along_north: np.ndarray,
+    along_west: np.ndarray,
+    along_east: np.ndarray,
+    rising: np.ndarray,
+    falling: np.ndarray,
+    sw: np.ndarray,
+    se: np.ndarray,
+    nw: np.ndarray,
+    ne: np.ndarray,
+    southwest: np.ndarray,
+    southeast: np.ndarray,
+    northwest: np.ndarray,
+    northeast: np.ndarray,
+) -> None:
+    """Add what the links from the cells amid to the corners make."""
+    one = np.float32(1.0)
+    for g in range(along_south.size):
+        i = 2 * g
+        f0, f1, f2, f3 = sw[g], se[g], nw[g], ne[g]
+        t0, t1, t2, t3 = southwest[i], southeast[i], northwest[i], northeast[i]
+        g0, g1, g2, g3 = one - f0, one - f1, one - f2, one - f3
+        along_south[g] += t0 * g0 * f1 + t1 * f0 * g1 - (t2 + t3) * f0 * f1
+        along_north[g] += t2 * g2 * f3 + t3 * f2 * g3 - (t0 + t1) * f2 * f3
+        along_west[g] += t0 * g0 * f2 + t2 * f0 * g2 - (t1 + t3) * f0 * f2
+        along_east[g] += t1 * g1 * f3 + t3 * f1 * g3 - (t0 + t2) * f1 * f3
+        rising[g] += t0 * g0 * f3 + t3 * f0 * g3 - (t1 + t2) * f0 * f3
+        falling[g] += t1 * g1 * f2 + t2 * f1 * g2 - (t0 + t3) * f1 * f2
+
+
+@row_kernel
+def _across(
+    along_south: np.ndarray,
+    along_north: np.ndarray,
+    along_west: np.ndarray,
+    along_east: np.ndarray,
+    rising: np.ndarray,
+    falling: np.ndarray,
+    west: np.ndarray,
+    east: np.ndarray,
+    top_west: np.ndarray,
+    top_east: np.ndarray,
+    south: np.ndarray,
+    north: np.ndarray,
+    south_next: np.ndarray,
+    north_next: np.ndarray,
+    southwest: np.ndarray,
+    southeast: np.ndarray,
+    northwest: np.ndarray,
+    northeast: np.ndarray,
+) -> None:
+    """Add what the links between the neighbours of the cells amid make: south to west, south to east and so on."""
+    for g in range(along_south.size):
+        i = 2 * g
+        a, b, c, d = west[g], east[g], top_west[g], top_east[g]
+        p, q, u, v = south[g], north[g], south_next[g], north_next[g]
+        t0, t1, t2, t3 = southwest[i], southeast[i], northwest[i], northeast[i]
+        along_south[g] -= t0 * (a - p) * b + t1 * a * (b - u)
+        along_north[g] -= t2 * (c - q) * d + t3 * c * (d - v)
+        along_west[g] += t0 * (a - p) * q + t2 * p * (c - q)
+        along_east[g] += t1 * (b - u) * v + t3 * u * (d - v)
+        rising[g] += t1 * a * v + t2 * p * d
+        falling[g] += t0 * b * q + t3 * u * c
+
+
+@row_kernel
+def _add(out: np.ndarray, row: np.ndarray) -> None:
+    for i in range(out.size):
+        out[i] += row[i]
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+def _add_links_around_cells(
+    coarse: tuple, size: tuple, periodic: tuple, jc: int, count: int, lines: np.ndarray
+) -> None:
+    """Add lines[3:9] to the coarse links; links to points beyond a wall do not exist."""
+    cy, cx = size
+    above = cy > jc + 1 or periodic[0]
+    inner = count if count < cx or periodic[1] else count - 1
+    _add(coarse[0][jc, 1 : inner + 1], lines[3])
     if above:
-        _add(coarse[0][(jc + 1) % cy], begin + 1, tile, 25, inner)
-        _add(coarse[1][jc + 1], begin, tile, 26, count)
-        beside = min(end + 1, cx) - begin - 1
-        _add(coarse[1][jc + 1], begin + 1, tile, 27, beside)
-        if inner > beside:
-            coarse[1][jc + 1, 0] += tile[27 * TILE + count - 1]
-        _add(coarse[2][jc + 1], begin + 1, tile, 28, inner)
-        _add(coarse[3][jc + 1], begin + 1, tile, 29, inner)
+        _add(coarse[0][(jc + 1) % cy, 1 : inner + 1], lines[4])
+        _add(coarse[1][jc + 1, :count], lines[5])
+        beside = min(count + 1, cx)
+        _add(coarse[1][jc + 1, 1:beside], lines[6])
+        if periodic[1] and beside == count:
+            coarse[1][jc + 1, 0] += lines[6, count - 1]
+        _add(coarse[2][jc + 1, 1 : inner + 1], lines[7])
+        _add(coarse[3][jc + 1, 1 : inner + 1], lines[8])
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -356,36 +426,47 @@ def links_to_walls(
     periodic: tuple,
     walls: tuple,
     ones: np.ndarray,
+    products: np.ndarray,
     coarse: tuple,
 ) -> None:
     """Set the coarse links to walls from the row sums Pᵀ A P 1 along the boundary.
 
-    `walls` says which of the sides south, north, west, east are walls of value zero; `ones` is P 1 on the fine grid.
+    `walls` says which of the sides south, north, west, east are walls of value zero; `ones` is P 1 on the fine grid,
+    `products` scratch of its size.
     """
+    ny, nx = size
+    # P preserves constants but in the outermost row and column, so that A P 1 is zero further in.
+    for j in range(ny):
+        products[j, :nx] = 0.0
+        if not periodic[1]:
+            for i in (0, max(nx - 2, 0), nx - 1):
+                products[j, i] = _product(links, diagonals, size, periodic, ones, j, i)
+    if not periodic[0]:
+        for j in (0, max(ny - 2, 0), ny - 1):
+            for i in range(nx):
+                products[j, i] = _product(links, diagonals, size, periodic, ones, j, i)
     cy, cx = weights[0].shape[0], weights[2].shape[1]
     south, north, west, east = walls
     # A point at a corner, or between two walls, has its row sum in one place only.
     for jc in range(cy):
         if west:
-            coarse[0][jc, 0] = _row_sum(links, diagonals, size, weights, strides, periodic, ones, jc, 0)
+            coarse[0][jc, 0] = _row_sum(products, size, weights, strides, periodic, jc, 0)
         if east and (cx > 1 or not west):
-            coarse[0][jc, cx] = _row_sum(links, diagonals, size, weights, strides, periodic, ones, jc, cx - 1)
+            coarse[0][jc, cx] = _row_sum(products, size, weights, strides, periodic, jc, cx - 1)
     for ic in range(1 if west else 0, cx - 1 if east else cx):
         if south:
-            coarse[1][0, ic] = _row_sum(links, diagonals, size, weights, strides, periodic, ones, 0, ic)
+            coarse[1][0, ic] = _row_sum(products, size, weights, strides, periodic, 0, ic)
         if north and (cy > 1 or not south):
-            coarse[1][cy, ic] = _row_sum(links, diagonals, size, weights, strides, periodic, ones, cy - 1, ic)
+            coarse[1][cy, ic] = _row_sum(products, size, weights, strides, periodic, cy - 1, ic)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _row_sum(
-    links: tuple,
-    diagonals: bool,
+    products: np.ndarray,
     size: tuple,
     weights: tuple,
     strides: tuple,
     periodic: tuple,
-    ones: np.ndarray,
     jc: int,
     ic: int,
 ) -> Any:
@@ -397,24 +478,24 @@ def _row_sum(
     below = jc - 1 if jc > 0 or not (periodic[0] and 2 * gaps_y == ny) else gaps_y - 1
     left = ic - 1 if ic > 0 or not (periodic[1] and 2 * gaps_x == nx) else gaps_x - 1
     up, down, right, back = gaps_y > jc, 0 <= below < gaps_y, gaps_x > ic, 0 <= left < gaps_x
-    total = _product(links, diagonals, size, periodic, ones, j, i)
+    total = products[j, i]
     if right:
-        total += west[jc, ic] * _product(links, diagonals, size, periodic, ones, j, i + 1)
+        total += west[jc, ic] * products[j, i + 1]
     if back:
-        total += east[jc, left] * _product(links, diagonals, size, periodic, ones, j, 2 * left + 1)
+        total += east[jc, left] * products[j, 2 * left + 1]
     if up:
-        total += south[jc, ic] * _product(links, diagonals, size, periodic, ones, j + 1, i)
+        total += south[jc, ic] * products[j + 1, i]
         if right:
-            total += sw[jc, ic] * _product(links, diagonals, size, periodic, ones, j + 1, i + 1)
+            total += sw[jc, ic] * products[j + 1, i + 1]
         if back:
-            total += se[jc, left] * _product(links, diagonals, size, periodic, ones, j + 1, 2 * left + 1)
+            total += se[jc, left] * products[j + 1, 2 * left + 1]
     if down:
         j = 2 * below + 1
-        total += north[below, ic] * _product(links, diagonals, size, periodic, ones, j, i)
+        total += north[below, ic] * products[j, i]
         if right:
-            total += nw[below, ic] * _product(links, diagonals, size, periodic, ones, j, i + 1)
+            total += nw[below, ic] * products[j, i + 1]
         if back:
-            total += ne[below, left] * _product(links, diagonals, size, periodic, ones, j, 2 * left + 1)
+            total += ne[below, left] * products[j, 2 * left + 1]
     return total
 
 
@@ -423,8 +504,6 @@ def _product(links: tuple, diagonals: bool, size: tuple, periodic: tuple, u: np.
     """(A u) at one cell; neighbours beyond a wall are zero."""
     face, riser, rising, falling = links
     ny, nx = size
-    if (periodic[0] or 1 <= j < ny - 2) and (periodic[1] or 1 <= i < nx - 2):
-        return np.float32(0.0)  # P preserves constants this far from the walls
     x = u[j, i]
     south, north = _neighbour(j - 1, ny, periodic[0]), _neighbour(j + 1, ny, periodic[0])
     west, east = _neighbour(i - 1, nx, periodic[1]), _neighbour(i + 1, nx, periodic[1])

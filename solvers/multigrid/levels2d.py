@@ -11,8 +11,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from .row_kernel import FAST, row_kernel
 from .rows import (
-    FAST,
     add_weighted_pairs,
     copy_row,
     prolong_pairs,
@@ -23,7 +23,7 @@ from .rows import (
 )
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _first_step(x: np.ndarray, r: np.ndarray, inverse_diagonal: np.ndarray, omega: float) -> None:
     for k in range(x.size):
         x[k] = omega * inverse_diagonal[k] * r[k]
@@ -38,30 +38,23 @@ def _relax(
     inverse_diagonal: np.ndarray,
     omega: float,
     size: tuple,
-    work: np.ndarray,
 ) -> None:
     """out = x + ω D⁻¹ (r − A x)."""
     ny, nx = size
     width = nx + 2
     begin, end = width + 1, ny * width + nx + 1
     east, north, rising, falling = links
-    row = x[begin - 1 :]
-    _fluxes_below(
-        work[begin:end],
+    above = begin + width
+    _relax_cells(
+        out[begin:end],
         r[begin:],
-        row,
         x[begin - width - 1 :],
+        x[begin - 1 :],
+        x[above - 1 :],
         east[begin:],
         north[begin:],
         rising[begin:],
         falling[begin:],
-    )
-    above = begin + width
-    _step_above(
-        out[begin:end],
-        work[begin:],
-        row,
-        x[above - 1 :],
         north[above:],
         rising[above:],
         falling[above:],
@@ -70,22 +63,31 @@ def _relax(
     )
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _step_above(
+@row_kernel
+def _relax_cells(
     out: np.ndarray,
-    work: np.ndarray,
+    r: np.ndarray,
+    below: np.ndarray,
     row: np.ndarray,
     above: np.ndarray,
-    north: np.ndarray,
+    east: np.ndarray,
+    south: np.ndarray,
     rising: np.ndarray,
     falling: np.ndarray,
-    d: np.ndarray,
+    north: np.ndarray,
+    rising_above: np.ndarray,
+    falling_above: np.ndarray,
+    inverse_diagonal: np.ndarray,
     omega: float,
 ) -> None:
     for k in range(out.size):
         u = row[k + 1]
-        s = falling[k] * (u - above[k]) + north[k] * (u - above[k + 1]) + rising[k + 1] * (u - above[k + 2])
-        out[k] = u + omega * d[k] * (work[k] - s)
+        s = r[k] - east[k] * (u - row[k]) - east[k + 1] * (u - row[k + 2])
+        s -= rising[k] * (u - below[k]) + south[k] * (u - below[k + 1]) + falling[k + 1] * (u - below[k + 2])
+        s -= (
+            falling_above[k] * (u - above[k]) + north[k] * (u - above[k + 1]) + rising_above[k + 1] * (u - above[k + 2])
+        )
+        out[k] = u + omega * inverse_diagonal[k] * s
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -95,46 +97,46 @@ def _residual(out: np.ndarray, x: np.ndarray, r: np.ndarray, links: tuple, size:
     width = nx + 2
     begin, end = width + 1, ny * width + nx + 1
     east, north, rising, falling = links
-    row = x[begin - 1 :]
-    _fluxes_below(
+    above = begin + width
+    _residual_cells(
         out[begin:end],
         r[begin:],
-        row,
         x[begin - width - 1 :],
+        x[begin - 1 :],
+        x[above - 1 :],
         east[begin:],
         north[begin:],
         rising[begin:],
         falling[begin:],
+        north[above:],
+        rising[above:],
+        falling[above:],
     )
-    above = begin + width
-    _fluxes_above(out[begin:end], row, x[above - 1 :], north[above:], rising[above:], falling[above:])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _fluxes_below(
+@row_kernel
+def _residual_cells(
     out: np.ndarray,
     r: np.ndarray,
-    row: np.ndarray,
     below: np.ndarray,
+    row: np.ndarray,
+    above: np.ndarray,
     east: np.ndarray,
-    north: np.ndarray,
+    south: np.ndarray,
     rising: np.ndarray,
     falling: np.ndarray,
+    north: np.ndarray,
+    rising_above: np.ndarray,
+    falling_above: np.ndarray,
 ) -> None:
     for k in range(out.size):
         u = row[k + 1]
-        s = east[k] * (u - row[k]) + east[k + 1] * (u - row[k + 2]) + north[k] * (u - below[k + 1])
-        out[k] = r[k] - s - rising[k] * (u - below[k]) - falling[k + 1] * (u - below[k + 2])
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _fluxes_above(
-    out: np.ndarray, row: np.ndarray, above: np.ndarray, north: np.ndarray, rising: np.ndarray, falling: np.ndarray
-) -> None:
-    for k in range(out.size):
-        u = row[k + 1]
-        s = north[k] * (u - above[k + 1]) + rising[k + 1] * (u - above[k + 2])
-        out[k] -= s + falling[k] * (u - above[k])
+        s = r[k] - east[k] * (u - row[k]) - east[k + 1] * (u - row[k + 2])
+        s -= rising[k] * (u - below[k]) + south[k] * (u - below[k + 1]) + falling[k + 1] * (u - below[k + 2])
+        s -= (
+            falling_above[k] * (u - above[k]) + north[k] * (u - above[k + 1]) + rising_above[k + 1] * (u - above[k + 2])
+        )
+        out[k] = s
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -185,11 +187,11 @@ def descend_level(
     k = omegas.size
     for s in range(1, k):
         if s % 2:
-            _relax(z, x, r, links, inverse_diagonal, omegas[s], size, work)
+            _relax(z, x, r, links, inverse_diagonal, omegas[s], size)
             if wraps:
                 close_rim(z, ny, nx, periodic)
         else:
-            _relax(x, z, r, links, inverse_diagonal, omegas[s], size, work)
+            _relax(x, z, r, links, inverse_diagonal, omegas[s], size)
             if wraps:
                 close_rim(x, ny, nx, periodic)
     if k % 2:
@@ -254,10 +256,10 @@ def ascend_level(
     for s in range(k):
         # The interpolated iterate lies in x after an even number of steps before, in z after an odd number.
         if (s + k) % 2 == 0:
-            _relax(z, x, r, links, inverse_diagonal, omegas[s], size, work)
+            _relax(z, x, r, links, inverse_diagonal, omegas[s], size)
             if wraps:
                 close_rim(z, ny, nx, periodic)
         else:
-            _relax(x, z, r, links, inverse_diagonal, omegas[s], size, work)
+            _relax(x, z, r, links, inverse_diagonal, omegas[s], size)
             if wraps:
                 close_rim(x, ny, nx, periodic)

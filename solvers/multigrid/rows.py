@@ -2,26 +2,24 @@
 
 A *padded* row of nx cells has nx + 2 entries, the first and the last of which hold the neighbours beyond the walls:
 zero, or the cells of the other side where the box is periodic. A row of faces has nx + 1 entries, entry i between the
-cells i − 1 and i. Each loop touches few enough arrays for the compiler to check, at run time, that they do not overlap.
+cells i − 1 and i.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-#: Rounding may be rearranged and contracted; NaN and infinity keep their meaning.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+from .row_kernel import row_kernel
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def copy_row(out: np.ndarray, row: np.ndarray) -> None:
     """out = row."""
     for i in range(out.size):
         out[i] = row[i]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def close_row(row: np.ndarray, nx: int, periodic: bool) -> None:
     """Fill the two outer entries of a padded row."""
     if periodic:
@@ -32,14 +30,14 @@ def close_row(row: np.ndarray, nx: int, periodic: bool) -> None:
         row[nx + 1] = 0.0
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def first_step_row(out: np.ndarray, r: np.ndarray, inverse_diagonal: np.ndarray, omega: float) -> None:
     """out = ω D⁻¹ r: the first relaxation step from zero; out is padded."""
     for i in range(r.size):
         out[i + 1] = omega * inverse_diagonal[i] * r[i]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def residual_row(
     out: np.ndarray,
     r: np.ndarray,
@@ -58,7 +56,7 @@ def residual_row(
         out[i] = r[i] - flux
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def relax_row(
     out: np.ndarray,
     r: np.ndarray,
@@ -78,7 +76,7 @@ def relax_row(
         out[i + 1] = rest * row[i + 1] + omega * inverse_diagonal[i] * s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def split_row(row: np.ndarray, points: np.ndarray, between: np.ndarray) -> None:
     """Take a row apart into its coarse points and those between them; all are points where there are none between."""
     m = between.size
@@ -89,7 +87,7 @@ def split_row(row: np.ndarray, points: np.ndarray, between: np.ndarray) -> None:
         points[i - m] = row[i]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def restrict_pairs(
     coarse: np.ndarray, points: np.ndarray, between: np.ndarray, low: np.ndarray, high: np.ndarray, wrap: bool
 ) -> None:
@@ -106,7 +104,7 @@ def restrict_pairs(
         coarse[0] += high[m - 1] * between[m - 1]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def restrict_weighted_pairs(
     coarse: np.ndarray,
     points: np.ndarray,
@@ -129,7 +127,7 @@ def restrict_weighted_pairs(
         coarse[0] += high[m - 1] * between[m - 1]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def prolong_pairs(
     fine: np.ndarray, x: np.ndarray, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, periodic: bool
 ) -> None:
@@ -146,7 +144,7 @@ def prolong_pairs(
         fine[i + 1] = x[i] + coarse[i - m]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def prolong_weighted_pairs(
     fine: np.ndarray,
     x: np.ndarray,
@@ -169,7 +167,7 @@ def prolong_weighted_pairs(
         fine[i + 1] = x[i] + weights[i - m] * coarse[i - m]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def add_weighted_pairs(
     fine: np.ndarray, coarse: np.ndarray, weights: np.ndarray, low: np.ndarray, high: np.ndarray, periodic: bool
 ) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from .row_kernel import FAST, row_kernel
 from .rows import (
-    FAST,
     add_weighted_pairs,
     close_row,
     copy_row,
@@ -170,7 +170,7 @@ def ascend(
     return energy
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def copy_with_product(out: np.ndarray, row: np.ndarray, r: np.ndarray) -> float:
     """out = the inner part of a padded row; returns its product with r, summed in float64."""
     total = 0.0

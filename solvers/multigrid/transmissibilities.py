@@ -6,7 +6,8 @@ import numba
 import numpy as np
 
 from .geometry import Box
-from .rows import FAST, copy_row
+from .row_kernel import FAST, row_kernel
+from .rows import copy_row
 
 
 def faces(coefficient: np.ndarray, box: Box) -> tuple[np.ndarray, ...]:
@@ -32,14 +33,14 @@ def faces(coefficient: np.ndarray, box: Box) -> tuple[np.ndarray, ...]:
     return tuple(result)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _harmonic_row(out: np.ndarray, low: np.ndarray, high: np.ndarray, weight: float) -> None:
     """weight · a₁ a₂/(a₁ + a₂), safe from overflow."""
     for i in range(out.size):
         out[i] = weight * low[i] * (high[i] / (low[i] + high[i]))
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@row_kernel
 def _to_single(double: np.ndarray, single: np.ndarray) -> None:
     for i in range(double.size):
         single[i] = np.float32(double[i])

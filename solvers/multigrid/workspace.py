@@ -9,7 +9,7 @@ import numpy as np
 
 from .conjugate_gradients2d import solve
 from .cycle2d import EAST, INVERSE_DIAGONAL, NORTH, NX, NY, R, cells, cycle, plan, set_up_levels
-from .galerkin2d import TILE, TILE_SLOTS
+from .galerkin2d import LINES
 from .geometry import Box
 from .hierarchy import grid_sizes
 from .smoothing import fourth_kind_steps
@@ -37,8 +37,7 @@ class Workspace:
         self.arena = _aligned((length,), np.float32)
         self.omegas = fourth_kind_steps(steps)
         self.rings = _aligned((steps + 1, 4, _whole_lines(nx + 2, 16)), np.float32, lead=1)
-        self.lines = np.zeros((4, nx + 2), dtype=np.float32)
-        self.tile = np.zeros(TILE * TILE_SLOTS, dtype=np.float32)
+        self.lines = _aligned((LINES, _whole_lines(nx + 2, 16)), np.float32)
         self.east = _aligned((ny, nx + 1), np.float64)
         self.north = _aligned((ny + 1, nx), np.float64)
         self.vectors: tuple[np.ndarray, ...] = ()
@@ -130,7 +129,7 @@ class Workspace:
         )
 
     def _set_up_levels(self) -> bool:
-        return bool(set_up_levels(self.arena, self.levels, self.periodic, self.walls, self.tile, self.lines))
+        return bool(set_up_levels(self.arena, self.levels, self.periodic, self.walls, self.lines))
 
 
 def _whole_lines(n: int, entries: int) -> int:
