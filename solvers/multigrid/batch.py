@@ -438,6 +438,7 @@ def _check_sums(sources: np.ndarray) -> None:
     bad = abs(sums) > 1e-12 * sizes
     if bad.any():
         k = int(bad.argmax())
+        total = float(sums[k])
         raise InputError(
-            f"rhs of sample {k} sums to {float(sums[k]):.3g}; without a Dirichlet side it must sum to zero: subtract its mean."
+            f"rhs of sample {k} sums to {total:.3g}; without a Dirichlet side it must sum to zero: subtract its mean."
         )

@@ -1,8 +1,8 @@
 """A CUDA device on the host: the device's program compiled with a C++ compiler, its arrays NumPy's.
 
 Blocks and threads run one after the other, so that a kernel in which one thread reads what another writes gives
-something else when they run in reverse. `block_sum` alone, which waits for its neighbours, has a serial twin here; built
-with one host thread a CUDA thread, the program runs as it is.
+something else when they run in reverse. Only `block_sum`, which waits for its neighbours, has a serial twin here; built
+with a host thread for each CUDA thread, the program runs as it is.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from resolvent.solvers.multigrid.device.launcher import program
+from resolvent.solvers.multigrid.device.launcher import CupyLauncher, program
 
 PRELUDE = """
 #include <cmath>
@@ -41,6 +41,7 @@ static inline bool block_sum(double value, double* slot) {
 
 THREADED = """
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -87,10 +88,10 @@ template <class Kernel> static void run_block(int threads, int backwards, Kernel
 """
 
 RUN_THREADED = """
-template <class Kernel> static void run_block(int threads, int, Kernel kernel) {
+static void run_block(int threads, int, const std::function<void()>& kernel) {
     std::vector<std::thread> running;
     for (int t = 0; t < threads; t++)
-        running.emplace_back([=] {
+        running.emplace_back([t, &kernel] {
             threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
             kernel();
         });
@@ -168,7 +169,7 @@ def build(folder, threaded):
     parts = [PRELUDE, THREADED if threaded else SERIAL, program(), RUN_THREADED if threaded else RUN_SERIAL, LOOPS]
     source, library = folder / "program.cpp", folder / "program.so"
     source.write_text("\n".join([*parts, *runs]), encoding="utf-8")
-    options = ["-O1", "-std=c++14", "-shared", "-fPIC", "-w", "-pthread"]
+    options = ["-O0" if threaded else "-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-pthread"]
     subprocess.run([compiler, *options, "-o", str(library), str(source)], check=True)
     return library
 
@@ -194,3 +195,14 @@ def backwards(serial_library):
 def threaded(tmp_path_factory):
     """The same device with a host thread for each CUDA thread of a block: slow, and the program as it is."""
     return EmulatedLauncher(build(tmp_path_factory.mktemp("threaded"), threaded=True))
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """A launcher: of the emulated device, and of a GPU where there is one."""
+    if request.param == "emulated":
+        return request.getfixturevalue("emulator")
+    cupy = pytest.importorskip("cupy")
+    if not cupy.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return CupyLauncher()

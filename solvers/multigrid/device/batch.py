@@ -56,12 +56,11 @@ def solve_on_device(
         fields = xp.ascontiguousarray(coefficients[chosen])
         sources = xp.ascontiguousarray(rhs if shared else rhs[chosen])
         outcome = solver.solve(fields, sources, shared, x[chosen], rtol, maxiter, PATIENCE)
+        launcher.synchronize()
         seconds = (time.perf_counter() - started) / len(fields)
         for k in range(len(fields)):
             source = sources[0 if shared else k]
-            results.append(
-                _finish_sample(solver, box, outcome, k, source, x[first + k], rtol, fallback, seconds)
-            )
+            results.append(_finish_sample(solver, box, outcome, k, source, x[first + k], rtol, fallback, seconds))
     return BatchResult(
         x=x,
         results=tuple(result for result, _ in results),
@@ -96,8 +95,8 @@ def _finish_sample(
         rhs_norm=float(outcome.rhs_norms[k]),
         matvecs=iterations + 1,
         applies=iterations,
-        setup_seconds=0.0,
-        solve_seconds=seconds,
+        setup_seconds=outcome.setup_seconds / len(outcome.states),
+        solve_seconds=seconds - outcome.setup_seconds / len(outcome.states),
         message="",
     )
     scale = float(outcome.scale[k])

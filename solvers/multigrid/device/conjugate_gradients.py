@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from .launcher import Launcher, Tiling, enumerators, integers, sums_over
 
 CHECK = 4
 """Iterations between two looks of the host at who is still running: one copy of their norms and states each."""
+
+SUSPENDED_AT_ONCE = 128
+"""Samples whose true residual is looked at side by side; more follow in turn."""
 
 STATUS, SCALAR, MARK = (enumerators(name) for name in ("Status", "Scalar", "Mark"))
 
@@ -42,6 +46,8 @@ class Outcome:
     scale: np.ndarray
     factor: np.ndarray
     norms: np.ndarray
+    setup_seconds: float
+    """Of all samples together."""
 
 
 class DeviceSolver:
@@ -62,6 +68,7 @@ class DeviceSolver:
         self._sides = side_bits(box)
         self._tiling = Tiling.over(ny, nx, capacity)
         empty = launcher.empty
+        # One sum a block; the coarsest level, where it is the only one, takes one block more than a tile a cell would.
         self._partials = empty((capacity, self._tiling.count + 1), np.float64)
         self.hierarchy = DeviceHierarchy(launcher, box, steps, capacity, self._partials)
         self.east, self.north = (empty((capacity, ny + 1, nx + 1), np.float64) for _ in range(2))
@@ -96,7 +103,10 @@ class DeviceSolver:
         """
         count = len(coefficients)
         samples = self._list(np.arange(count))
+        began = time.perf_counter()
         scale = self.set_up(coefficients)
+        self._launcher.synchronize()
+        setup_seconds = time.perf_counter() - began
         self._begin(samples, count, rhs, shared, x, rtol, maxiter)
         running, norms, iteration = count, [], 0
         while running:
@@ -128,6 +138,7 @@ class DeviceSolver:
             scale=scale,
             factor=factor,
             norms=np.concatenate([scalars[SCALAR["START"]][None], *norms]),
+            setup_seconds=setup_seconds,
         )
 
     def set_up(self, coefficients: Any) -> np.ndarray:
@@ -156,9 +167,7 @@ class DeviceSolver:
         unit = np.where(largest > 0.0, np.ldexp(1.0, np.frexp(largest)[1]), 1.0)
         units = self._launcher.xp.asarray(np.ascontiguousarray(np.broadcast_to(unit, count)))
         size = integers(*self._box.shape)
-        self._start(
-            "source_norm", self._tiling, count, (samples, *size, np.int32(shared), units, rhs, self._partials)
-        )
+        self._start("source_norm", self._tiling, count, (samples, *size, np.int32(shared), units, rhs, self._partials))
         settings = (np.float64(rtol), np.int32(maxiter))
         self._finish(
             "begin", self._tiling.count, count, samples, (*settings, units, self._partials, self._scalars, self._marks)
@@ -171,38 +180,30 @@ class DeviceSolver:
     def _iterate(
         self, samples: Any, count: int, rhs: Any, shared: bool, x: Any, iteration: int, maxiter: int, patience: int
     ) -> None:
-        ny, nx = self._box.shape
-        size, sides, capacity = integers(ny, nx), np.int32(self._sides), np.int32(self._capacity)
-        blocks, now = self._tiling.count, np.int32(iteration)
+        sides, capacity, now = np.int32(self._sides), np.int32(self._capacity), np.int32(iteration)
+        size, limits = integers(*self._box.shape), integers(maxiter, patience)
+        blocks, tiling = self._tiling.count, self._tiling
         before, after = self._directions[(iteration + 1) % 2], self._directions[iteration % 2]
-        single = self.hierarchy.levels[0].r
-        state = (self._partials, self._scalars, self._marks)
-        log = self._log[(iteration - 1) % CHECK]
-        self._suspended[:1] = 0
+        single, z = self.hierarchy.levels[0].r, self.hierarchy.z
+        marks, scalars, partials, suspended = self._marks, self._scalars, self._partials, self._suspended
+        faces, log = (self.east, self.north), self._log[(iteration - 1) % CHECK]
+        reads = (capacity, *size, sides, marks, scalars, *faces, z, before)
+        suspended[:1] = 0
         self.hierarchy.cycle(samples, count, self._mark("STATE"))
-        self._finish(
-            "finish_energy", self.hierarchy.energy_blocks, count, samples, (now, *state, self._suspended)
-        )
-        reads = (samples, capacity, *size, sides, self._marks, self._scalars, self.east, self.north)
-        vectors = (self.hierarchy.z, before, after, x, self._q, self._partials)
-        self._start("direction_and_product", self._tiling, count, (*reads, *vectors))
-        self._finish("finish_curvature", blocks, count, samples, (now, *state, self._suspended))
-        vectors = (self._q, self._r, single, self._partials)
-        self._start(
-            "update_residual", self._tiling, count, (samples, capacity, *size, self._marks, self._scalars, *vectors)
-        )
-        limits = (now, *integers(maxiter, patience))
-        self._finish("finish_norm", blocks, count, samples, (*limits, *state, self._suspended, log))
+        energy_blocks = self.hierarchy.energy_blocks
+        self._finish("finish_energy", energy_blocks, count, samples, (now, partials, scalars, marks, suspended))
+        self._start("direction_and_product", tiling, count, (samples, *reads, after, x, self._q, partials))
+        self._finish("finish_curvature", blocks, count, samples, (now, partials, scalars, marks, suspended))
+        updated = (self._q, self._r, single, partials)
+        self._start("update_residual", tiling, count, (samples, capacity, *size, marks, scalars, *updated))
+        self._finish("finish_norm", blocks, count, samples, (now, *limits, partials, scalars, marks, suspended, log))
         # Those whose true residual is wanted.
-        grid, block = self._tiling.grid_of_suspended(count), self._tiling.block
-        vectors = (before, after, x)
-        self._launcher.launch(
-            "catch_up", grid, block, (self._suspended, capacity, *size, self._marks, self._scalars, *vectors)
-        )
-        reads = (self._suspended, capacity, *size, sides, np.int32(shared), self._scalars, self.east, self.north)
-        vectors = (rhs, x, self._r, single, self._partials)
-        self._launcher.launch("true_residual", grid, block, (*reads, *vectors))
-        self._finish("settle", blocks, min(count, 128), self._suspended, (now, np.int32(maxiter), *state, log))
+        grid, block = tiling.grid_of_suspended(count), tiling.block
+        self._launcher.launch("catch_up", grid, block, (suspended, capacity, *size, marks, scalars, before, after, x))
+        given = (capacity, *size, sides, np.int32(shared), scalars, *faces, rhs, x)
+        self._launcher.launch("true_residual", grid, block, (suspended, *given, self._r, single, partials))
+        few = min(count, SUSPENDED_AT_ONCE)
+        self._finish("settle", blocks, few, suspended, (now, limits[0], partials, scalars, marks, log))
 
     def _start(self, kernel: str, tiling: Tiling, count: int, arguments: tuple[Any, ...]) -> None:
         self._launcher.launch(kernel, tiling.grid(count), tiling.block, arguments)

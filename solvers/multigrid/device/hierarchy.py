@@ -18,7 +18,7 @@ import numpy as np
 from ..geometry import Box
 from ..hierarchy import grid_sizes
 from ..smoothing import fourth_kind_steps
-from .launcher import Launcher, Tiling, enumerators, integers
+from .launcher import Launcher, Tiling, integers
 
 BYTES_PER_ITERATION = 245
 """What an iteration moves a cell of the finest grid, see above."""
@@ -30,6 +30,7 @@ class Level:
 
     ny: int
     nx: int
+    tiling: Tiling
     r: Any
     x: Any
     z: Any
@@ -39,7 +40,6 @@ class Level:
     rising: Any
     falling: Any
     weights: Any
-    tiling: Tiling
 
     @property
     def links(self) -> tuple[Any, ...]:
@@ -92,11 +92,11 @@ class DeviceHierarchy:
         self.levels: list[Level] = []
         end = 0
         for (ny, nx), lengths in zip(self.sizes, table, strict=True):
-            fields = []
+            fields: list[Any] = []
             for length in lengths:
                 begin, end = end, end + capacity * length
                 fields.append(arena[begin:end].reshape(capacity, length) if length else fields[4])
-            self.levels.append(Level(ny, nx, *fields, Tiling.over(ny, nx, capacity)))
+            self.levels.append(Level(ny, nx, Tiling.over(ny, nx, capacity), *fields))
         self._cycle = self._plan()
 
     @staticmethod
@@ -220,6 +220,3 @@ class DeviceHierarchy:
             self._start("eliminate", tiling, count, (samples, *integers(n, k), matrix, other, definite))
             matrix, other = other, matrix
         self._start("coarsest_inverse", tiling, count, (samples, np.int32(n), matrix, bottom.weights))
-
-
-RUNNING = enumerators("Status")["RUNNING"]

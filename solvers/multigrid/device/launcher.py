@@ -99,7 +99,7 @@ class CupyLauncher:
 def _compiled() -> Any:
     import cupy
 
-    return cupy.RawModule(code=program(), options=("--std=c++14",))
+    return cupy.RawModule(code=program(), options=("--std=c++17",))
 
 
 @dataclass(frozen=True)
