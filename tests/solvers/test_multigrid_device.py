@@ -3,8 +3,12 @@
 The tests run the CUDA program itself: on the host, by the launcher of conftest.py, and on a GPU where there is one.
 """
 
+import contextlib
+import importlib.util
 import shutil
 import subprocess
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from resolvent.solvers.multigrid import conjugate_gradients2d as on_the_cpu
 from resolvent.solvers.multigrid.batch import STEPS
 from resolvent.solvers.multigrid.cycle2d import INVERSE_DIAGONAL, WEIGHTS, cells, links_of
 from resolvent.solvers.multigrid.device import batch as device_batch
+from resolvent.solvers.multigrid.device import launcher
 from resolvent.solvers.multigrid.device.conjugate_gradients import DeviceSolver, samples_at_once
 from resolvent.solvers.multigrid.device.hierarchy import DeviceHierarchy
 from resolvent.solvers.multigrid.device.launcher import Tiling, enumerators, program
@@ -186,13 +191,13 @@ def test_threads_do_not_read_what_others_write(emulator, backwards):
         a = np.stack([rough(shape, seed) for seed in range(3)])
         f = np.random.default_rng(1).standard_normal(a.shape)
         f -= f.mean(axis=(1, 2), keepdims=True)
-        forth, back = (solve(launcher, a, f, boundary, lengths) for launcher in (emulator, backwards))
+        forth, back = (solve(which, a, f, boundary, lengths) for which in (emulator, backwards))
         assert forth.converged
         # The sums over a block are the one thing whose rounding depends on the order.
         np.testing.assert_array_equal(forth.iterations, back.iterations)
         np.testing.assert_allclose(forth.x, back.x, atol=1e-12 * np.abs(forth.x).max())
         box = read_box(shape, lengths, boundary)
-        first, second = (set_up(launcher, a, box)[0] for launcher in (emulator, backwards))
+        first, second = (set_up(which, a, box)[0] for which in (emulator, backwards))
         for mine, other in zip(first.hierarchy.levels, second.hierarchy.levels, strict=True):
             for name in ("east", "north", "rising", "falling", "inverse", "weights"):
                 np.testing.assert_array_equal(getattr(mine, name), getattr(other, name))
@@ -200,7 +205,7 @@ def test_threads_do_not_read_what_others_write(emulator, backwards):
 
 def test_sums_over_blocks_as_they_are(threaded, emulator):
     a = np.stack([rough((7, 6), seed) for seed in range(3)])
-    expected, result = (solve(launcher, a, 1.0, maxiter=2, fallback=False) for launcher in (emulator, threaded))
+    expected, result = (solve(which, a, 1.0, maxiter=2, fallback=False) for which in (emulator, threaded))
     assert result.statuses == expected.statuses
     np.testing.assert_allclose(result.x, expected.x, rtol=1e-10)
     for mine, other in zip(result, expected, strict=True):
@@ -337,7 +342,7 @@ def test_a_coarsest_matrix_that_is_not_definite(device, monkeypatch):
 
 
 def test_codes_are_those_of_the_cpu():
-    codes = enumerators("Status")
+    codes = dict(enumerators("Status"))
     assert codes.pop("RUNNING") == 6
     assert codes == {name: getattr(on_the_cpu, name) for name in codes}
     assert len(codes) == 6
@@ -353,6 +358,51 @@ def test_tilings_cover_the_grid(shape):
     assert x * y * z <= 256
     assert (x * y) & (x * y - 1) == 0  # what block_sum asks for
     assert 1 <= tiling.grid_of_suspended(300)[2] <= tiling.grid(300)[2]
+
+
+class Disguised(np.ndarray):
+    """A NumPy array that passes for CuPy's."""
+
+    device = contextlib.nullcontext()
+
+    def get(self):
+        return np.asarray(self)
+
+
+Disguised.__module__ = "cupy"
+
+
+def test_cupy_arrays_are_solved_on_their_device(emulator, monkeypatch):
+    a = rough((3, 12, 13))
+    f = rough((12, 13), 5)
+    emulator_of_cupy = types.SimpleNamespace(broadcast_to=np.broadcast_to, asarray=np.asarray)
+    monkeypatch.setitem(sys.modules, "cupy", emulator_of_cupy)
+    monkeypatch.setattr(launcher, "CupyLauncher", lambda: emulator)
+    for rhs, given in [(2.0, 2.0), (f, f.view(Disguised)), (np.stack([f] * 3), np.stack([f] * 3).view(Disguised))]:
+        emulator.launches.clear()
+        result = solve_batch(a.view(Disguised), given)
+        assert "settle" in emulator.launches
+        np.testing.assert_allclose(result.x, solve_batch(a, rhs, threads=1).x, rtol=1e-8)
+    assert solve_batch(a.astype(np.float32).view(Disguised), 1.0).converged
+    for wrong, message in [
+        ((a.view(Disguised), f), r"cupy\.asarray\(rhs\)"),
+        ((rough((2, 3, 4, 5)).view(Disguised),), r"coefficients\.get\(\)"),
+        ((-a.view(Disguised),), "468 values that are not positive"),
+        ((a.view(Disguised), f[1:].view(Disguised)), "rhs has shape"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            solve_batch(*wrong)
+    with pytest.raises(InputError, match="subtract its mean"):
+        solve_batch(a.view(Disguised), f.view(Disguised), boundary=NONE)
+    f -= f.mean()
+    assert abs(solve_batch(a.view(Disguised), f.view(Disguised), boundary=NONE).x.mean()) < 1e-12
+
+
+def test_without_cupy_the_extra_is_named():
+    if importlib.util.find_spec("cupy") is not None:
+        pytest.skip("CuPy is installed")
+    with pytest.raises(InputError, match=r"resolvent\[gpu\]"):
+        launcher.CupyLauncher()
 
 
 def test_devices_are_not_mixed():

@@ -14,7 +14,7 @@ from ..geometry import Box
 from .hierarchy import DeviceHierarchy, side_bits
 from .launcher import Launcher, Tiling, enumerators, integers, sums_over
 
-CHECK = 4
+CHECK = 2
 """Iterations between two looks of the host at who is still running: one copy of their norms and states each."""
 
 SUSPENDED_AT_ONCE = 128
