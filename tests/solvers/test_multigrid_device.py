@@ -326,6 +326,30 @@ def test_a_broken_cycle_is_named_and_leaves_the_others_alone(device, monkeypatch
     assert saved.converged
 
 
+@pytest.mark.parametrize("value", [-1.0, np.nan])
+def test_a_cycle_that_breaks_down_later_keeps_what_was_reached(device, monkeypatch, value):
+    original, calls = DeviceHierarchy.cycle, []
+
+    def breaking(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            self.levels[0].inverse[1] *= np.float32(value)
+        original(self, *arguments)
+
+    a = np.stack([rough((24, 20), seed) for seed in range(3)])
+    expected = solve(device, a, maxiter=2, fallback=False)
+    monkeypatch.setattr(DeviceHierarchy, "cycle", breaking)
+    result = solve(device, a, fallback=False)
+    assert result.statuses == (
+        Status.CONVERGED,
+        Status.INDEFINITE if value < 0.0 else Status.NONFINITE,
+        Status.CONVERGED,
+    )
+    assert result.iterations[1] == 2
+    np.testing.assert_array_equal(on_host(result.x[1]), on_host(expected.x[1]))
+    assert result.residuals[1] == expected.residuals[1]
+
+
 def test_a_coarsest_matrix_that_is_not_definite(device, monkeypatch):
     original = DeviceHierarchy._invert_coarsest
 
