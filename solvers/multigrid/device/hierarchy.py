@@ -6,7 +6,7 @@ for a step; on coarse levels 2 more a pass for the diagonal links. With two step
 finest level and a third of 35½ on the others, 157 bytes; conjugate gradients add 72 (x, p, p', q, r in float64 with
 their reads and writes, z and r in float32) and 16 for the faces, so that an iteration moves 245 bytes a cell.
 
-A cycle starts five kernels a level and one for the coarsest; an iteration seven more, and three for those whose true
+A cycle starts five kernels a level and one for the coarsest; an iteration six more, and three for those whose true
 residual is wanted. On coarse levels a block holds several samples. Batches of few cells in all are bound by these
 starts, not by memory.
 """
