@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
-SOURCES := $(shell find solvers data operators workflows conf -name '*.py' -o -name '*.yaml' -o -name 'py.typed') pyproject.toml setup.py README.md
+SOURCES := $(shell find solvers data operators workflows conf -name '*.py' -o -name '*.yaml' -o -name 'py.typed' -o -name '*.cu') pyproject.toml setup.py README.md
 
 export MPLBACKEND := Agg
 

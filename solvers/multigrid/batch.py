@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..operands import is_gpu
 from ..result import SEVERITY, SolveResult, Status
 from ..stopping import EPSILON, check_tolerances
 from .conjugate_gradients2d import (
@@ -55,6 +56,7 @@ class BatchResult:
     Attributes
     ----------
     x : ndarray, (K, *shape), float64
+        A CuPy array where the coefficients were one.
     results : tuple of SolveResult
         One per sample; their `x` are views of the batch's.
     methods : tuple of str
@@ -65,7 +67,7 @@ class BatchResult:
     threads : int
     """
 
-    x: np.ndarray
+    x: Any
     results: tuple[SolveResult, ...]
     methods: tuple[str, ...]
     seconds: float
@@ -149,13 +151,15 @@ def solve_batch(
     Parameters
     ----------
     coefficients : array, (K, ny, nx) or (K, nz, ny, nx)
-        Cell values, positive and finite.
+        Cell values, positive and finite. A CuPy array (K, ny, nx) is solved on its device, all samples at once, and
+        `x` is then a CuPy array; memory for about 15 doubles a cell is wanted there, and where not all samples find
+        it they are solved in portions. Stalled samples are solved again on the host.
     rhs : number or array, of the shape of `coefficients` or of one sample
         The source per unit volume.
     rtol : float
         Converged when ‖b − A x‖₂ ≤ rtol ‖b‖₂.
     threads : int, optional
-        Samples solved at a time, the cores at hand by default. Results do not depend on it, bit for bit.
+        Samples solved at a time on a CPU, the cores at hand by default. Results do not depend on it, bit for bit.
     lengths : number or tuple, optional
         Extents of the box per axis, in the order of the axes of a sample; the unit box by default.
     boundary : str or tuple
@@ -182,11 +186,13 @@ def solve_batch(
     began = time.perf_counter()
     fields = _read_coefficients(coefficients)
     box = read_box(fields.shape[1:], lengths, boundary)
-    sources = _read_rhs(rhs, fields.shape)
+    sources = _read_rhs(rhs, fields.shape, is_gpu(fields))
     rtol, _, maxiter = check_tolerances(rtol, 0.0, maxiter, 1)
     threads = _read_threads(threads, len(fields))
     if box.singular:
         _check_sums(sources)
+    if is_gpu(fields):
+        return _solve_on_gpu(fields, sources, box, rtol, maxiter, fallback)
     x = np.empty(fields.shape)
     done: list[tuple[SolveResult, str] | None] = [None] * len(fields)
     queue = itertools.count()  # next() of it is atomic
@@ -215,6 +221,20 @@ def solve_batch(
         seconds=time.perf_counter() - began,
         threads=threads,
     )
+
+
+def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int, fallback: bool) -> BatchResult:
+    """Solve CuPy arrays on the device that holds them."""
+    from .device.batch import solve_on_device
+    from .device.launcher import CupyLauncher
+
+    if len(box.shape) != 2:
+        raise InputError(
+            f"coefficients is a CuPy array of shape {fields.shape}; samples of three dimensions are solved on the "
+            f"CPU: pass coefficients.get()."
+        )
+    with fields.device:
+        return solve_on_device(CupyLauncher(), fields, sources, box, rtol, maxiter, fallback)
 
 
 def _solve_sample(
@@ -356,7 +376,7 @@ def _norm_and_factor(rhs: np.ndarray) -> tuple[float, float]:
 
 def _read_coefficients(coefficients: Any) -> np.ndarray:
     try:
-        fields = np.asarray(coefficients)
+        fields = coefficients if is_gpu(coefficients) else np.asarray(coefficients)
     except ValueError as error:
         raise InputError(f"coefficients is not an array ({error}); expected shape (K, ny, nx).") from error
     if fields.dtype.kind not in "iuf" or fields.dtype.itemsize > 8:
@@ -368,16 +388,21 @@ def _read_coefficients(coefficients: Any) -> np.ndarray:
         )
     fields = fields.astype(np.float64, copy=False)
     if not (fields.min() > 0.0 and fields.max() < math.inf):
-        bad = int(np.count_nonzero(~((fields > 0.0) & (fields < math.inf))))
+        bad = int((~((fields > 0.0) & (fields < math.inf))).sum())
         raise InputError(
             f"coefficients holds {bad} values that are not positive and finite; expected a > 0 everywhere."
         )
     return fields
 
 
-def _read_rhs(rhs: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
+    """Return the sources: of `shape`, or where one serves all samples on a GPU, of shape (1, ...)."""
+    if is_gpu(rhs) and not on_gpu:
+        raise InputError("rhs is a CuPy array but coefficients is not; pass cupy.asarray(coefficients), or rhs.get().")
+    if on_gpu and not is_gpu(rhs) and np.ndim(rhs) > 0:
+        raise InputError("coefficients is a CuPy array but rhs is not; pass cupy.asarray(rhs), or coefficients.get().")
     try:
-        sources = np.asarray(rhs)
+        sources = rhs if is_gpu(rhs) else np.asarray(rhs)
     except ValueError as error:
         raise InputError(f"rhs is not an array ({error}); expected a number or an array of shape {shape}.") from error
     if sources.dtype.kind not in "iuf" or sources.dtype.itemsize > 8:
@@ -387,6 +412,10 @@ def _read_rhs(rhs: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not np.isfinite(sources).all():
         raise InputError("rhs holds values that are not finite; expected finite numbers.")
     sources = sources.astype(np.float64, copy=False)
+    if on_gpu:
+        import cupy
+
+        return sources if sources.ndim == len(shape) else cupy.broadcast_to(cupy.asarray(sources), (1, *shape[1:]))
     if sources.ndim < len(shape):
         one = np.ascontiguousarray(np.broadcast_to(sources, shape[1:]))
         return np.broadcast_to(one, shape)
@@ -405,10 +434,11 @@ def _read_threads(threads: Any, samples: int) -> int:
 def _check_sums(sources: np.ndarray) -> None:
     """Without a Dirichlet side, the sources must sum to zero for a solution to exist."""
     axes = tuple(range(1, sources.ndim))
-    sums, sizes = sources.sum(axis=axes), np.abs(sources).sum(axis=axes)
-    bad = np.abs(sums) > 1e-12 * sizes
+    sums, sizes = sources.sum(axis=axes), abs(sources).sum(axis=axes)
+    bad = abs(sums) > 1e-12 * sizes
     if bad.any():
-        k = int(np.argmax(bad))
+        k = int(bad.argmax())
+        total = float(sums[k])
         raise InputError(
-            f"rhs of sample {k} sums to {sums[k]:.3g}; without a Dirichlet side it must sum to zero: subtract its mean."
+            f"rhs of sample {k} sums to {total:.3g}; without a Dirichlet side it must sum to zero: subtract its mean."
         )

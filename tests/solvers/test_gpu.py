@@ -15,6 +15,7 @@ from resolvent.solvers import (
     fcg,
     gmres,
     minres,
+    solve_batch,
     sor,
 )
 
@@ -89,3 +90,40 @@ def test_a_tolerance_below_the_floor_stagnates():
     A, b = system()
     result = cg(cupyx_sparse.csr_matrix(sp.csr_matrix(A)), cupy.asarray(b), rtol=1e-20)
     assert result.status is Status.STAGNATED
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", ("periodic", ("neumann", "dirichlet")), "neumann"])
+def test_a_batch_by_multigrid(boundary):
+    a = np.exp(np.random.default_rng(0).standard_normal((40, 65, 48)))
+    f = np.random.default_rng(1).standard_normal(a.shape)
+    f -= f.mean(axis=(1, 2), keepdims=True)
+    expected = solve_batch(a, f, boundary=boundary)
+    result = solve_batch(cupy.asarray(a), cupy.asarray(f), boundary=boundary)
+    assert isinstance(result.x, cupy.ndarray)
+    assert isinstance(result.residuals, np.ndarray)
+    assert result.converged
+    assert np.abs(result.iterations - expected.iterations).max() <= 1
+    np.testing.assert_allclose(result.x.get(), expected.x, atol=1e-8 * np.abs(expected.x).max())
+    # The same bits again: no sum depends on the order in which blocks run.
+    np.testing.assert_array_equal(
+        result.x.get(), solve_batch(cupy.asarray(a), cupy.asarray(f), boundary=boundary).x.get()
+    )
+
+
+def test_the_solutions_of_a_batch_reach_torch_without_a_copy():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("torch without CUDA")
+    result = solve_batch(cupy.ones((4, 32, 32)), 1.0)
+    tensor = torch.from_dlpack(result.x)
+    assert tensor.is_cuda
+    assert tensor.data_ptr() == result.x.data.ptr
+
+
+def test_a_batch_of_one_device():
+    with pytest.raises(InputError, match=r"cupy\.asarray"):
+        solve_batch(cupy.ones((2, 8, 8)), np.ones((8, 8)))
+    with pytest.raises(InputError, match="get"):
+        solve_batch(np.ones((2, 8, 8)), cupy.ones((8, 8)))
+    with pytest.raises(InputError, match="get"):
+        solve_batch(cupy.ones((1, 4, 4, 4)))
