@@ -22,13 +22,13 @@ from .interpolation3d import clear_gaps
 from .rows import FAST
 from .sweeps3d import residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
-from .unaliased import apart, get, old, put
+from .unaliased import apart, get, old, old_slot, put, put_slot
 
 TILE = 128
 """Cubes treated together: rows of P, differences and sums of a tile lie in the first-level cache."""
 
-LINES = 66 + 8 + 28
-_ZERO, _ONE, _DELTA, _SUMS = 0, 1, 66, 74
+LINES = 58 + 28
+_ZERO, _ONE, _SUMS = 0, 1, 58
 _CORNERS = list(itertools.product((0, 1), repeat=3))
 _PAIRS = list(itertools.combinations(range(8), 2))
 
@@ -38,10 +38,8 @@ def galerkin_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
     """Return the tables of `coarse_links`.
 
     - gathers, (64, 5): line, weight vector, shift along z, y, x: the entries of P in a cube that are not zero or one.
-    - links, (·, 6 + 16): split vector, shift along z, y, x, number of corners seen, 0, then for each corner the lines
-      of P at both ends.
-    - corners, (·, 8): the corners seen.
-    - pairs, (8, 8): line of the sum for a pair of corners.
+    - links, (·, 28): split vector, shift along z, y, x, number of corners seen, 0, then for each corner seen where in
+      the tile the entries of P at both ends begin, from column 22 on where the sums for pairs of corners do.
     - scatter, (28, 5): line, link vector of the coarse grid, shift of the cube's corner that keeps the link.
     """
     lines: dict[tuple[tuple[int, ...], int], int] = {}
@@ -58,7 +56,7 @@ def galerkin_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
                 lines[position, number] = 2 + len(gathers)
                 shift = [int(p == 2) for p in position]
                 gathers.append([2 + len(gathers), 9 * kind[0] + 3 * kind[1] + kind[2], *shift])
-    links, corners = [], []
+    links = []
     vectors = len(DIRECTIONS) if diagonals else len(AXES)
     for m in range(vectors):
         d = DIRECTIONS[m if diagonals else AXES[m]]
@@ -68,20 +66,17 @@ def galerkin_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
                 continue
             if any(p == q == 2 for p, q in zip(position, other, strict=True)):
                 continue  # it belongs to the next cube
-            links.append(_link_row(8 * m, position, other, lines, corners))
+            links.append(_link_row(8 * m, position, other, lines))
     for position in itertools.product((0, 1), repeat=3):
         if any(position):
-            links.append(_link_row(8 * vectors, position, None, lines, corners))
-    pairs = np.zeros((8, 8), dtype=np.int64)
+            links.append(_link_row(8 * vectors, position, None, lines))
     scatter = []
     for line, (a, b) in enumerate(_PAIRS):
-        pairs[a, b] = pairs[b, a] = _SUMS + line
         for keeper, neighbour in ((a, b), (b, a)):
             step = tuple(q - p for p, q in zip(_CORNERS[keeper], _CORNERS[neighbour], strict=True))
             if step in DIRECTIONS:
                 scatter.append([_SUMS + line, DIRECTIONS.index(step), *_CORNERS[keeper]])
-    tables = (gathers, links, corners)
-    return (*(np.array(rows, dtype=np.int64) for rows in tables), pairs, np.array(scatter, dtype=np.int64))
+    return tuple(np.array(rows, dtype=np.int64) for rows in (gathers, links, scatter))
 
 
 def _link_row(
@@ -89,14 +84,17 @@ def _link_row(
     position: tuple[int, ...],
     other: tuple[int, ...] | None,
     lines: dict[tuple[tuple[int, ...], int], int],
-    corners: list[list[int]],
 ) -> list[int]:
     """A row for the link between two positions in a cube, or between one and a wall (other None)."""
     kind = 4 * (position[0] & 1) + 2 * (position[1] & 1) + (position[2] & 1)
     ends = [(lines[position, c], lines[other, c] if other else _ZERO) for c in range(8)]
-    seen = [c for c in range(8) if ends[c] != (_ZERO, _ZERO)]
-    corners.append(seen + [0] * (8 - len(seen)))
-    return [vector + kind, *(int(p == 2) for p in position), len(seen), 0, *itertools.chain(*ends)]
+    # Either end sees the corners of its own face or edge of the cube; two, four or all of them make simple loops.
+    flat = [axis for axis in range(3) if position[axis] == 0 and (other is None or other[axis] == 0)]
+    seen = [c for c in range(8) if not any(_CORNERS[c][axis] for axis in flat)]
+    row = [vector + kind, *(int(p == 2) for p in position), len(seen), 0]
+    row += [line * TILE for c in seen for line in ends[c]] + [0] * (16 - 2 * len(seen))
+    sums = [(_SUMS + _PAIRS.index(pair)) * TILE for pair in itertools.combinations(seen, 2)]
+    return row + (sums + [0] * 6)[:6]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -108,21 +106,86 @@ def _empty(v: np.ndarray, begin: int, count: int) -> bool:
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _difference(tile: np.ndarray, to: int, a: int, b: int) -> None:
+def _couple_two(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
+    """Subtract t δ_K δ_L for a link that sees two corners."""
+    apart()
+    a0, b0, a1, b1, out = link[6], link[7], link[8], link[9], link[22]
     for c in range(TILE):
-        put(tile, to + c, get(tile, a + c) - get(tile, b + c))
+        d0, d1 = get(tile, a0 + c) - get(tile, b0 + c), get(tile, a1 + c) - get(tile, b1 + c)
+        put(tile, out + c, old(tile, out + c) - get(t, begin + c) * d0 * d1)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _scaled(tile: np.ndarray, to: int, v: np.ndarray, begin: int, a: int, count: int) -> None:
-    for c in range(count):
-        put(tile, to + c, get(v, begin + c) * get(tile, a + c))
+def _couple_four(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
+    """Subtract t δ_K δ_L for the six pairs of a link that sees four corners."""
+    apart()
+    a0, b0, a1, b1, a2, b2, a3, b3 = link[6], link[7], link[8], link[9], link[10], link[11], link[12], link[13]
+    p0, p1, p2, p3, p4, p5 = link[22], link[23], link[24], link[25], link[26], link[27]
+    for c in range(TILE):
+        value = get(t, begin + c)
+        d0, d1 = get(tile, a0 + c) - get(tile, b0 + c), get(tile, a1 + c) - get(tile, b1 + c)
+        d2, d3 = get(tile, a2 + c) - get(tile, b2 + c), get(tile, a3 + c) - get(tile, b3 + c)
+        e0, e1, e2 = value * d0, value * d1, value * d2
+        put_slot(tile, p0 + c, old_slot(tile, p0 + c, 0) - e0 * d1, 0)
+        put_slot(tile, p1 + c, old_slot(tile, p1 + c, 1) - e0 * d2, 1)
+        put_slot(tile, p2 + c, old_slot(tile, p2 + c, 2) - e0 * d3, 2)
+        put_slot(tile, p3 + c, old_slot(tile, p3 + c, 3) - e1 * d2, 3)
+        put_slot(tile, p4 + c, old_slot(tile, p4 + c, 4) - e1 * d3, 4)
+        put_slot(tile, p5 + c, old_slot(tile, p5 + c, 5) - e2 * d3, 5)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _subtract_product(tile: np.ndarray, to: int, a: int, b: int) -> None:
+def _couple_eight(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
+    """Subtract t δ_K δ_L for the pairs of corners K < L of a link that sees all eight."""
+    apart()
+    a0, b0, a1, b1, a2, b2, a3, b3 = link[6], link[7], link[8], link[9], link[10], link[11], link[12], link[13]
+    a4, b4, a5, b5, a6, b6, a7, b7 = link[14], link[15], link[16], link[17], link[18], link[19], link[20], link[21]
+    out = _SUMS * TILE
     for c in range(TILE):
-        put(tile, to + c, old(tile, to + c) - get(tile, a + c) * get(tile, b + c))
+        value = get(t, begin + c)
+        d0 = get(tile, a0 + c) - get(tile, b0 + c)
+        d1 = get(tile, a1 + c) - get(tile, b1 + c)
+        d2 = get(tile, a2 + c) - get(tile, b2 + c)
+        d3 = get(tile, a3 + c) - get(tile, b3 + c)
+        d4 = get(tile, a4 + c) - get(tile, b4 + c)
+        d5 = get(tile, a5 + c) - get(tile, b5 + c)
+        d6 = get(tile, a6 + c) - get(tile, b6 + c)
+        d7 = get(tile, a7 + c) - get(tile, b7 + c)
+        e = value * d0
+        put_slot(tile, out + c, old_slot(tile, out + c, 0) - e * d1, 0)
+        put_slot(tile, out + 1 * TILE + c, old_slot(tile, out + 1 * TILE + c, 1) - e * d2, 1)
+        put_slot(tile, out + 2 * TILE + c, old_slot(tile, out + 2 * TILE + c, 2) - e * d3, 2)
+        put_slot(tile, out + 3 * TILE + c, old_slot(tile, out + 3 * TILE + c, 3) - e * d4, 3)
+        put_slot(tile, out + 4 * TILE + c, old_slot(tile, out + 4 * TILE + c, 4) - e * d5, 4)
+        put_slot(tile, out + 5 * TILE + c, old_slot(tile, out + 5 * TILE + c, 5) - e * d6, 5)
+        put_slot(tile, out + 6 * TILE + c, old_slot(tile, out + 6 * TILE + c, 6) - e * d7, 6)
+        e = value * d1
+        put_slot(tile, out + 7 * TILE + c, old_slot(tile, out + 7 * TILE + c, 7) - e * d2, 7)
+        put_slot(tile, out + 8 * TILE + c, old_slot(tile, out + 8 * TILE + c, 8) - e * d3, 8)
+        put_slot(tile, out + 9 * TILE + c, old_slot(tile, out + 9 * TILE + c, 9) - e * d4, 9)
+        put_slot(tile, out + 10 * TILE + c, old_slot(tile, out + 10 * TILE + c, 10) - e * d5, 10)
+        put_slot(tile, out + 11 * TILE + c, old_slot(tile, out + 11 * TILE + c, 11) - e * d6, 11)
+        put_slot(tile, out + 12 * TILE + c, old_slot(tile, out + 12 * TILE + c, 12) - e * d7, 12)
+        e = value * d2
+        put_slot(tile, out + 13 * TILE + c, old_slot(tile, out + 13 * TILE + c, 13) - e * d3, 13)
+        put_slot(tile, out + 14 * TILE + c, old_slot(tile, out + 14 * TILE + c, 14) - e * d4, 14)
+        put_slot(tile, out + 15 * TILE + c, old_slot(tile, out + 15 * TILE + c, 15) - e * d5, 15)
+        put_slot(tile, out + 16 * TILE + c, old_slot(tile, out + 16 * TILE + c, 16) - e * d6, 16)
+        put_slot(tile, out + 17 * TILE + c, old_slot(tile, out + 17 * TILE + c, 17) - e * d7, 17)
+        e = value * d3
+        put_slot(tile, out + 18 * TILE + c, old_slot(tile, out + 18 * TILE + c, 18) - e * d4, 18)
+        put_slot(tile, out + 19 * TILE + c, old_slot(tile, out + 19 * TILE + c, 19) - e * d5, 19)
+        put_slot(tile, out + 20 * TILE + c, old_slot(tile, out + 20 * TILE + c, 20) - e * d6, 20)
+        put_slot(tile, out + 21 * TILE + c, old_slot(tile, out + 21 * TILE + c, 21) - e * d7, 21)
+        e = value * d4
+        put_slot(tile, out + 22 * TILE + c, old_slot(tile, out + 22 * TILE + c, 22) - e * d5, 22)
+        put_slot(tile, out + 23 * TILE + c, old_slot(tile, out + 23 * TILE + c, 23) - e * d6, 23)
+        put_slot(tile, out + 24 * TILE + c, old_slot(tile, out + 24 * TILE + c, 24) - e * d7, 24)
+        e = value * d5
+        put_slot(tile, out + 25 * TILE + c, old_slot(tile, out + 25 * TILE + c, 25) - e * d6, 25)
+        put_slot(tile, out + 26 * TILE + c, old_slot(tile, out + 26 * TILE + c, 26) - e * d7, 26)
+        e = value * d6
+        put_slot(tile, out + 27 * TILE + c, old_slot(tile, out + 27 * TILE + c, 27) - e * d7, 27)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -154,13 +217,12 @@ def coarse_links(
 ) -> None:
     """Fill the thirteen link vectors of the coarse level."""
     apart()
-    gathers, links, corners, pairs, scatter = tables
+    gathers, links, scatter = tables
     n, w, s = coarse[N], coarse[W], coarse[S]
     t = coarse[LINKS]
     fill(arena, t, t + 13 * n, 0.0)
     fill(tile, np.int64(0), LINES * TILE, 0.0)
     fill(tile, np.int64(_ONE * TILE), (_ONE + 1) * TILE, 1.0)
-    scaled = LINES * TILE
     first, last = s + w + 1, n - s - w - 1
     for begin in range(first, last, TILE):
         count = min(TILE, last - begin)
@@ -173,16 +235,12 @@ def coarse_links(
             start = links[m, 0] * n + ahead
             if _empty(kinds, start, count):
                 continue
-            seen = links[m, 4]
-            for q in range(seen):
-                k = corners[m, q]
-                delta = (_DELTA + k) * TILE
-                _difference(tile, delta, links[m, 6 + 2 * k] * TILE, links[m, 7 + 2 * k] * TILE)
-            for q in range(seen - 1):
-                k = corners[m, q]
-                _scaled(tile, scaled, kinds, start, (_DELTA + k) * TILE, count)
-                for p in range(q + 1, seen):
-                    _subtract_product(tile, pairs[k, corners[m, p]] * TILE, scaled, (_DELTA + corners[m, p]) * TILE)
+            if links[m, 4] == 8:
+                _couple_eight(tile, kinds, start, links[m])
+            elif links[m, 4] == 4:
+                _couple_four(tile, kinds, start, links[m])
+            else:
+                _couple_two(tile, kinds, start, links[m])
         if wraps[1] or wraps[2]:
             _clear_rim_cubes(tile, begin, count, coarse)
         for m in range(scatter.shape[0]):

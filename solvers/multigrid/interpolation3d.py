@@ -273,14 +273,23 @@ def _clip(tile: np.ndarray, line: int, count: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _divide(
-    out: np.ndarray, to: int, tile: np.ndarray, line: int, kinds: np.ndarray, wall: int, share: float, count: int
-) -> None:
-    """out = a/(Σ links + link to the wall), or `share` where there is nothing to divide by."""
+def _invert(tile: np.ndarray, kinds: np.ndarray, wall: int, count: int) -> None:
+    """The first line becomes 1/(Σ links + link to the wall), zero where there is nothing to divide by."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    for c in range(count):
+        total = old(tile, c) + get(kinds, wall + c)
+        inverse = one / total
+        put(tile, c, inverse if total > zero else zero)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+def _divide(out: np.ndarray, to: int, tile: np.ndarray, line: int, share: float, count: int) -> None:
+    """out = the weight of one corner, or `share` where there was nothing to divide by."""
     zero = np.float32(0.0)
     for c in range(count):
-        total = get(tile, c) + get(kinds, wall + c)
-        put(out, to + c, get(tile, line + c) / total if total > zero else share)
+        inverse = get(tile, c)
+        weight = inverse * get(tile, line + c)
+        put(out, to + c, weight if inverse > zero else share)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
@@ -304,6 +313,7 @@ def _weigh(
     for begin in range(first, last, TILE):
         count = min(TILE, last - begin)
         fill(tile, np.int64(0), LINES * TILE, 0.0)
+        first_corner = True
         for instruction in range(table.shape[0]):
             operation, a, b = table[instruction, 0], table[instruction, 1], table[instruction, 2]
             z, y, x = table[instruction, 3], table[instruction, 4], table[instruction, 5]
@@ -318,9 +328,11 @@ def _weigh(
                 _add(tile, np.int64(0), tile, np.int64(links), count)
                 fill(tile, np.int64(links), links + TILE, 0.0)
             else:
+                if first_corner:
+                    _invert(tile, kinds, (walls + z) * n + begin, count)
+                first_corner = x != 0
                 share = np.float32(0.5) if y == 1 else np.float32(0.0)
-                wall = (walls + z) * n + begin
-                _divide(arena, row[WEIGHTS] + b * n + begin, tile, sums + a * TILE, kinds, wall, share, count)
+                _divide(arena, row[WEIGHTS] + b * n + begin, tile, sums + a * TILE, share, count)
                 if x:
                     fill(tile, np.int64(0), LINES * TILE, 0.0)
 

@@ -8,15 +8,21 @@ indices. Indices are not checked: they must lie inside the array.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from numba import types
 from numba.extending import intrinsic
 
 
-def _scope(module: Any) -> Any:
+SLOTS = 28
+"""How many arrays one loop may write to by `put_slot`."""
+
+
+def _scopes(module: Any, chosen: Iterable[int]) -> Any:
+    """Scope 0 is that of `put`, the others those of the slots."""
     domain = module.add_metadata(["resolvent.multigrid"])
-    return module.add_metadata([module.add_metadata(["resolvent.multigrid.written", domain])])
+    return module.add_metadata([module.add_metadata([f"resolvent.multigrid.{k}", domain]) for k in chosen])
 
 
 def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -24,13 +30,18 @@ def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return builder.gep(array.data, [args[1]], inbounds=True)
 
 
+def _mark_slot(access: Any, module: Any, slot: int) -> None:
+    access.set_metadata("alias.scope", _scopes(module, [slot + 1]))
+    access.set_metadata("noalias", _scopes(module, [k for k in range(SLOTS + 1) if k != slot + 1]))
+
+
 @intrinsic
 def get(typingctx: Any, array: Any, index: Any) -> Any:
-    """array[index] of a contiguous vector, for arrays that no `put` of the same loop writes to."""
+    """array[index] of a contiguous vector, for what nothing of the same loop writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         load = builder.load(_address(context, builder, signature, args))
-        load.set_metadata("noalias", _scope(builder.module))
+        load.set_metadata("noalias", _scopes(builder.module, range(SLOTS + 1)))
         return load
 
     return array.dtype(array, types.intp), code
@@ -38,7 +49,7 @@ def get(typingctx: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def old(typingctx: Any, array: Any, index: Any) -> Any:
-    """array[index] of a contiguous vector, for the array that `put` writes to."""
+    """array[index] of a contiguous vector, for what `put` writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_address(context, builder, signature, args))
@@ -52,10 +63,34 @@ def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[2], _address(context, builder, signature, args))
-        store.set_metadata("alias.scope", _scope(builder.module))
+        store.set_metadata("alias.scope", _scopes(builder.module, [0]))
         return context.get_dummy_value()
 
     return types.void(array, types.intp, array.dtype), code
+
+
+@intrinsic(prefer_literal=True)
+def old_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
+    """`old` for one of several ranges that a loop writes to, none of which overlaps another; `slot` is its number."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        load = builder.load(_address(context, builder, signature, args))
+        _mark_slot(load, builder.module, slot.literal_value)
+        return load
+
+    return array.dtype(array, types.intp, slot), code
+
+
+@intrinsic(prefer_literal=True)
+def put_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> Any:
+    """`put` for one of several ranges that a loop writes to."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        store = builder.store(args[2], _address(context, builder, signature, args))
+        _mark_slot(store, builder.module, slot.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype, slot), code
 
 
 @intrinsic

@@ -44,7 +44,7 @@ class Workspace3D:
         plane, cells = int(row[S]), int(row[N])
         self.rings = np.zeros(4 * plane * (steps - 1) + plane, dtype=np.float32)
         self.work = np.zeros(max(plane, SWEEP_TILE), dtype=np.float32)
-        self.tile = np.zeros((LINES + 1) * TILE, dtype=np.float32)
+        self.tile = np.zeros(LINES * TILE, dtype=np.float32)
         self.faces = _aligned((3 * cells,), np.float64)
         kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
         self.kinds = np.zeros(max(kinds, default=1), dtype=np.float32)
