@@ -129,6 +129,18 @@ def _true_norm(
     return math.sqrt(_update_residual(r, q, 1.0, 0.0, arena, row[R]))
 
 
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+def _first_norm(b: np.ndarray, scale: float, q: np.ndarray, r: np.ndarray, arena: np.ndarray, row: np.ndarray) -> float:
+    """Set r = scale·b; returns ‖r‖."""
+    nx = row[NX]
+    for k in range(row[NZ]):
+        for j in range(row[NY]):
+            begin, source = (k + 1) * row[S] + (j + 1) * row[W] + 1, (k * row[NY] + j) * nx
+            for i in range(nx):
+                put(q, begin + i, -scale * get(b, source + i))
+    return math.sqrt(_update_residual(r, q, 1.0, 0.0, arena, row[R]))
+
+
 def solve(
     b: np.ndarray,
     scale: float,
@@ -151,9 +163,9 @@ def solve(
     """
     x, p, q, r = vectors
     row = levels[0]
-    for v in vectors:
-        v[:] = 0.0
-    norm = _true_norm(b, scale, faces, *vectors, arena, row, 0.0, wraps)
+    x[:] = 0.0
+    p[:] = 0.0
+    norm = _first_norm(b, scale, q, r, arena, row)
     start = norm
     history[0] = norm
     best = norm

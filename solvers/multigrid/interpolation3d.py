@@ -135,13 +135,12 @@ def split_level(
     """Take links and links to walls of a level apart into the kinds of cells.
 
     `kinds` receives 8 vectors for each of the links, then 8 of the links to walls, then 8 of those of them that
-    interpolation sees. Gaps that no cell fills, of axes that are not coarsened or of odd length, count as copies of the
+    interpolation sees; where there are no cells they must be zero. Gaps that no cell fills, of axes that are not coarsened or of odd length, count as copies of the
     coarse point below them: their links are those of the point.
     """
     apart()
     n = coarse[N]
     nz, ny, nx = row[NZ], row[NY], row[NX]
-    fill(kinds, np.int64(0), 8 * (vectors + 2) * n, 0.0)
     for m in range(vectors + 1):
         source = row[LINKS] + m * row[N] if m < vectors else row[GROUND]
         for k in range(nz):
@@ -352,7 +351,6 @@ def interpolate(
     apart()
     n, weights = coarse[N], row[WEIGHTS]
     fill(arena, weights, weights + n, 1.0)
-    fill(arena, weights + n, weights + 27 * n, 0.0)
     around = wraps[0] or wraps[1] or wraps[2]
     for table in tables:
         _weigh(arena, row, coarse, kinds, 8 * (vectors + 1), table, tile)

@@ -47,7 +47,8 @@ class Workspace3D:
         self.tile = np.zeros(LINES * TILE, dtype=np.float32)
         self.faces = _aligned((3 * cells,), np.float64)
         kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
-        self.kinds = np.zeros(max(kinds, default=1), dtype=np.float32)
+        self.kinds = [np.zeros(length, dtype=np.float32) for length in kinds]
+        self._copy = np.zeros(math.prod(box.shape))
         self.vectors: tuple[np.ndarray, ...] = ()
         self.history = np.zeros(1)
         self.scale = 1.0
@@ -59,7 +60,7 @@ class Workspace3D:
         largest = float(coefficient.max()) * 2.0 * max(inverse_squares)
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
         z, y, x = (2.0 * self.scale * value for value in inverse_squares)
-        faces3d(_writeable(coefficient), self.levels[0], (z, y, x), self.wraps, self.walls, self.faces)
+        faces3d(self._writeable(coefficient), self.levels[0], (z, y, x), self.wraps, self.walls, self.faces)
         return self._set_up_levels()
 
     def set_up_from_faces(self, faces: tuple[np.ndarray, ...], walls: tuple[bool, ...]) -> bool:
@@ -93,7 +94,7 @@ class Workspace3D:
         if self.history.size <= maxiter:
             self.history = np.zeros(maxiter + 1)
         outcome: tuple[int, int, float] = solve(
-            _writeable(rhs),
+            self._writeable(rhs),
             factor,
             tolerance,
             maxiter,
@@ -140,6 +141,14 @@ class Workspace3D:
         x, y, z = self.faces.reshape(3, nz + 2, ny + 2, nx + 2)
         return z[1:, 1:-1, 1:-1], y[1:-1, 1:, 1:-1], x[1:-1, 1:-1, 1:]
 
+    def _writeable(self, values: np.ndarray) -> np.ndarray:
+        """The values as one vector that may be written to: kernels are compiled for that type alone."""
+        flat = values.reshape(-1)
+        if flat.flags.writeable:
+            return flat
+        self._copy[:] = flat
+        return self._copy
+
     def _set_up_levels(self) -> bool:
         finest_level(self.arena, self.levels[0], self.wraps, self.faces)
         for level in range(len(self.sizes) - 1):
@@ -150,7 +159,7 @@ class Workspace3D:
                 self.wraps,
                 self.walls,
                 self._directions,
-                self.kinds,
+                self.kinds[level],
                 interpolation_tables(level > 0),
                 galerkin_tables(level > 0),
                 self.tile,
@@ -174,9 +183,3 @@ class Workspace3D:
         begin = int(row[WEIGHTS])
         self.arena[begin : begin + n * n] = (factor.T @ factor).reshape(-1)
         return bool(np.isfinite(factor).all())
-
-
-def _writeable(values: np.ndarray) -> np.ndarray:
-    """The values as one vector that may be written to: kernels are compiled for that type alone."""
-    flat = values.reshape(-1)
-    return flat if flat.flags.writeable else flat.copy()
