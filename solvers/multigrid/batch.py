@@ -174,7 +174,8 @@ def solve_batch(
 
     References
     ----------
-    Dendy, J. Comput. Phys. 48 (1982) 366 and SIAM J. Sci. Stat. Comput. 8 (1987) 673 (three dimensions); Tatebe, NASA CP 3224 (1993) 621 (multigrid as preconditioner).
+    Dendy, J. Comput. Phys. 48 (1982) 366; SIAM J. Sci. Stat. Comput. 8 (1987) 673 (three dimensions); Tatebe, NASA CP
+    3224 (1993) 621 (multigrid as preconditioner).
     """
     began = time.perf_counter()
     fields = _read_coefficients(coefficients)

@@ -22,7 +22,6 @@ from .grids3d import (
     W,
     X,
     Z,
-    close_ends,
     close_plane,
     close_rim,
     fill,

@@ -17,8 +17,26 @@ from functools import lru_cache
 import numba
 import numpy as np
 
-from .grids3d import AXES, DIRECTIONS, GROUND, INVERSE_DIAGONAL, LINKS, NX, NY, NZ, WEIGHTS, N, R, S, W, X, Z, close_rim, copy, fill
-from .interpolation3d import clear_gaps
+from .grids3d import (
+    AXES,
+    DIRECTIONS,
+    GROUND,
+    INVERSE_DIAGONAL,
+    LINKS,
+    NX,
+    NY,
+    NZ,
+    WEIGHTS,
+    N,
+    R,
+    S,
+    W,
+    X,
+    Z,
+    close_rim,
+    copy,
+    fill,
+)
 from .rows import FAST
 from .sweeps3d import residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
@@ -43,7 +61,7 @@ def galerkin_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
     - scatter, (28, 5): line, link vector of the coarse grid, shift of the cube's corner that keeps the link.
     """
     lines: dict[tuple[tuple[int, ...], int], int] = {}
-    gathers = []
+    gathers: list[list[int]] = []
     for position in itertools.product((0, 1, 2), repeat=3):
         for number, corner in enumerate(_CORNERS):
             away = [p for p, c in zip(position, corner, strict=True) if p != 1 and p != 2 * c]
@@ -278,9 +296,7 @@ def _snap_to_one(v: np.ndarray, begin: int, count: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def links_to_walls(
-    arena: np.ndarray, levels: np.ndarray, level: int, wraps: tuple, work: np.ndarray
-) -> None:
+def links_to_walls(arena: np.ndarray, levels: np.ndarray, level: int, wraps: tuple, work: np.ndarray) -> None:
     """Fill the links to walls of the next level: Pᵀ A P 1."""
     apart()
     row, coarse = levels[level], levels[level + 1]

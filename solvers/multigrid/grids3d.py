@@ -18,12 +18,15 @@ from .rows import FAST
 from .unaliased import apart, get, put
 
 #: (z, y, x) towards half of the neighbours: along the row, then three in each of four neighbouring rows.
-DIRECTIONS = [(0, 0, -1)] + [(z, y, x) for z, y in ((0, -1), (-1, -1), (-1, 0), (-1, 1)) for x in (-1, 0, 1)]
+DIRECTIONS: list[tuple[int, ...]] = [(0, 0, -1)]
+DIRECTIONS += [(z, y, x) for z, y in ((0, -1), (-1, -1), (-1, 0), (-1, 1)) for x in (-1, 0, 1)]
 AXES = [DIRECTIONS.index(d) for d in ((0, 0, -1), (0, -1, 0), (-1, 0, 0))]
 
 # Columns of the table of levels: size, strides to the next level, row and plane length, cells with rim; then offsets
 # into the arena.
-NZ, NY, NX, STRIDE_Z, STRIDE_Y, STRIDE_X, W, S, N, R, X, Z, INVERSE_DIAGONAL, GROUND, LINKS, WEIGHTS, PARTS, SPREAD = range(18)
+NZ, NY, NX, STRIDE_Z, STRIDE_Y, STRIDE_X, W, S, N, R, X, Z, INVERSE_DIAGONAL, GROUND, LINKS, WEIGHTS, PARTS, SPREAD = (
+    range(18)
+)
 COLUMNS = 18
 
 

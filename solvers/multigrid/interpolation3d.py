@@ -117,7 +117,9 @@ def _directed_link(parity: tuple[int, ...], d: tuple[int, ...], diagonals: bool)
         return (8 * m + _parity(parity), 0, 0, 0, 0)
     # Kept with the neighbour: of the other kind along the axes stepped on, in the next coarse cell behind a gap.
     other = tuple(p ^ (step != 0) for p, step in zip(parity, d, strict=True))
-    shift = tuple(1 if (p and step > 0) else -1 if (not p and step < 0) else 0 for p, step in zip(parity, d, strict=True))
+    shift = tuple(
+        1 if (p and step > 0) else -1 if (not p and step < 0) else 0 for p, step in zip(parity, d, strict=True)
+    )
     return (8 * m + _parity(other), 0, *shift)
 
 
@@ -135,8 +137,8 @@ def split_level(
     """Take links and links to walls of a level apart into the kinds of cells.
 
     `kinds` receives 8 vectors for each of the links, then 8 of the links to walls, then 8 of those of them that
-    interpolation sees; where there are no cells they must be zero. Gaps that no cell fills, of axes that are not coarsened or of odd length, count as copies of the
-    coarse point below them: their links are those of the point.
+    interpolation sees; where there are no cells they must be zero. Gaps that no cell fills, of axes that are not
+    coarsened or of odd length, count as copies of the coarse point below them: their links are those of the point.
     """
     apart()
     n = coarse[N]

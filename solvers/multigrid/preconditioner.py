@@ -27,7 +27,8 @@ class Multigrid(Preconditioner):
     classical `amg` does.
 
     A is a `DiffusionStencil`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
-    are not positive, row sums zero but in the cells at the boundary. One instance serves one thread at a time. Print it for the levels.
+    are not positive, row sums zero but in the cells at the boundary. One instance serves one thread at a time. Print it
+    for the levels.
 
     Settings
     --------
@@ -72,7 +73,9 @@ class Multigrid(Preconditioner):
         if matrix.dtype.kind == "c":
             raise InputError("multigrid solves real diffusion problems, but A is complex: use amg or jacobi.")
         if grid is None:
-            raise InputError(f"multigrid needs the grid of the {n} unknowns: give shape=(ny, nx) or (nz, ny, nx), in C order.")
+            raise InputError(
+                f"multigrid needs the grid of the {n} unknowns: give shape=(ny, nx) or (nz, ny, nx), in C order."
+            )
         if len(grid) not in (2, 3) or min(grid) < 1 or math.prod(grid) != n:
             raise InputError(
                 f"multigrid: shape {tuple(grid)} does not hold the {n} unknowns of A; "
@@ -141,9 +144,7 @@ def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, .
         inner = np.moveaxis(face, axis, 0)
         np.moveaxis(walls, axis, 0)[...] -= inner[:-1] + inner[1:]
     if np.count_nonzero(matrix.data) != counted:
-        raise InputError(
-            f"multigrid: A couples cells that are no neighbours on a {grid} grid, or one way only; {rest}"
-        )
+        raise InputError(f"multigrid: A couples cells that are no neighbours on a {grid} grid, or one way only; {rest}")
     if not (diagonal.min() > 0.0 and smallest >= 0.0):
         raise InputError(f"multigrid: A has a diagonal entry that is not positive, or a positive link; {rest}")
     walls[np.abs(walls) <= 1e-12 * diagonal.reshape(shape)] = 0.0

@@ -59,8 +59,12 @@ def _gather(arena: np.ndarray, to: int, weights: int, n: int, parts: int, s: int
     for c in range(w + 1, s - w - 1):
         total = get(arena, w0 + c) * get(arena, parts + c) + get(arena, w1 + c) * get(arena, parts + s + c)
         total += get(arena, w2 + c - 1) * get(arena, parts + s + c - 1)
-        total += get(arena, w3 + c) * get(arena, parts + 2 * s + c) + get(arena, w6 + c - w) * get(arena, parts + 2 * s + c - w)
-        total += get(arena, w4 + c) * get(arena, parts + 3 * s + c) + get(arena, w5 + c - 1) * get(arena, parts + 3 * s + c - 1)
+        total += get(arena, w3 + c) * get(arena, parts + 2 * s + c) + get(arena, w6 + c - w) * get(
+            arena, parts + 2 * s + c - w
+        )
+        total += get(arena, w4 + c) * get(arena, parts + 3 * s + c) + get(arena, w5 + c - 1) * get(
+            arena, parts + 3 * s + c - 1
+        )
         total += get(arena, w7 + c - w) * get(arena, parts + 3 * s + c - w)
         total += get(arena, w8 + c - w - 1) * get(arena, parts + 3 * s + c - w - 1)
         put(arena, to + c, old(arena, to + c) + total)
@@ -96,9 +100,7 @@ def restrict_plane(
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _spread(
-    arena: np.ndarray, parts: int, keep: float, weights: int, n: int, x: int, s: int, w: int
-) -> None:
+def _spread(arena: np.ndarray, parts: int, keep: float, weights: int, n: int, x: int, s: int, w: int) -> None:
     """parts = keep parts + what one coarse plane gives to the four kinds of cells of a fine plane."""
     apart()
     w0, w1, w2, w3, w4, w5, w6, w7, w8 = (
@@ -127,9 +129,7 @@ def _spread(
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def prolong_plane(
-    arena: np.ndarray, fine: int, k: int, row: np.ndarray, coarse: np.ndarray
-) -> None:
+def prolong_plane(arena: np.ndarray, fine: int, k: int, row: np.ndarray, coarse: np.ndarray) -> None:
     """Add P x of the coarse level to fine plane k of the vector that begins at `fine`."""
     apart()
     nx, ny, w, s, n = row[NX], row[NY], coarse[W], coarse[S], coarse[N]

@@ -14,7 +14,6 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-
 SLOTS = 28
 """How many arrays one loop may write to by `put_slot`."""
 
@@ -95,7 +94,7 @@ def put_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> A
 
 @intrinsic
 def apart(typingctx: Any) -> Any:
-    """Keep the function that this is called in from being inlined: its loops are then compiled once, not at each call."""
+    """Keep the calling function from being inlined: its loops are then compiled once, not at each of its calls."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.function.attributes.add("noinline")

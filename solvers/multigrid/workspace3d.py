@@ -55,7 +55,7 @@ class Workspace3D:
         self._directions = np.array(DIRECTIONS, dtype=np.int64)
 
     def set_up(self, coefficient: np.ndarray) -> bool:
-        """Set the hierarchy up for cell values (nz, ny, nx), float64; False where the coarsest matrix is not definite."""
+        """Set the hierarchy up for cell values (nz, ny, nx); False where the coarsest matrix is not definite."""
         inverse_squares = [spacing**-2 for spacing in self.box.spacings]
         largest = float(coefficient.max()) * 2.0 * max(inverse_squares)
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
@@ -168,7 +168,7 @@ class Workspace3D:
         return self._invert_coarsest()
 
     def _invert_coarsest(self) -> bool:
-        """Store A⁻¹ of the coarsest level; without walls that of A plus a rank one, which acts like A across constants."""
+        """Store A⁻¹ of the coarsest level; without walls of A plus a rank one, which acts like A across constants."""
         row = self.levels[-1]
         n = math.prod(self.sizes[-1])
         matrix = np.zeros((n, n))

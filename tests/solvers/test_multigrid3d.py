@@ -77,7 +77,9 @@ def test_equals_a_direct_solve(shape, boundary):
     assert result.residuals[0] == pytest.approx(true, rel=0.2)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1), (1, 8, 9), (6, 1, 7), (9, 7, 1), (2, 3, 40), (3, 3, 3), (1, 1, 90)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (2, 1, 1), (1, 8, 9), (6, 1, 7), (9, 7, 1), (2, 3, 40), (3, 3, 3), (1, 1, 90)]
+)
 @pytest.mark.parametrize("boundary", [WALL, ((WALL, NONE), RING, (NONE, WALL)), (RING, WALL, RING)], ids=str)
 def test_small_and_thin_grids(shape, boundary):
     a = rough(shape)
@@ -113,7 +115,11 @@ def test_second_order():
         sines, cosines = [np.sin(np.pi * s) for s in (x, y, z)], [np.pi * np.cos(np.pi * s) for s in (x, y, z)]
         a = 1.0 + x * y * z
         u = sines[0] * sines[1] * sines[2]
-        gradient = (cosines[0] * sines[1] * sines[2], sines[0] * cosines[1] * sines[2], sines[0] * sines[1] * cosines[2])
+        gradient = (
+            cosines[0] * sines[1] * sines[2],
+            sines[0] * cosines[1] * sines[2],
+            sines[0] * sines[1] * cosines[2],
+        )
         f = 3 * np.pi**2 * a * u - (y * z * gradient[0] + x * z * gradient[1] + x * y * gradient[2])
         result = solve_batch(a[None], f, lengths=(2.0, 1.0, 1.0), threads=1)
         errors.append(np.abs(result.x[0] - u).max())
