@@ -28,10 +28,10 @@ from .conjugate_gradients2d import (
     largest_magnitude,
     sum_of_squares,
 )
-from .fallback import assemble, solve_assembled, solve_without_hierarchy
+from .fallback import assemble, solve_assembled
 from .geometry import Box, read_box
-from .transmissibilities import faces
 from .workspace import Workspace
+from .workspace3d import Workspace3D
 
 STEPS = 2
 """Relaxation steps before and after: measured, 1 costs more iterations than it saves, 3 saves as much as it costs."""
@@ -60,8 +60,7 @@ class BatchResult:
     results : tuple of SolveResult
         One per sample; their `x` are views of the batch's.
     methods : tuple of str
-        What solved each sample: 'multigrid', or after a stall 'amg' or 'direct'; in three dimensions 'fast_poisson',
-        'amg' or 'direct'.
+        What solved each sample: 'multigrid', or after a stall 'amg' or 'direct'.
     seconds : float
         Wall time of the batch, set-up included.
     threads : int
@@ -144,9 +143,7 @@ def solve_batch(
 
     Convergence is decided on residuals recomputed in float64. A sample on which the cycle stalls is solved by algebraic
     multigrid or a factorisation instead, and its result says so; a tolerance below what float64 holds ends as
-    `stagnated`, with that floor named. Three-dimensional samples have no hierarchy of this kind yet: conjugate
-    gradients solve them on the assembled matrix, with sine transforms where the contrast is at most 100 and all sides
-    are walls, else with algebraic multigrid.
+    `stagnated`, with that floor named.
 
     Parameters
     ----------
@@ -181,7 +178,8 @@ def solve_batch(
 
     References
     ----------
-    Dendy, J. Comput. Phys. 48 (1982) 366; Tatebe, NASA CP 3224 (1993) 621 (multigrid as preconditioner).
+    Dendy, J. Comput. Phys. 48 (1982) 366; SIAM J. Sci. Stat. Comput. 8 (1987) 673 (three dimensions); Tatebe, NASA CP
+    3224 (1993) 621 (multigrid as preconditioner).
     """
     began = time.perf_counter()
     fields = _read_coefficients(coefficients)
@@ -199,7 +197,7 @@ def solve_batch(
     failed = threading.Event()
 
     def work() -> None:
-        workspace = Workspace(box, STEPS) if len(box.shape) == 2 else None
+        workspace = Workspace(box, STEPS) if len(box.shape) == 2 else Workspace3D(box, STEPS)
         while not failed.is_set() and (k := next(queue)) < len(fields):
             try:
                 done[k] = _solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
@@ -238,7 +236,7 @@ def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int
 
 
 def _solve_sample(
-    workspace: Workspace | None,
+    workspace: Workspace | Workspace3D,
     box: Box,
     coefficient: np.ndarray,
     rhs: np.ndarray,
@@ -251,8 +249,6 @@ def _solve_sample(
     began = time.perf_counter()
     coefficient = np.ascontiguousarray(coefficient)
     rhs_norm, factor = _norm_and_factor(rhs)
-    if workspace is None:
-        return _solve_in_space(box, coefficient, rhs, x, rtol)
     definite = workspace.set_up(coefficient)
     setup_seconds = time.perf_counter() - began
     began = time.perf_counter()
@@ -294,25 +290,11 @@ def _solve_sample(
         workspace.forget()
     if not (stalled and fallback):
         return result, "multigrid"
-    faces = (workspace.north / workspace.scale, workspace.east / workspace.scale)
+    if isinstance(workspace, Workspace3D):
+        faces = workspace.unscaled_faces()
+    else:
+        faces = (workspace.north / workspace.scale, workspace.east / workspace.scale)
     return _switch(result, faces, box, rhs, x, rtol)
-
-
-def _solve_in_space(
-    box: Box, coefficient: np.ndarray, rhs: np.ndarray, x: np.ndarray, rtol: float
-) -> tuple[SolveResult, str]:
-    """Solve a three-dimensional sample into x, on its assembled matrix: the hierarchy is two-dimensional."""
-    began = time.perf_counter()
-    matrix = assemble(faces(coefficient, box), box.periodic)
-    assembled = time.perf_counter() - began
-    contrast = float(coefficient.max() / coefficient.min())
-    result, method = solve_without_hierarchy(matrix, rhs.ravel(), box, contrast, rtol)
-    x[...] = result.x.reshape(x.shape)
-    if box.singular:
-        x -= x.mean()
-    result.x = x
-    result.setup_seconds += assembled
-    return result, method
 
 
 def _explain(result: SolveResult, code: int, rtol: float, floor: float) -> bool:

@@ -7,9 +7,8 @@ import scipy.sparse as sp
 
 from ..cg import cg
 from ..errors import InputError
-from ..preconditioners import AMG, Direct, FastPoisson
+from ..preconditioners import AMG, Direct
 from ..result import SolveResult, Status
-from .geometry import Box
 
 _FACTORISATION_LIMIT = 2_000_000
 
@@ -46,18 +45,6 @@ def assemble(faces: tuple[np.ndarray, ...], periodic: tuple[bool, ...]) -> sp.cs
     matrix = sp.csr_array(triplets, shape=(number.size, number.size))
     matrix.sum_duplicates()
     return matrix
-
-
-def solve_without_hierarchy(
-    matrix: sp.csr_array, rhs: np.ndarray, box: Box, contrast: float, rtol: float
-) -> tuple[SolveResult, str]:
-    """Solve in three dimensions: cg with sine transforms on low contrasts inside walls, otherwise `solve_assembled`."""
-    if contrast <= 100.0 and all(box.walls):
-        M = FastPoisson.setup(matrix, shape=box.shape, lengths=box.lengths)
-        result = cg(matrix, rhs, rtol=rtol, M=M, maxiter=500)
-        if result.converged:
-            return result, "fast_poisson"
-    return solve_assembled(matrix, rhs, None, rtol, box.singular)
 
 
 def solve_assembled(

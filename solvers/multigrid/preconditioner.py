@@ -15,6 +15,7 @@ from .batch import STEPS
 from .geometry import Box
 from .hierarchy import describe
 from .workspace import Workspace
+from .workspace3d import Workspace3D
 
 
 class Multigrid(Preconditioner):
@@ -25,13 +26,14 @@ class Multigrid(Preconditioner):
     that M is symmetric positive definite. Islands of high coefficient a few cells wide are what it does not see:
     classical `amg` does.
 
-    A is a `DiffusionStencil`, or a matrix of that form: five points on a grid, links that are not positive, row sums
-    zero but in the cells at the boundary. One instance serves one thread at a time. Print it for the levels.
+    A is a `DiffusionStencil`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
+    are not positive, row sums zero but in the cells at the boundary. One instance serves one thread at a time. Print it
+    for the levels.
 
     Settings
     --------
     shape : tuple of int, optional
-        Cells per axis (ny, nx), C order; `A.shape_grid` by default.
+        Cells per axis, (ny, nx) or (nz, ny, nx), C order; `A.shape_grid` by default.
     steps : int
         Relaxation steps before and after.
 
@@ -49,7 +51,7 @@ class Multigrid(Preconditioner):
     name = "multigrid"
     precision = np.dtype(np.float32)
 
-    def __init__(self, shape: tuple[int, int] | None = None, steps: int = STEPS) -> None:
+    def __init__(self, shape: tuple[int, ...] | None = None, steps: int = STEPS) -> None:
         try:
             self._shape = None if shape is None else tuple(operator.index(m) for m in shape)
             self.steps = operator.index(steps)
@@ -59,7 +61,7 @@ class Multigrid(Preconditioner):
             ) from error
         if not 1 <= self.steps <= 8:
             raise InputError(f"multigrid: steps is {steps}; expected an integer from 1 to 8.")
-        self._workspace: Workspace | None = None
+        self._workspace: Workspace | Workspace3D | None = None
 
     def __str__(self) -> str:
         return describe(self.sizes, self.steps)
@@ -71,19 +73,27 @@ class Multigrid(Preconditioner):
         if matrix.dtype.kind == "c":
             raise InputError("multigrid solves real diffusion problems, but A is complex: use amg or jacobi.")
         if grid is None:
-            raise InputError(f"multigrid needs the grid of the {n} unknowns: give shape=(ny, nx), in C order.")
-        if len(grid) != 2 or min(grid) < 1 or math.prod(grid) != n:
             raise InputError(
-                f"multigrid: shape {tuple(grid)} does not hold the {n} unknowns of A; expected (ny, nx), ny·nx = {n}."
+                f"multigrid needs the grid of the {n} unknowns: give shape=(ny, nx) or (nz, ny, nx), in C order."
             )
-        ny, nx = int(grid[0]), int(grid[1])
-        east, north = _faces(matrix, ny, nx)
-        walls = (bool(north[0].any()), bool(north[-1].any()), bool(east[:, 0].any()), bool(east[:, -1].any()))
-        stretch = _stretch(east, north)
-        box = Box((ny, nx), (ny * stretch, float(nx)), (("neumann", "neumann"),) * 2)
+        if len(grid) not in (2, 3) or min(grid) < 1 or math.prod(grid) != n:
+            raise InputError(
+                f"multigrid: shape {tuple(grid)} does not hold the {n} unknowns of A; "
+                f"expected (ny, nx) or (nz, ny, nx) with {n} cells in all."
+            )
+        shape = tuple(int(cells) for cells in grid)
+        faces, walls = read_faces(matrix, shape)
+        lengths = tuple(cells * spacing for cells, spacing in zip(shape, _spacings(faces), strict=True))
+        box = Box(shape, lengths, (("neumann", "neumann"),) * len(shape))
         if self._workspace is None or self._workspace.box != box:
-            self._workspace = Workspace(box, self.steps)
-        if not self._workspace.set_up_from_faces(east, north, walls):
+            self._workspace = Workspace(box, self.steps) if len(shape) == 2 else Workspace3D(box, self.steps)
+        if isinstance(self._workspace, Workspace3D):
+            definite = self._workspace.set_up_from_faces(faces, walls)
+        else:
+            north, east = faces
+            ends = (bool(end.any()) for end in (north[0], north[-1], east[:, 0], east[:, -1]))
+            definite = self._workspace.set_up_from_faces(east, north, (next(ends), next(ends), next(ends), next(ends)))
+        if not definite:
             raise InputError("multigrid: the coarsest matrix is not positive definite in float32: use amg or ic0.")
         self.sizes = self._workspace.sizes
         self.kind = "spd"
@@ -101,47 +111,63 @@ class Multigrid(Preconditioner):
         return z
 
 
-def _faces(matrix: Any, ny: int, nx: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read the transmissibilities off a five-point matrix; what its rows sum to becomes links to walls."""
-    n = ny * nx
+def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], tuple[bool, ...]]:
+    """Read the transmissibilities off a five- or seven-point matrix; what its rows sum to becomes links to walls.
+
+    Returns one array per axis, and whether the low and the high side of each axis are walls.
+    """
+    n, dimension = matrix.shape[0], len(shape)
+    grid = "x".join(map(str, shape))
+    points = {2: "five", 3: "seven"}[dimension]
+    rest = f"multigrid takes the {points}-point matrix of a diffusion operator on the grid; use amg for others."
     diagonal = matrix.diagonal()
-    along_x = -matrix.diagonal(1) if nx > 1 else np.zeros(max(n - 1, 0))
-    along_y = -matrix.diagonal(nx) if ny > 1 else np.zeros(0)
-    counted = np.count_nonzero(diagonal) + 2 * (np.count_nonzero(along_x) + np.count_nonzero(along_y))
-    rest = "multigrid takes the five-point matrix of a diffusion operator on the grid; use amg for others."
+    walls = diagonal.reshape(shape).copy()
+    counted = np.count_nonzero(diagonal)
+    smallest = 0.0
+    faces = []
+    for axis, cells in enumerate(shape):
+        distance = math.prod(shape[axis + 1 :])
+        face = np.zeros((*shape[:axis], cells + 1, *shape[axis + 1 :]))
+        faces.append(face)
+        if cells == 1:
+            continue
+        links = np.zeros(n)
+        links[: n - distance] = -matrix.diagonal(distance)
+        if np.any(-matrix.diagonal(-distance) != links[: n - distance]):
+            raise InputError(f"multigrid: A is not symmetric; {rest}")
+        counted += 2 * np.count_nonzero(links)
+        smallest = min(smallest, float(links.min()))
+        ahead = np.moveaxis(links.reshape(shape), axis, 0)
+        if ahead[-1].any():
+            raise InputError(f"multigrid: A couples the ends of neighbouring rows of a {grid} grid; {rest}")
+        np.moveaxis(face, axis, 0)[1:-1] = ahead[:-1]
+        inner = np.moveaxis(face, axis, 0)
+        np.moveaxis(walls, axis, 0)[...] -= inner[:-1] + inner[1:]
     if np.count_nonzero(matrix.data) != counted:
-        raise InputError(
-            f"multigrid: A couples cells that are no neighbours on a {ny}x{nx} grid, or one way only; {rest}"
-        )
-    if not (diagonal.min() > 0.0 and min(along_x.min(initial=0.0), along_y.min(initial=0.0)) >= 0.0):
+        raise InputError(f"multigrid: A couples cells that are no neighbours on a {grid} grid, or one way only; {rest}")
+    if not (diagonal.min() > 0.0 and smallest >= 0.0):
         raise InputError(f"multigrid: A has a diagonal entry that is not positive, or a positive link; {rest}")
-    if np.any(matrix.diagonal(-1) != matrix.diagonal(1)) or (ny > 1 and np.any(matrix.diagonal(-nx) != -along_y)):
-        raise InputError(f"multigrid: A is not symmetric; {rest}")
-    east, north = np.zeros((ny, nx + 1)), np.zeros((ny + 1, nx))
-    row_ends = np.zeros((ny, nx))
-    row_ends.reshape(-1)[: n - 1] = along_x
-    if nx > 1 and row_ends[:, -1].any():
-        raise InputError(f"multigrid: A couples the ends of neighbouring rows of a {ny}x{nx} grid; {rest}")
-    east[:, 1:nx] = row_ends[:, : nx - 1]
-    north[1:ny] = along_y.reshape(ny - 1, nx)
-    walls = diagonal.reshape(ny, nx) - east[:, :-1] - east[:, 1:] - north[:-1] - north[1:]
-    rounding = 1e-12 * diagonal.reshape(ny, nx)
-    walls[np.abs(walls) <= rounding] = 0.0
-    if walls.min() < 0.0 or walls[1:-1, 1:-1].any():
+    walls[np.abs(walls) <= 1e-12 * diagonal.reshape(shape)] = 0.0
+    if walls.min() < 0.0 or walls[(slice(1, -1),) * dimension].any():
         raise InputError(f"multigrid: rows of A do not sum to zero inside the grid; {rest}")
-    # A cell in a corner has one number for two walls; the one in x gets it.
-    east[:, 0] = walls[:, 0]
-    if nx > 1:
-        east[:, -1] = walls[:, -1]
-    north[0, 1:-1] = walls[0, 1:-1]
-    if ny > 1:
-        north[-1, 1:-1] = walls[-1, 1:-1]
-    return east, north
+    layers = [np.moveaxis(walls, axis, 0)[end] for axis in range(dimension) for end in (0, -1)]
+    sides = [bool(layer.all()) for layer in layers]
+    if not any(sides):  # walls along a part of a side
+        sides = [bool(layer.any()) for layer in layers]
+    # A cell at an edge or a corner has one number for its walls; the last axis gets it.
+    for axis in range(dimension - 1, -1, -1):
+        for end in (0, -1):
+            layer = np.moveaxis(walls, axis, 0)[end]
+            np.moveaxis(faces[axis], axis, 0)[end] = layer
+            layer[...] = 0.0
+    return tuple(faces), tuple(sides)
 
 
-def _stretch(east: np.ndarray, north: np.ndarray) -> float:
-    """How much longer cells are in y than in x, from the mean links."""
-    if east.shape[1] <= 2 or north.shape[0] <= 2:
-        return 1.0
-    x, y = float(east[:, 1:-1].mean()), float(north[1:-1].mean())
-    return math.sqrt(x / y) if x > 0.0 and y > 0.0 else 1.0
+def _spacings(faces: tuple[np.ndarray, ...]) -> list[float]:
+    """How long cells are along each axis, relative to the last one, from the mean links."""
+    means = []
+    for axis, face in enumerate(faces):
+        inner = np.moveaxis(face, axis, 0)[1:-1]
+        means.append(float(inner.mean()) if inner.size else 0.0)
+    last = means[-1]
+    return [math.sqrt(last / mean) if last > 0.0 and mean > 0.0 else 1.0 for mean in means]

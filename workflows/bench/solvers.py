@@ -18,7 +18,10 @@ import scipy.sparse.linalg as spla
 from threadpoolctl import threadpool_limits
 
 from resolvent.data.fields import GaussianRandomField
-from resolvent.solvers import AMG, DiffusionStencil, FastPoisson, cg, solve_batch
+from resolvent.solvers import AMG, IC0, DiffusionStencil, FastPoisson, cg, solve_batch
+from resolvent.solvers.multigrid.fallback import assemble
+from resolvent.solvers.multigrid.geometry import read_box
+from resolvent.solvers.multigrid.transmissibilities import faces
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 RTOL = 1e-10
 SIZES = (64, 128, 256, 512)
 BATCH = 8
+CUBE, CUBE_ROUNDS = 64, 3
 OURS, SINES = "multigrid", "cg + fast_poisson"
 
 ROBUSTNESS = [(kind, contrast) for kind in ("smooth", "rough") for contrast in (10.0, 1e2, 1e4, 1e6)]
@@ -45,6 +49,15 @@ def thresholded(n: int, low: float, high: float, seed: int, kind: str = "smooth"
     field = GaussianRandomField(alpha=alpha, tau=tau, modes=min(n, 256))
     centres = (np.arange(n) + 0.5) / n
     values = field.evaluate(field.sample(np.random.default_rng(seed)), centres, centres)
+    return np.where(values >= 0.0, high, low)
+
+
+def thresholded_cube(n: int, low: float, high: float, seed: int, kind: str = "smooth") -> np.ndarray:
+    """Return a two-phase field, (n, n, n), of the same Hölder regularity as the two-dimensional one of that kind."""
+    alpha, tau = ROUGHNESS[kind]
+    field = GaussianRandomField(ndim=3, alpha=alpha + 0.5, tau=tau, modes=min(n, 64))
+    centres = (np.arange(n) + 0.5) / n
+    values = field.evaluate(field.sample(np.random.default_rng(seed)), centres, centres, centres)
     return np.where(values >= 0.0, high, low)
 
 
@@ -146,14 +159,40 @@ def compare(n: int, rounds: int, chosen: dict[str, Callable[[Any, np.ndarray], n
                 worst[name] = max(worst[name], float(np.linalg.norm(rhs - matrix @ x) / n))
         if k >= 0:
             iterations.append(int(batch.iterations[0]))
-    rows = []
-    for name, times in seconds.items():
-        ratio = statistics.median(t / ours for t, ours in zip(times, seconds[OURS], strict=True))
-        spread = f"{min(times) * 1e3:.2f} to {max(times) * 1e3:.2f}"
-        rows.append(
-            (f"{n}²", name, f"{statistics.median(times) * 1e3:.2f}", spread, f"{ratio:.1f}", f"{worst[name]:.1e}")
-        )
-    return rows
+    return [_row(f"{n}²", name, times, seconds[OURS], worst[name]) for name, times in seconds.items()]
+
+
+def compare_cubes(n: int, rounds: int) -> list[tuple[Any, ...]]:
+    """Return the rows of `compare` for three dimensions; peers start from the assembled matrix."""
+    rhs = np.ones(n**3)
+    preconditioners: dict[str, Callable[[Any], Any]] = {
+        SINES: lambda matrix: FastPoisson.setup(matrix, shape=(n, n, n)),
+        "cg + ic0": IC0.setup,
+        "pyamg": AMG.setup,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in (OURS, *preconditioners)}
+    worst = dict.fromkeys(seconds, 0.0)
+    for k in range(-1, rounds):  # round −1 compiles
+        a = thresholded_cube(n, 3.0, 12.0, k + 1)
+        box = read_box(a.shape, None, "dirichlet")
+        matrix = assemble(faces(a, box), box.periodic)
+        for name in seconds:
+            began = time.perf_counter()
+            if name == OURS:
+                x = solve_batch(np.repeat(a[None], BATCH, axis=0), 1.0, rtol=RTOL, threads=1).x[0].ravel()
+            else:
+                x = cg(matrix, rhs, rtol=RTOL, M=preconditioners[name](matrix), maxiter=1000).x
+            elapsed = (time.perf_counter() - began) / (BATCH if name == OURS else 1)
+            if k >= 0:
+                seconds[name].append(elapsed)
+                worst[name] = max(worst[name], float(np.linalg.norm(rhs - matrix @ x) / np.linalg.norm(rhs)))
+    return [_row(f"{n}³", name, times, seconds[OURS], worst[name]) for name, times in seconds.items()]
+
+
+def _row(cells: str, name: str, times: list[float], ours: list[float], worst: float) -> tuple[Any, ...]:
+    ratio = statistics.median(t / mine for t, mine in zip(times, ours, strict=True))
+    spread = f"{min(times) * 1e3:.2f} to {max(times) * 1e3:.2f}"
+    return (cells, name, f"{statistics.median(times) * 1e3:.2f}", spread, f"{ratio:.1f}", f"{worst:.1e}")
 
 
 def robustness(n: int = 256) -> list[str]:
@@ -210,6 +249,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         for n in SIZES:
             say(f"{n}²")
             rows += compare(n, rounds, chosen)
+        say(f"{CUBE}³")
+        rows += compare_cubes(CUBE, min(rounds, CUBE_ROUNDS))
         say("robustness, bandwidth, threads")
         notes += robustness()
         for n in (256, 512):

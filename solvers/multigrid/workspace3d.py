@@ -1,0 +1,185 @@
+"""What one thread needs to solve problems on one three-dimensional grid, allocated once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .conjugate_gradients3d import solve
+from .cycle3d import cycle
+from .galerkin3d import LINES, TILE, galerkin_tables
+from .geometry import Box
+from .grids3d import DIRECTIONS, INVERSE_DIAGONAL, WEIGHTS, N, R, S, X, plan
+from .hierarchy import grid_sizes
+from .interpolation3d import interpolation_tables
+from .levels3d import coarsest_matrix, set_up_next
+from .smoothing import fourth_kind_steps
+from .sweeps3d import TILE as SWEEP_TILE
+from .transmissibilities3d import faces3d, finest_level
+from .workspace import _aligned
+
+
+class Workspace3D:
+    """Memory for one three-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
+
+    Attributes
+    ----------
+    sizes : list of tuple
+        Cells per axis of each level.
+    scale : float
+        A power of two that brings the transmissibilities over the cells' extents near one.
+    """
+
+    def __init__(self, box: Box, steps: int) -> None:
+        self.box = box
+        self.sizes = grid_sizes(box)
+        self.levels, length = plan(self.sizes)
+        z, y, x = (periodic and n > 1 for periodic, n in zip(box.periodic, box.shape, strict=True))
+        self.wraps = (z, y, x)
+        self.walls = box.walls
+        self.arena = _aligned((length,), np.float32)
+        self.omegas = fourth_kind_steps(steps)
+        row = self.levels[0]
+        plane, cells = int(row[S]), int(row[N])
+        self.rings = np.zeros(4 * plane * (steps - 1) + plane, dtype=np.float32)
+        self.work = np.zeros(max(plane, SWEEP_TILE), dtype=np.float32)
+        self.tile = np.zeros(LINES * TILE, dtype=np.float32)
+        self.faces = _aligned((3 * cells,), np.float64)
+        kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
+        self.kinds = [np.zeros(length, dtype=np.float32) for length in kinds]
+        self._copy = np.zeros(math.prod(box.shape))
+        self.vectors: tuple[np.ndarray, ...] = ()
+        self.history = np.zeros(1)
+        self.scale = 1.0
+        self._directions = np.array(DIRECTIONS, dtype=np.int64)
+
+    def set_up(self, coefficient: np.ndarray) -> bool:
+        """Set the hierarchy up for cell values (nz, ny, nx); False where the coarsest matrix is not definite."""
+        inverse_squares = [spacing**-2 for spacing in self.box.spacings]
+        largest = float(coefficient.max()) * 2.0 * max(inverse_squares)
+        self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
+        z, y, x = (2.0 * self.scale * value for value in inverse_squares)
+        faces3d(self._writeable(coefficient), self.levels[0], (z, y, x), self.wraps, self.walls, self.faces)
+        return self._set_up_levels()
+
+    def set_up_from_faces(self, faces: tuple[np.ndarray, ...], walls: tuple[bool, ...]) -> bool:
+        """Set the hierarchy up from transmissibilities across z, y, x, those to walls in the outermost entries."""
+        largest = max(float(face.max()) for face in faces)
+        self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
+        self.walls = walls
+        for inside, face in zip(self._inner_faces(), faces, strict=True):
+            np.multiply(face, self.scale, out=inside)
+        return self._set_up_levels()
+
+    def unscaled_faces(self) -> tuple[np.ndarray, ...]:
+        """The transmissibilities across z, y, x."""
+        z, y, x = (face / self.scale for face in self._inner_faces())
+        return z, y, x
+
+    def apply(self, r: np.ndarray) -> np.ndarray:
+        """One cycle for a right-hand side of the scaled operator, (nz, ny, nx); the result is a view."""
+        self._cells(R)[...] = r
+        cycle(self.arena, self.levels, self.omegas, self.wraps, self.rings, self.work)
+        return self._cells(X)
+
+    def solve(
+        self, rhs: np.ndarray, factor: float, tolerance: float, maxiter: int, patience: int
+    ) -> tuple[int, int, float]:
+        """Conjugate gradients on the scaled operator; see `conjugate_gradients3d.solve`."""
+        cells = int(self.levels[0, N])
+        if not self.vectors:
+            x, p, q, r = (_aligned((cells,), np.float64) for _ in range(4))
+            self.vectors = (x, p, q, r)
+        if self.history.size <= maxiter:
+            self.history = np.zeros(maxiter + 1)
+        outcome: tuple[int, int, float] = solve(
+            self._writeable(rhs),
+            factor,
+            tolerance,
+            maxiter,
+            patience,
+            self.faces,
+            self.vectors,
+            self.arena,
+            self.levels,
+            self.wraps,
+            self.omegas,
+            self.rings,
+            self.work,
+            self.history,
+        )
+        return outcome
+
+    @property
+    def x(self) -> np.ndarray:
+        """The iterate of the last solve, (nz, ny, nx), a view."""
+        return self._inner(self.vectors[0])
+
+    def forget(self) -> None:
+        """Clear what a failed solve may have left in the rims of the grids."""
+        self.arena[:] = 0.0
+        self.rings[:] = 0.0
+        for vector in self.vectors:
+            vector[...] = 0.0
+
+    def largest_diagonal(self) -> float:
+        """The largest diagonal entry of the scaled operator."""
+        inverse = self._cells(INVERSE_DIAGONAL)
+        return 1.0 / float(inverse[inverse > 0.0].min(initial=np.inf))
+
+    def _inner(self, vector: np.ndarray) -> np.ndarray:
+        nz, ny, nx = self.box.shape
+        return vector.reshape(nz + 2, ny + 2, nx + 2)[1:-1, 1:-1, 1:-1]
+
+    def _cells(self, column: int) -> np.ndarray:
+        begin = int(self.levels[0, column])
+        return self._inner(self.arena[begin : begin + int(self.levels[0, N])])
+
+    def _inner_faces(self) -> tuple[np.ndarray, ...]:
+        nz, ny, nx = self.box.shape
+        x, y, z = self.faces.reshape(3, nz + 2, ny + 2, nx + 2)
+        return z[1:, 1:-1, 1:-1], y[1:-1, 1:, 1:-1], x[1:-1, 1:-1, 1:]
+
+    def _writeable(self, values: np.ndarray) -> np.ndarray:
+        """The values as one vector that may be written to: kernels are compiled for that type alone."""
+        flat = values.reshape(-1)
+        if flat.flags.writeable:
+            return flat
+        self._copy[:] = flat
+        return self._copy
+
+    def _set_up_levels(self) -> bool:
+        finest_level(self.arena, self.levels[0], self.wraps, self.faces)
+        for level in range(len(self.sizes) - 1):
+            set_up_next(
+                self.arena,
+                self.levels,
+                level,
+                self.wraps,
+                self.walls,
+                self._directions,
+                self.kinds[level],
+                interpolation_tables(level > 0),
+                galerkin_tables(level > 0),
+                self.tile,
+                self.work,
+            )
+        return self._invert_coarsest()
+
+    def _invert_coarsest(self) -> bool:
+        """Store A⁻¹ of the coarsest level; without walls of A plus a rank one, which acts like A across constants."""
+        row = self.levels[-1]
+        n = math.prod(self.sizes[-1])
+        matrix = np.zeros((n, n))
+        coarsest_matrix(self.arena, row, len(self.sizes) > 1, self._directions, self.wraps, matrix)
+        if not any(self.walls):
+            trace = float(np.trace(matrix))
+            matrix += (trace if trace > 0.0 else 1.0) / (n * n)
+        try:
+            factor = np.linalg.inv(np.linalg.cholesky(matrix))
+        except np.linalg.LinAlgError:
+            return False
+        begin = int(row[WEIGHTS])
+        self.arena[begin : begin + n * n] = (factor.T @ factor).reshape(-1)
+        return bool(np.isfinite(factor).all())
