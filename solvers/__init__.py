@@ -5,9 +5,11 @@ from .block_cg import block_cg
 from .cg import cg
 from .chebyshev import chebyshev
 from .colouring import greedy_colours
+from .deflated_cg import deflated_cg
 from .errors import InputError
 from .fcg import fcg
 from .fgmres import fgmres
+from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .idrs import idrs
 from .iteration import Breakdown, Column, Method, run
@@ -32,6 +34,8 @@ from .preconditioners import (
     Jacobi,
     SymmetricPolynomial,
 )
+from .recycled_minres import recycled_minres
+from .recycling import RecycleSpace
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
 from .result import SolveResult, Status
@@ -66,6 +70,7 @@ __all__ = [
     "Method",
     "Multigrid",
     "Preconditioner",
+    "RecycleSpace",
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
@@ -73,9 +78,12 @@ __all__ = [
     "block_cg",
     "cg",
     "chebyshev",
+    "deflated_cg",
     "fcg",
+    "fgcrodr",
     "fgmres",
     "gauss_seidel",
+    "gcrodr",
     "get_preconditioner",
     "get_solver",
     "gmres",
@@ -87,6 +95,7 @@ __all__ = [
     "matrix_properties",
     "minres",
     "optimal_omega",
+    "recycled_minres",
     "richardson",
     "run",
     "solve_batch",

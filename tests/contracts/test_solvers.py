@@ -22,7 +22,7 @@ N = GRID[0] * GRID[1]
 NEED_ENTRIES = ("jacobi", "gauss_seidel", "sor", "ssor")
 
 # Columns share what they find: a column's iterates are not those of its own solve.
-COUPLED = ("block_cg",)
+COUPLED = ("block_cg", "gcrodr", "fgcrodr", "deflated_cg", "recycled_minres")
 
 # Products an iteration, and those that estimating the spectrum takes before.
 PRODUCTS = {"bicgstab": 2}
