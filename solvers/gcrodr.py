@@ -239,12 +239,13 @@ class _Steps:
             self.H[: kept + j + 2, j] = coefficients
             self.triangle[:j, j], self.triangle[j, j] = h[:j], pivot
             self.rhs[j], self.rhs[j + 1] = c * self.rhs[j], -np.conj(s) * self.rhs[j]
+            if not invariant:
+                self.V[j + 1] = w / below
             self.done, self.exhausted = j + 1, invariant
             column.memory["claim"] = float(abs(self.rhs[j + 1]))
             yield column.memory["claim"]
             if invariant:
                 return
-            self.V[j + 1] = w / below
 
     def finish(self, x: Any) -> None:
         """x ← x + Z y − U B y with the least residual, and the harmonic Ritz vectors as the new space."""

@@ -225,7 +225,7 @@ def orthonormal_images(xp: Any, C: Any, U: Any, T: Any) -> tuple[Any, Any, Any]:
     if C.shape[0] == 0:
         return C, U, T
     Q, R = xp.linalg.qr(C.T)
-    W, sigma, Vh = np.linalg.svd(on_host(R))
+    W, sigma, Vh = np.linalg.svd(on_host(R), full_matrices=False)
     kept = sigma > _DEPENDENT * sigma[0]
     rotation, change = W[:, kept].T, (Vh[kept].conj() / sigma[kept][:, None])
     rotation, change = xp.asarray(rotation), xp.asarray(change)
