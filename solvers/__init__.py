@@ -7,6 +7,7 @@ from .chebyshev import chebyshev
 from .colouring import greedy_colours
 from .deflated_cg import deflated_cg
 from .errors import InputError
+from .family_analysis import FamilyReport, analyse
 from .fcg import fcg
 from .fgmres import fgmres
 from .gcrodr import fgcrodr, gcrodr
@@ -18,6 +19,7 @@ from .lgmres import lgmres
 from .matrix_properties import MatrixProperties, matrix_properties
 from .minres import minres
 from .multigrid import BatchResult, Multigrid, solve_batch
+from .ordering import ORDERINGS, order_features, path_length
 from .preconditioner import Preconditioner
 from .preconditioners import (
     AMG,
@@ -40,6 +42,8 @@ from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
 from .result import SolveResult, Status
 from .richardson import richardson
+from .sequence_result import Ledger, SequenceResult
+from .sequences import solve_sequence
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
@@ -52,6 +56,7 @@ __all__ = [
     "ICT",
     "ILU0",
     "ILUT",
+    "ORDERINGS",
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
@@ -63,18 +68,22 @@ __all__ = [
     "DiffusionStencil",
     "Direct",
     "FastPoisson",
+    "FamilyReport",
     "InputError",
     "Jacobi",
     "Kind",
+    "Ledger",
     "MatrixProperties",
     "Method",
     "Multigrid",
     "Preconditioner",
     "RecycleSpace",
+    "SequenceResult",
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
     "bicgstab",
+    "analyse",
     "block_cg",
     "cg",
     "chebyshev",
@@ -95,10 +104,13 @@ __all__ = [
     "matrix_properties",
     "minres",
     "optimal_omega",
+    "order_features",
+    "path_length",
     "recycled_minres",
     "richardson",
     "run",
     "solve_batch",
+    "solve_sequence",
     "sor",
     "spectral_radius_jacobi",
     "ssor",
