@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from .empirical_interpolation import Interpolation, empirical_interpolation, spanning_columns
 from .errors import InputError
-from .matrix_scaling import Scaling, ScalingDetector
+from .matrix_scaling import EXACT, Scaling, ScalingDetector
 from .operands import read_operator, read_vectors
 from .symmetry import is_hermitian
 
@@ -38,6 +38,9 @@ NEAR = 0.02
 
 SLOW = 0.2
 """Median relative change of neighbouring matrices up to which a sequence varies slowly."""
+
+DIRECT_LIMIT = 60_000
+"""Unknowns up to which a sparse factorisation is the preconditioner of choice; recycling has nothing to add to it."""
 
 _MOST_REFERENCES = 4
 _LEAST_GROUP = 3
@@ -255,7 +258,7 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
             plan["rest"] = "reduced_basis"
         elif variation is not None and variation <= SLOW and len(rest) > 1:
             definite = batch.hermitian and batch.positive_diagonal()
-            plan["rest"] = "warm_start" if definite else "recycling"
+            plan["rest"] = "warm_start" if definite or batch.n <= DIRECT_LIMIT else "recycling"
         else:
             plan["rest"] = "independent"
     return FamilyReport(
@@ -291,19 +294,20 @@ def rank_of(rhs: list[np.ndarray], tolerance: float) -> int | None:
     return None if found is None else found[0].shape[1]
 
 
-def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float, near: float = NEAR) -> Group:
+def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float, near: float) -> Group:
     """The samples whose matrices are scalings of the reference's, to a mismatch of `near`."""
     A = batch.matrices[reference]
     scalings: dict[int, Scaling] = {}
     if batch.shared_pattern:
         detector = ScalingDetector(A)
-        known: dict[int, Scaling] = {}
+        known: dict[int, Scaling | None] = {}
         for i in samples:
             key = id(batch.matrices[i])
             if key not in known:
-                known[key] = detector.fit(batch.matrices[i].data)
-            if known[key].mismatch <= near:
-                scalings[i] = known[key]
+                known[key] = detector.fit(batch.matrices[i].data, near)
+            found = known[key]
+            if found is not None:
+                scalings[i] = found
     else:
         scalings = {i: Scaling("constant", None, None, 0.0) for i in samples if batch.matrices[i] is A}
     members = list(scalings)
@@ -312,20 +316,29 @@ def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float,
 
 
 def _groups(batch: Batch, tolerance: float) -> tuple[list[Group], list[int]]:
-    """Scalings of the first sample, of the first that is not, and so on; small groups are not worth a name."""
+    """Exact scalings of the first sample, of the first that is none, and so on; then near ones, if they are most.
+
+    Groups of a few are not worth a name, and near scalings of a minority are better served by what serves the rest.
+    """
     groups: list[Group] = []
     rest, left = [], list(range(len(batch)))
     for _ in range(_MOST_REFERENCES):
         if not left:
             break
-        group = group_of(batch, left[0], left, tolerance)
+        group = group_of(batch, left[0], left, tolerance, EXACT)
         members = set(group.members)
         if len(members) >= _LEAST_GROUP:
             groups.append(group)
         else:
             rest += group.members
         left = [i for i in left if i not in members]
-    return groups, sorted(rest + left)
+    rest = sorted(rest + left)
+    if len(rest) >= _LEAST_GROUP and batch.shared_pattern:
+        group = group_of(batch, rest[0], rest, tolerance, NEAR)
+        if len(group.members) > max(_LEAST_GROUP, len(rest) // 2):
+            groups.append(group)
+            rest = [i for i in rest if i not in set(group.members)]
+    return groups, rest
 
 
 def _variation(batch: Batch, samples: list[int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from scipy.sparse.csgraph import breadth_first_order
 
 EXACT = 1e-12
 """Mismatch, relative to the largest entry, that the rounding of assembly explains."""
+
+
+_PROBES = 64
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Scaling:
 class ScalingDetector:
     """Compares matrices of one pattern with a reference, A_0.
 
-    One-sided factors are medians of the ratios of entries in a column (or row): exact where the scaling is, and where a
+    Most matrices that are no scaling are turned away by a few dozen rows and columns. One-sided factors are medians of the ratios of entries in a column (or row): exact where the scaling is, and where a
     minority of the entries differ, such as a diagonal that was shifted, those of the others. Factors on both sides
     follow from the ratios along a spanning tree of the bipartite graph of rows and columns, if they are exact.
     """
@@ -52,27 +56,76 @@ class ScalingDetector:
         self.row = np.repeat(np.arange(n), np.diff(reference.indptr))
         self.column = reference.indices.astype(np.int64)
         self.used = np.flatnonzero(self.data)
+        self._probes = {name: self._probe(owner) for name, owner in (("columns", self.column), ("rows", self.row))}
+        self._pairs = self._cross_ratio_pairs(reference)
         self._forest: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
-    def fit(self, data: np.ndarray) -> Scaling:
-        """The best of the scalings found for the entries of another matrix; mismatch is inf where none makes sense."""
-        if np.array_equal(data, self.data):
-            return Scaling("constant", None, None, 0.0)
-        nothing = Scaling("constant", None, None, self._mismatch(data, None, None))
-        if nothing.exact or not np.array_equal(np.flatnonzero(data), self.used):
-            return nothing
-        ratio = data[self.used] / self.data[self.used]
-        columns = _medians(ratio, self.column[self.used], self.n)
-        best = Scaling("columns", None, columns, self._mismatch(data, None, columns))
-        if not best.exact:
+    def fit(self, data: np.ndarray, near: float) -> Scaling | None:
+        """A scaling for the entries of another matrix, the best of those found; None where all mismatches exceed `near`.
+
+        Exact ones are looked for first: no scaling, one side, both.
+        """
+        best = Scaling("constant", None, None, self._mismatch(data, None, None))
+        if not best.exact and np.array_equal(np.flatnonzero(data), self.used):
+            ratio = data[self.used] / self.data[self.used]
+            for found in self._scalings(data, ratio, near):
+                best = min(best, found, key=lambda scaling: scaling.mismatch)
+                if best.exact:
+                    break
+        return best if best.mismatch <= near else None
+
+    def _scalings(self, data: np.ndarray, ratio: np.ndarray, near: float) -> Iterator[Scaling]:
+        for side, owner in (("columns", self.column), ("rows", self.row)):  # exact ones, at once
+            factors = np.ones(self.n, dtype=ratio.dtype)
+            factors[owner[self.used]] = ratio
+            rows, columns = (None, factors) if side == "columns" else (factors, None)
+            found = Scaling(side, rows, columns, self._mismatch(data, rows, columns))
+            if found.exact:
+                yield found
+        if self._may_fit("columns", data, ratio, near):
+            columns = _medians(ratio, self.column[self.used], self.n)
+            yield Scaling("columns", None, columns, self._mismatch(data, None, columns))
+        if self._may_fit("rows", data, ratio, near):
             rows = _medians(ratio, self.row[self.used], self.n)
-            found = Scaling("rows", rows, None, self._mismatch(data, rows, None))
-            best = min(best, found, key=lambda scaling: scaling.mismatch)
-        if not best.exact:
+            yield Scaling("rows", rows, None, self._mismatch(data, rows, None))
+        if self._cross_ratios_agree(data):
             both = self._along_tree(ratio)
-            found = Scaling("both", *both, self._mismatch(data, *both))
-            best = found if found.exact else best
-        return best if best.exact else min(nothing, best, key=lambda scaling: scaling.mismatch)
+            yield Scaling("both", *both, self._mismatch(data, *both))
+
+    def _probe(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Entries in use of a few rows (or columns), as positions in `used`, and whose they are, numbered from 0."""
+        chosen = np.unique(np.linspace(0, self.n - 1, _PROBES).astype(int))
+        label = np.full(self.n, -1)
+        label[chosen] = np.arange(len(chosen))
+        owned = label[owner[self.used]]
+        position = np.flatnonzero(owned >= 0)
+        return position, owned[position]
+
+    def _may_fit(self, side: str, data: np.ndarray, ratio: np.ndarray, near: float) -> bool:
+        """Whether the mismatch on the probed rows (or columns), a lower bound, is below `near`."""
+        position, owner = self._probes[side]
+        factor = _medians(ratio[position], owner, int(owner.max(initial=0)) + 1)[owner]
+        left = np.abs(data[self.used[position]] - self.data[self.used[position]] * factor)
+        return bool(left.max(initial=0.0) <= near * np.abs(data).max(initial=0.0))
+
+    def _cross_ratio_pairs(self, reference: sp.csr_array) -> np.ndarray:
+        """Positions (4, m) of a_ij, a_ji, a_ii, a_jj in the data, of some i ≠ j where all four are not zero."""
+        numbered = sp.csr_array(
+            (np.arange(1, len(self.data) + 1), reference.indices, reference.indptr), shape=reference.shape
+        )
+        chosen = self.used[np.linspace(0, len(self.used) - 1, 4 * _PROBES).astype(int)] if len(self.used) else self.used
+        chosen = np.unique(chosen[self.row[chosen] != self.column[chosen]])
+        i, j = self.row[chosen], self.column[chosen]
+        if not len(chosen):
+            return np.zeros((4, 0), dtype=int)
+        places = np.stack([chosen, *(np.asarray(numbered[a, b]).ravel() - 1 for a, b in ((j, i), (i, i), (j, j)))])
+        places = places[:, (places >= 0).all(axis=0)]
+        return places[:, (self.data[places] != 0).all(axis=0)]
+
+    def _cross_ratios_agree(self, data: np.ndarray) -> bool:
+        """Whether a_ij a_ji / (a_ii a_jj), which no scaling of rows and columns changes, is that of the reference."""
+        (a, b, c, d), (p, q, r, s) = data[self._pairs], self.data[self._pairs]
+        return bool(np.all(np.abs(a * b * r * s - p * q * c * d) <= 1e-10 * np.abs(p * q * c * d)))
 
     def _mismatch(self, data: np.ndarray, rows: np.ndarray | None, columns: np.ndarray | None) -> float:
         scaled = self.data

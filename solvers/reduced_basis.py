@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from .empirical_interpolation import Interpolation
 from .family_analysis import Batch
@@ -40,7 +41,7 @@ class ReducedBasis:
         self.V: list[np.ndarray] = []
         self.Q: list[np.ndarray] = []
         self.of_sides = [self._coordinates(batch.rhs[samples[m]].astype(dtype)) for m in sides.members]
-        self.of_images: list[list[np.ndarray]] = []  # [j][m]: coordinates of A_m v_j
+        self.of_images = np.zeros((len(self.matrices), 0, 0), dtype=dtype)  # coordinates of A_m v_j at [m, :, j]
         self.products = 0
 
     @property
@@ -60,18 +61,31 @@ class ReducedBasis:
             return False
         v = v / left
         self.V.append(v)
-        self.of_images.append([self._coordinates(A @ v) for A in self.matrices])
+        new = [self._coordinates(A @ v) for A in self.matrices]
+        terms, height, size = self.of_images.shape
+        grown = np.zeros((terms, len(self.Q), size + 1), dtype=np.result_type(self.of_images, *new))
+        grown[:, :height, :size] = self.of_images
+        for m, coordinates in enumerate(new):
+            grown[m, : len(coordinates), size] = coordinates
+        self.of_images = grown
         self.products += len(self.matrices)
         return True
 
     def fit(self, sample: int) -> tuple[np.ndarray, float]:
         """(a, ‖b − A V a‖₂ as the expansion has it) of least residual."""
-        row, height = self.place[sample], len(self.Q)
-        rhs = self._combine(self.of_sides, self.gamma[row], height)
+        row = self.place[sample]
+        rhs = np.zeros(len(self.Q), dtype=np.result_type(self.gamma, self.of_images))
+        for weight, side in zip(self.gamma[row], self.of_sides, strict=True):
+            rhs[: len(side)] += weight * side
         if not self.V:
             return np.zeros(0), float(np.linalg.norm(rhs))
-        images = np.stack([self._combine(image, self.beta[row], height) for image in self.of_images], axis=1)
-        a, *_ = np.linalg.lstsq(images, rhs, rcond=None)
+        images = np.tensordot(self.beta[row], self.of_images, axes=1)
+        Q, R = np.linalg.qr(images)
+        pivots = np.abs(np.diagonal(R))
+        if pivots.min() > _DEPENDENT * pivots.max():
+            a = scipy.linalg.solve_triangular(R, Q.conj().T @ rhs)
+        else:
+            a, *_ = np.linalg.lstsq(images, rhs, rcond=None)
         return a, float(np.linalg.norm(rhs - images @ a))
 
     def solution(self, a: np.ndarray) -> np.ndarray:
@@ -93,13 +107,6 @@ class ReducedBasis:
         coordinates[-1] = left
         self.Q.append(w / left)
         return coordinates
-
-    @staticmethod
-    def _combine(vectors: list[np.ndarray], weights: np.ndarray, height: int) -> np.ndarray:
-        total = np.zeros(height, dtype=np.result_type(weights, *vectors))
-        for weight, vector in zip(weights, vectors, strict=True):
-            total[: len(vector)] += weight * vector
-        return total
 
 
 def grow(

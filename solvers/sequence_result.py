@@ -19,9 +19,10 @@ class Ledger:
     """Costs of a sequence.
 
     A *full solve* is a right-hand side solved from nothing, of a sample or of a basis: one back-substitution with a
-    factorisation, or one Krylov solve. A sample that a guess or another sample's factorisation left to finish counts
-    as a full solve too where that took more than `CORRECTION_STEPS` = 3 iterations, and as a *correction* where it took
-    1 to 3. All others are *reconstructed*: no iteration, one product for the residual.
+    factorisation, or one Krylov solve; and a sample finished with a preconditioner set up for its own matrix. A sample
+    finished from a guess, with no set-up but another sample's, counts as a full solve too where that took more than
+    `CORRECTION_STEPS` = 3 iterations, and as a *correction* where it took 1 to 3. All others are *reconstructed*: no
+    iteration, one product for the residual.
 
     Attributes
     ----------

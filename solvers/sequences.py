@@ -15,7 +15,17 @@ from .cg import cg
 from .deflated_cg import deflated_cg
 from .empirical_interpolation import spanning_columns
 from .errors import InputError
-from .family_analysis import STRATEGIES, Batch, FamilyReport, Group, affine_terms, analyse_batch, group_of, read_batch
+from .family_analysis import (
+    DIRECT_LIMIT,
+    STRATEGIES,
+    Batch,
+    FamilyReport,
+    Group,
+    affine_terms,
+    analyse_batch,
+    group_of,
+    read_batch,
+)
 from .gcrodr import gcrodr
 from .gmres import check_count, gmres
 from .matrix_scaling import Scaling
@@ -28,7 +38,6 @@ from .result import SolveResult, Status
 from .sequence_result import CORRECTION_STEPS, Ledger, SequenceResult
 from .stopping import check_tolerances
 
-_DIRECT_LIMIT = 60_000
 _CORRECTION_BUDGET = 20
 _ABANDON = 3
 _MOST_BASIS = 60
@@ -248,10 +257,11 @@ class _Sequence:
             if stale:
                 M = self._set_up(A) if M is None else self._refresh(M, A)
                 fresh, stale = None, False
+            own = fresh is None and M is not None
             x0 = guess if guess is not None and self._helps(A, b, guess) else None
             result = self._run(A, b, x0, M, recycle, space)
             if not result.converged and fresh is not None:
-                M, fresh = self._refresh(M, A), None
+                M, fresh, own = self._refresh(M, A), None, True
                 result = self._run(A, b, x0, M, recycle, space)
             space = result.space
             if fresh is None:
@@ -259,14 +269,13 @@ class _Sequence:
             stale = result.iterations > _GROWTH * fresh + _SLACK
             if result.converged:
                 self.results[i], guess = result, result.x
-                self._count_finish(result.iterations, x0 is not None)
+                self._count_finish(result.iterations, own=x0 is None or own)
 
     # --- one sample -------------------------------------------------------------------------------------------------
 
     def _solve_alone(self, i: int, guess: np.ndarray | None = None) -> None:
-        result = self._full(i, guess)
-        self.results[i] = result
-        self._count_finish(result.iterations, guess is not None)
+        self.results[i] = result = self._full(i, guess)
+        self._count_finish(result.iterations, own=True)
 
     def _full(self, i: int, guess: np.ndarray | None = None, rtol: float | None = None) -> SolveResult:
         """The solver and preconditioner of the settings; a factorisation and GMRES where they fail."""
@@ -337,7 +346,7 @@ class _Sequence:
         self.ledger.count(result)
         if result.converged:
             self.results[i] = result
-            self._count_finish(result.iterations, True)
+            self._count_finish(result.iterations, own=False)
         return result.converged
 
     def _solve_columns(self, A: Any, M: Any, sides: np.ndarray) -> np.ndarray:
@@ -383,8 +392,12 @@ class _Sequence:
         else:
             method = self._method(M) if self.solver is None else get_solver(self.solver)
         rtol = self.rtol if rtol is None else rtol
-        result = method(A, b, x0, rtol=rtol, atol=self.atol, maxiter=self.maxiter, M=M, **settings)
+        options = {"rtol": rtol, "atol": self.atol, "maxiter": self.maxiter, "M": M, **settings}
+        result = method(A, b, x0, **options)
         self.ledger.count(result)
+        if result.status is Status.INDEFINITE and method in (cg, deflated_cg):
+            result = (recycled_minres if recycle else minres)(A, b, x0, **options)
+            self.ledger.count(result)
         return result
 
     def _method(self, M: Any) -> Callable[..., SolveResult]:
@@ -441,7 +454,7 @@ class _Sequence:
             return self.preconditioner
         if not sp.issparse(A):
             return None
-        if self.batch.n <= _DIRECT_LIMIT:
+        if self.batch.n <= DIRECT_LIMIT:
             return "direct"
         return "amg" if self.positive and A.dtype.kind != "c" else "ilut"
 
@@ -479,13 +492,14 @@ class _Sequence:
     def _threshold(self, i: int) -> float:
         return max(self.rtol * float(np.linalg.norm(self.batch.rhs[i])), self.atol)
 
-    def _count_finish(self, iterations: int, guessed: bool) -> None:
-        if not guessed or iterations > CORRECTION_STEPS:
-            self.ledger.full_solves += 1
-        elif iterations > 0:
-            self.ledger.corrections += 1
-        else:
+    def _count_finish(self, iterations: int, own: bool) -> None:
+        """Count a sample that was finished, with a set-up of its own (or from nothing) or with what others left."""
+        if iterations == 0:
             self.ledger.reconstructed += 1
+        elif own or iterations > CORRECTION_STEPS:
+            self.ledger.full_solves += 1
+        else:
+            self.ledger.corrections += 1
 
 
 def _equal(A: Any, B: Any) -> bool:
