@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_TRAINED = 4
+"""Vectors that an interpolation is trained on, for each term it may have."""
+
 
 @dataclass(frozen=True)
 class Interpolation:
@@ -69,6 +72,30 @@ def empirical_interpolation(values: np.ndarray, tolerance: float, most: int) -> 
     square = values[np.ix_(members, entries)]
     coefficients = np.linalg.solve(square.T, values[:, entries].T).T
     return Interpolation(np.array(members), np.array(entries), coefficients, error)
+
+
+def interpolation_of_many(vectors: list[np.ndarray], tolerance: float, most: int) -> Interpolation | None:
+    """As `empirical_interpolation`, of many vectors: trained on a few of them, checked on each.
+
+    None where the few need more than `most` terms, or one of the others is not met; memory is that of the few.
+    """
+    count = len(vectors)
+    trained = np.unique(np.linspace(0, count - 1, min(count, _TRAINED * most)).astype(int))
+    found = empirical_interpolation(np.stack([vectors[i] for i in trained]), tolerance, most)
+    if found is None:
+        return None
+    members, error = trained[found.members], found.error
+    terms = [vectors[i] for i in members]
+    basis = np.stack(terms) if terms else np.zeros((0, vectors[0].size))
+    entries = np.stack([vector[found.entries] for vector in vectors])
+    coefficients = np.linalg.solve(basis[:, found.entries].T, entries.T).T if terms else np.zeros((count, 0))
+    largest = max(float(np.abs(vector).max(initial=0.0)) for vector in vectors)
+    for vector, beta in zip(vectors, coefficients, strict=True):
+        left = float(np.abs(vector - beta @ basis).max(initial=0.0))
+        if left > 10.0 * tolerance * largest:
+            return None
+        error = max(error, left / largest if largest > 0.0 else 0.0)
+    return Interpolation(members, found.entries, coefficients, error)
 
 
 def spanning_columns(columns: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, float] | None:

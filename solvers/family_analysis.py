@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .empirical_interpolation import Interpolation, empirical_interpolation, spanning_columns
+from .empirical_interpolation import Interpolation, interpolation_of_many, spanning_columns
 from .errors import InputError
 from .matrix_scaling import EXACT, Scaling, ScalingDetector
 from .operands import read_operator, read_vectors
@@ -242,19 +243,26 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
     count = len(batch)
     tolerance = max(0.3 * rtol, 1e-14)
     groups, rest = _groups(batch, tolerance)
+    interpolations, variation = None, None
+    if len(rest) > 1 and batch.shared_pattern:
+        interpolations = affine_terms(batch, rest, min(_AFFINE_TOLERANCE, 1e-2 * rtol))
+        if interpolations is not None and sum(terms.rank for terms in interpolations) > len(rest) // 2:
+            interpolations = None
+    if interpolations is None and len(rest) >= _LEAST_GROUP and batch.shared_pattern:
+        group = group_of(batch, rest[0], rest, tolerance, NEAR)
+        if len(group.members) > max(_LEAST_GROUP, len(rest) // 2):
+            groups.append(group)
+            rest = [i for i in rest if i not in set(group.members)]
+    if len(rest) > 1 and batch.shared_pattern:
+        variation = _variation(batch, rest)
     plan = {}
     for j, group in enumerate(groups):
         if group.rank is not None:
             plan[f"group {j}"] = "superposition"
         else:
             plan[f"group {j}"] = "constant_matrix" if group.kind == "constant" else "scaling"
-    interpolations, variation = None, None
-    if len(rest) > 1 and batch.shared_pattern:
-        interpolations = affine_terms(batch, rest, min(_AFFINE_TOLERANCE, 1e-2 * rtol))
-        variation = _variation(batch, rest)
     if rest:
-        short = interpolations is not None and sum(terms.rank for terms in interpolations) <= len(rest) // 2
-        if short:
+        if interpolations is not None:
             plan["rest"] = "reduced_basis"
         elif variation is not None and variation <= SLOW and len(rest) > 1:
             definite = batch.hermitian and batch.positive_diagonal()
@@ -280,10 +288,10 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
 def affine_terms(batch: Batch, samples: list[int], tolerance: float) -> tuple[Interpolation, Interpolation] | None:
     """Affine expansions of matrices and right-hand sides, both short; None otherwise."""
     most = min(_MOST_TERMS, max(1, len(samples) // 2))
-    rhs = empirical_interpolation(np.stack([batch.rhs[i] for i in samples]), tolerance, most)
+    rhs = interpolation_of_many([batch.rhs[i] for i in samples], tolerance, most)
     if rhs is None:
         return None
-    terms = empirical_interpolation(np.stack([batch.matrices[i].data for i in samples]), tolerance, most)
+    terms = interpolation_of_many([batch.matrices[i].data for i in samples], tolerance, most)
     return None if terms is None else (terms, rhs)
 
 
@@ -316,10 +324,7 @@ def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float,
 
 
 def _groups(batch: Batch, tolerance: float) -> tuple[list[Group], list[int]]:
-    """Exact scalings of the first sample, of the first that is none, and so on; then near ones, if they are most.
-
-    Groups of a few are not worth a name, and near scalings of a minority are better served by what serves the rest.
-    """
+    """Exact scalings of the first sample, of the first that is none, and so on; a few are not worth a name."""
     groups: list[Group] = []
     rest, left = [], list(range(len(batch)))
     for _ in range(_MOST_REFERENCES):
@@ -332,18 +337,12 @@ def _groups(batch: Batch, tolerance: float) -> tuple[list[Group], list[int]]:
         else:
             rest += group.members
         left = [i for i in left if i not in members]
-    rest = sorted(rest + left)
-    if len(rest) >= _LEAST_GROUP and batch.shared_pattern:
-        group = group_of(batch, rest[0], rest, tolerance, NEAR)
-        if len(group.members) > max(_LEAST_GROUP, len(rest) // 2):
-            groups.append(group)
-            rest = [i for i in rest if i not in set(group.members)]
-    return groups, rest
+    return groups, sorted(rest + left)
 
 
 def _variation(batch: Batch, samples: list[int]) -> float:
     changes = []
-    for i, j in zip(samples[:-1], samples[1:], strict=True):
+    for i, j in pairwise(samples):
         before, after = batch.matrices[i].data, batch.matrices[j].data
         changes.append(float(np.linalg.norm(after - before)) / max(float(np.linalg.norm(before)), 1e-300))
     return float(np.median(changes))

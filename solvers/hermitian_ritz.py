@@ -83,9 +83,9 @@ class Harvest:
 
 
 def least_harmonic(K: np.ndarray, F: np.ndarray, k: int) -> np.ndarray | None:
-    """The y (m, j), j ≤ k, of least |θ| in K y = θ F y, K positive definite and F Hermitian; None where K is not finite.
+    """The y (m, j), j ≤ k, of least |θ| in K y = θ F y, K positive definite and F Hermitian, scaled to yᴴ K y = 1.
 
-    Scaled to yᴴ K y = 1. Directions in which K is singular to working precision are left out.
+    None where an entry is not finite. Directions in which K is singular to working precision are left out.
     """
     sizes = np.sqrt(np.abs(np.diagonal(K).real))
     if not (np.isfinite(K).all() and np.isfinite(F).all() and sizes.max() > 0.0):

@@ -44,9 +44,10 @@ class Scaling:
 class ScalingDetector:
     """Compares matrices of one pattern with a reference, A_0.
 
-    Most matrices that are no scaling are turned away by a few dozen rows and columns. One-sided factors are medians of the ratios of entries in a column (or row): exact where the scaling is, and where a
-    minority of the entries differ, such as a diagonal that was shifted, those of the others. Factors on both sides
-    follow from the ratios along a spanning tree of the bipartite graph of rows and columns, if they are exact.
+    Most matrices that are no scaling are turned away by a few dozen rows and columns. One-sided factors are medians of
+    the ratios of entries in a column (or row): exact where the scaling is, and where a minority of the entries differ,
+    such as a diagonal that was shifted, those of the others. Factors on both sides follow from the ratios along a
+    spanning tree of the bipartite graph of rows and columns, if they are exact.
     """
 
     def __init__(self, reference: sp.csr_array) -> None:
@@ -61,7 +62,7 @@ class ScalingDetector:
         self._forest: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
     def fit(self, data: np.ndarray, near: float) -> Scaling | None:
-        """A scaling for the entries of another matrix, the best of those found; None where all mismatches exceed `near`.
+        """The best scaling found for the entries of another matrix; None where all mismatches exceed `near`.
 
         Exact ones are looked for first: no scaling, one side, both.
         """
@@ -82,15 +83,18 @@ class ScalingDetector:
             found = Scaling(side, rows, columns, self._mismatch(data, rows, columns))
             if found.exact:
                 yield found
-        if self._may_fit("columns", data, ratio, near):
-            columns = _medians(ratio, self.column[self.used], self.n)
-            yield Scaling("columns", None, columns, self._mismatch(data, None, columns))
-        if self._may_fit("rows", data, ratio, near):
-            rows = _medians(ratio, self.row[self.used], self.n)
-            yield Scaling("rows", rows, None, self._mismatch(data, rows, None))
         if self._cross_ratios_agree(data):
             both = self._along_tree(ratio)
             yield Scaling("both", *both, self._mismatch(data, *both))
+        if self._may_fit("columns", data, ratio, near):
+            columns = _medians(ratio, self.column[self.used], self.n)
+            mismatch = self._mismatch(data, None, columns)
+            yield Scaling("columns", None, columns, mismatch)
+            if mismatch <= near:
+                return
+        if self._may_fit("rows", data, ratio, near):
+            rows = _medians(ratio, self.row[self.used], self.n)
+            yield Scaling("rows", rows, None, self._mismatch(data, rows, None))
 
     def _probe(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Entries in use of a few rows (or columns), as positions in `used`, and whose they are, numbered from 0."""

@@ -13,8 +13,8 @@ where it agrees with the image kept, A has not changed on the space, and the oth
 applications are counted in the result's ledger.
 
 The rule of dropping: a solve that starts without a space notes its products for each decade by which the residual fell.
-A later solve that starts from a space descended from it, and takes more products a decade, set-up included, is a strike;
-after two in a row the space is dropped: `result.space` is None, and the next solve starts afresh.
+A later solve that starts from a space descended from it and takes more products a decade, set-up included, is a strike.
+After two in a row the space is dropped: `result.space` is None, and the next solve starts afresh.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Carrier:
 
 
 def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
-    """(C, U, T) of the matrix at hand: A U = C, Cᴴ C = I; C that came is kept where one product shows it still holds."""
+    """(C, U, T) of the matrix at hand, A U = C, Cᴴ C = I; the C given is kept where one product shows that it holds."""
     xp, k = column.xp, U.shape[0]
     if C is not None:
         weights = np.random.default_rng(0).standard_normal(k)
@@ -247,7 +247,7 @@ def _read_space(solver: str, space: Any, A: Any) -> RecycleSpace | None:
             f"{solver}: space is a {type(space).__name__}; expected the RecycleSpace of an earlier result "
             f"(result.space), RecycleSpace.from_vectors(W), or None."
         )
-    shape = getattr(A, "shape", None) or (len(A),) * 2 if hasattr(A, "shape") or isinstance(A, list | tuple) else ()
+    shape = (len(A),) * 2 if isinstance(A, list | tuple) else tuple(getattr(A, "shape", ()))
     arrays = [array for array in (space.directions, space.images, space.preimages) if array is not None]
     if space.directions.ndim != 2 or any(array.shape != space.directions.shape for array in arrays):
         shapes = ", ".join(str(tuple(array.shape)) for array in arrays)

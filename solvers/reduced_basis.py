@@ -50,14 +50,14 @@ class ReducedBasis:
 
     def extend(self, x: np.ndarray) -> bool:
         """Take a solution into the basis; False where it has nothing new."""
-        v, size = x, np.linalg.norm(x)
-        if not size > 0.0:
+        v, length = x, float(np.linalg.norm(x))
+        if not length > 0.0:
             return False
         for _ in range(2):
             for u in self.V:
                 v = v - u * np.vdot(u, v)
         left = np.linalg.norm(v)
-        if left <= _DEPENDENT * size:
+        if left <= _DEPENDENT * length:
             return False
         v = v / left
         self.V.append(v)

@@ -97,5 +97,7 @@ class SequenceResult:
 
     def __str__(self) -> str:
         lines = [] if self.report is None else [str(self.report)]
-        lines += [f"{name:>22}  {value:.4g}" for name, value in self.to_dict().items() if isinstance(value, int | float)]
+        lines += [
+            f"{name:>22}  {value:.4g}" for name, value in self.to_dict().items() if isinstance(value, int | float)
+        ]
         return "\n".join(lines)

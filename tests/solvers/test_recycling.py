@@ -138,7 +138,9 @@ def gmres_dr_history(A, b, m, k, iterations):
         V[:, kept + 1 :], start = 0.0, kept
 
 
-@pytest.mark.parametrize("matrix", [lambda: convection(30), lambda: laplacian(20), helmholtz], ids=["real", "symmetric", "complex"])
+@pytest.mark.parametrize(
+    "matrix", [lambda: convection(30), lambda: laplacian(20), helmholtz], ids=["real", "symmetric", "complex"]
+)
 @pytest.mark.parametrize(("m", "k"), [(20, 8), (12, 3)])
 def test_one_system_is_gmres_with_deflated_restarts(matrix, m, k):
     A = matrix()
@@ -426,7 +428,9 @@ def test_k_must_leave_room_in_a_cycle():
         RecycleSpace.from_vectors(np.ones((2, 2, 2)))
 
 
-@given(seed=st.integers(0, 10**6), n=st.integers(1, 25), k=st.integers(1, 6), extra=st.integers(1, 6), cplx=st.booleans())
+@given(
+    seed=st.integers(0, 10**6), n=st.integers(1, 25), k=st.integers(1, 6), extra=st.integers(1, 6), cplx=st.booleans()
+)
 @settings(max_examples=40, deadline=None)
 def test_any_matrix_with_a_positive_definite_part(seed, n, k, extra, cplx):
     """Deflated restarts converge where restarted GMRES does, with any space to start from."""
