@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from .cg import cg
 from .deflated_cg import deflated_cg
 from .errors import InputError
-from .family_analysis import DIRECT_LIMIT, Batch
+from .family_analysis import Batch
 from .gcrodr import gcrodr
 from .gmres import gmres
 from .matrix_scaling import Scaling
@@ -52,6 +52,7 @@ class SampleSolver:
         self.rtol, self.atol, self.maxiter = rtol, atol, maxiter
         self.solver, self.solver_settings = solver, solver_settings
         self.preconditioner, self.preconditioner_settings = preconditioner, preconditioner_settings
+        self.factorable = preconditioner == "auto" and batch.factorable()
         self.positive = batch.hermitian and batch.positive_diagonal()
         self.results: dict[int, SolveResult] = {}
         self.ledger = Ledger()
@@ -204,8 +205,8 @@ class SampleSolver:
         try:
             M = get_preconditioner(name).setup(A, **settings)
         except InputError:
-            if self.preconditioner != "auto":
-                raise
+            if name == self.preconditioner and not self.ledger.set_ups:
+                raise  # a setting that does not fit; later ones are of samples, and must not cost the others
             return None  # singular, or without a diagonal: the solver does without, or says why it cannot
         finally:
             self.ledger.setup_seconds += time.perf_counter() - began
@@ -226,8 +227,6 @@ class SampleSolver:
         try:
             M.update(A)
         except InputError:
-            if self.preconditioner != "auto":
-                raise
             return None
         finally:
             self.ledger.setup_seconds += time.perf_counter() - began
@@ -240,9 +239,9 @@ class SampleSolver:
             return self.preconditioner
         if not sp.issparse(A):
             return None
-        if self.batch.n <= DIRECT_LIMIT:
+        if self.factorable:
             return "direct"
-        return "amg" if self.positive and A.dtype.kind != "c" else "ilut"
+        return "amg" if self.positive and A.dtype.kind != "c" else "ilu0"
 
     def helps(self, A: Any, b: np.ndarray, guess: np.ndarray) -> bool:
         """Whether a guess is better than zero; one product."""

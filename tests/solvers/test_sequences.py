@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from resolvent.solvers import InputError, Status, analyse, solve_sequence
 from resolvent.solvers.empirical_interpolation import empirical_interpolation, spanning_columns
-from resolvent.solvers.family_analysis import STRATEGIES
+from resolvent.solvers.family_analysis import STRATEGIES, read_batch
 from resolvent.solvers.matrix_scaling import ScalingDetector
 
 S = 18  # cells a side
@@ -320,6 +320,28 @@ def test_a_singular_system_among_good_ones_is_named_and_the_others_are_solved():
     assert not result.converged
     assert result.results[2].status is not Status.CONVERGED
     assert result.results[2].residual == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_sample_whose_preconditioner_fails_costs_the_others_nothing(strategy):
+    """IC(0) refuses a zero diagonal: that sample goes on without it. A setting that does not fit raises."""
+    saddle = sp.csr_array(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
+    good = sp.csr_array(np.diag([2.0, 3.0, 4.0]))
+    systems = [(good, np.ones(3)), (saddle, np.ones(3)), (sp.csr_array(1.5 * good), np.ones(3))]
+    result = solve_sequence(systems, rtol=RTOL, strategy=strategy, preconditioner="ic0")
+    certified(systems, result)
+    with pytest.raises(InputError, match="fill"):
+        solve_sequence(systems, strategy=strategy, preconditioner="ic0", preconditioner_settings={"fill": 3})
+
+
+def test_what_is_cheap_to_factor():
+    assert read_batch([(laplacian(40), np.ones(1600))]).factorable()
+    line = sp.diags_array([np.full(40, 2.0), -np.ones(39), -np.ones(39)], offsets=[0, 1, -1])
+    plane = sp.kron(line, sp.eye_array(40)) + sp.kron(sp.eye_array(40), line)
+    space = sp.kron(plane, sp.eye_array(40)) + sp.kron(sp.eye_array(1600), line)
+    assert not read_batch([(sp.csr_array(space), np.ones(64_000))]).factorable()
+    operator = spla.LinearOperator((4, 4), matvec=lambda v: v, dtype=float)
+    assert not read_batch([(operator, np.ones(4))]).factorable()
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------
