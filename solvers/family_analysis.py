@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -66,6 +67,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.matrices)
 
+    @cached_property
     def factorable(self) -> bool:
         """Whether factoring the first matrix is cheap; recycling has nothing to add to a factorisation."""
         if not self.explicit:
@@ -262,7 +264,7 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
         interpolations = affine_terms(batch, rest, min(_AFFINE_TOLERANCE, 1e-2 * rtol))
         if interpolations is not None and sum(terms.rank for terms in interpolations) > len(rest) // 2:
             interpolations = None
-    if interpolations is None and len(rest) >= _LEAST_GROUP and batch.shared_pattern:
+    if interpolations is None and len(rest) >= _LEAST_GROUP and batch.shared_pattern and batch.factorable:
         group = group_of(batch, rest[0], rest, tolerance, NEAR)
         if len(group.members) > max(_LEAST_GROUP, len(rest) // 2):
             groups.append(group)
@@ -280,7 +282,7 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
             plan["rest"] = "reduced_basis"
         elif variation is not None and variation <= SLOW and len(rest) > 1:
             definite = batch.hermitian and batch.positive_diagonal()
-            plan["rest"] = "warm_start" if definite or batch.factorable() else "recycling"
+            plan["rest"] = "warm_start" if definite or batch.factorable else "recycling"
         else:
             plan["rest"] = "independent"
     return FamilyReport(

@@ -15,7 +15,8 @@ from .cg import cg
 from .deflated_cg import deflated_cg
 from .errors import InputError
 from .family_analysis import Batch
-from .gcrodr import gcrodr
+from .fgmres import fgmres
+from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .matrix_scaling import Scaling
 from .minres import minres
@@ -52,7 +53,6 @@ class SampleSolver:
         self.rtol, self.atol, self.maxiter = rtol, atol, maxiter
         self.solver, self.solver_settings = solver, solver_settings
         self.preconditioner, self.preconditioner_settings = preconditioner, preconditioner_settings
-        self.factorable = preconditioner == "auto" and batch.factorable()
         self.positive = batch.hermitian and batch.positive_diagonal()
         self.results: dict[int, SolveResult] = {}
         self.ledger = Ledger()
@@ -63,21 +63,20 @@ class SampleSolver:
         self.count_finish(result.iterations, own=True)
 
     def full(self, i: int, guess: np.ndarray | None = None, rtol: float | None = None) -> SolveResult:
-        """The solver and preconditioner of the settings; a factorisation and GMRES where they fail."""
+        """The solver and preconditioner of the settings; where they fail GCRO-DR, or a factorisation if it is cheap."""
         A, b = self.batch.matrices[i], self.batch.rhs[i]
         if guess is not None and not self.helps(A, b, guess):
             guess = None
         M = self.set_up(A)
         result = self.certified(i, self.run(A, b, guess, M, rtol=rtol))
-        if result.converged or not sp.issparse(A) or self.solver is not None:
+        if result.converged or self.solver is not None:
             return result
-        factors = self.set_up(A, "direct")
-        if factors is None:
-            return result
-        again = gmres(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, maxiter=self.maxiter, M=factors)
+        factors = self.set_up(A, "direct") if self.batch.factorable else None
+        M = factors if factors is not None else M
+        again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, maxiter=self.maxiter, M=M)
         self.ledger.count(again)
-        again = self.certified(i, again)
-        return again if again.residual < result.residual or again.converged else result
+        again = dataclasses.replace(self.certified(i, again), space=None)
+        return again if again.converged or again.residual < result.residual else result
 
     def certified(self, i: int, result: SolveResult) -> SolveResult:
         """A result that was asked for more than the tolerance, and meets the tolerance, has converged."""
@@ -186,12 +185,12 @@ class SampleSolver:
     def _method(self, M: Any) -> Callable[..., SolveResult]:
         if self.batch.hermitian and (M is None or M.kind == "spd"):
             return cg if self.positive else minres
-        return gmres
+        return fgmres if getattr(M, "kind", None) == "nonlinear" else gmres
 
     def _recycling_method(self, M: Any) -> Callable[..., SolveResult]:
         if self.batch.hermitian and (M is None or M.kind == "spd"):
             return deflated_cg if self.positive else recycled_minres
-        return gcrodr
+        return fgcrodr if getattr(M, "kind", None) == "nonlinear" else gcrodr
 
     def set_up(self, A: Any, name: str | None = None) -> Any:
         """The preconditioner of A, or None; that of the matrix before where the entries are the same."""
@@ -239,7 +238,7 @@ class SampleSolver:
             return self.preconditioner
         if not sp.issparse(A):
             return None
-        if self.factorable:
+        if self.batch.factorable:
             return "direct"
         return "amg" if self.positive and A.dtype.kind != "c" else "ilu0"
 

@@ -184,7 +184,7 @@ class _Sequence(SampleSolver):
             alone = coefficients is None
             if self.accept(i, x, "by the structure of its group", solved=alone) or failures >= _ABANDON:
                 continue
-            if M is None or not self.correct(i, x, M, scaling):
+            if getattr(M, "name", None) != "direct" or not self.correct(i, x, M, scaling):
                 failures += 1
         for i in group.members:
             if i not in self.results:

@@ -335,13 +335,13 @@ def test_a_sample_whose_preconditioner_fails_costs_the_others_nothing(strategy):
 
 
 def test_what_is_cheap_to_factor():
-    assert read_batch([(laplacian(40), np.ones(1600))]).factorable()
+    assert read_batch([(laplacian(40), np.ones(1600))]).factorable
     line = sp.diags_array([np.full(40, 2.0), -np.ones(39), -np.ones(39)], offsets=[0, 1, -1])
     plane = sp.kron(line, sp.eye_array(40)) + sp.kron(sp.eye_array(40), line)
     space = sp.kron(plane, sp.eye_array(40)) + sp.kron(sp.eye_array(1600), line)
-    assert not read_batch([(sp.csr_array(space), np.ones(64_000))]).factorable()
+    assert not read_batch([(sp.csr_array(space), np.ones(64_000))]).factorable
     operator = spla.LinearOperator((4, 4), matvec=lambda v: v, dtype=float)
-    assert not read_batch([(operator, np.ones(4))]).factorable()
+    assert not read_batch([(operator, np.ones(4))]).factorable
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             plans = ", ".join(dict.fromkeys(report.plan.values()))
             kinds = ", ".join(group.kind for group in report.groups) or "no group"
             notes.append(f"{name}: the analysis finds: matrices {kinds}; plan: {plans}.")
+    notes.append("Products are exact; times are of a machine shared with other work, and no claims.")
     intro = (
         f"Products with A a system / ms a system, ‖b − Ax‖ ≤ {RTOL:g} ‖b‖, GMRES(40) and GCRO-DR(40, 20) with ILU(0) as"
         " in the paper. Products count everything: checks of the residual and the set-up of the space. `*`: the share"
