@@ -5,9 +5,12 @@ from .block_cg import block_cg
 from .cg import cg
 from .chebyshev import chebyshev
 from .colouring import greedy_colours
+from .deflated_cg import deflated_cg
 from .errors import InputError
+from .family_analysis import FamilyReport, analyse
 from .fcg import fcg
 from .fgmres import fgmres
+from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .idrs import idrs
 from .iteration import Breakdown, Column, Method, run
@@ -16,6 +19,7 @@ from .lgmres import lgmres
 from .matrix_properties import MatrixProperties, matrix_properties
 from .minres import minres
 from .multigrid import BatchResult, Multigrid, solve_batch
+from .ordering import ORDERINGS, order_features, path_length
 from .preconditioner import Preconditioner
 from .preconditioners import (
     AMG,
@@ -32,10 +36,14 @@ from .preconditioners import (
     Jacobi,
     SymmetricPolynomial,
 )
+from .recycled_minres import recycled_minres
+from .recycling import RecycleSpace
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
 from .result import SolveResult, Status
 from .richardson import richardson
+from .sequence_result import Ledger, SequenceResult
+from .sequences import solve_sequence
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
@@ -48,6 +56,7 @@ __all__ = [
     "ICT",
     "ILU0",
     "ILUT",
+    "ORDERINGS",
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
@@ -58,24 +67,32 @@ __all__ = [
     "Column",
     "DiffusionStencil",
     "Direct",
+    "FamilyReport",
     "FastPoisson",
     "InputError",
     "Jacobi",
     "Kind",
+    "Ledger",
     "MatrixProperties",
     "Method",
     "Multigrid",
     "Preconditioner",
+    "RecycleSpace",
+    "SequenceResult",
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
+    "analyse",
     "bicgstab",
     "block_cg",
     "cg",
     "chebyshev",
+    "deflated_cg",
     "fcg",
+    "fgcrodr",
     "fgmres",
     "gauss_seidel",
+    "gcrodr",
     "get_preconditioner",
     "get_solver",
     "gmres",
@@ -87,9 +104,13 @@ __all__ = [
     "matrix_properties",
     "minres",
     "optimal_omega",
+    "order_features",
+    "path_length",
+    "recycled_minres",
     "richardson",
     "run",
     "solve_batch",
+    "solve_sequence",
     "sor",
     "spectral_radius_jacobi",
     "ssor",

@@ -52,7 +52,7 @@ def minimal_residual_cycle(
         for j in range(size):
             w = xp.asarray(A(direction(j, basis[j])), dtype=column.dtype)
             length = column.norm(w)
-            w, h = _orthogonalise(xp, basis[: j + 1], w)
+            w, h = orthogonalise(xp, basis[: j + 1], w)
             below = column.norm(w)
             if not math.isfinite(below):
                 raise Breakdown(Status.NONFINITE, "A M v is not finite")
@@ -61,7 +61,7 @@ def minimal_residual_cycle(
             invariant = below <= 10.0 * EPSILON * length
             if invariant:
                 below = 0.0
-            c, s = _rotation(h[j], below)
+            c, s = rotation(h[j], below)
             triangle[:j, j] = h[:j]
             triangle[j, j] = c * h[j] + s * below
             if abs(triangle[j, j]) <= EPSILON * length:
@@ -75,11 +75,11 @@ def minimal_residual_cycle(
             basis[j + 1] = w / below
     finally:
         if done:
-            y = _back_substitution(triangle[:done, :done], rhs[:done])
+            y = back_substitution(triangle[:done, :done], rhs[:done])
             x += combination(xp.asarray(y), basis[:done])
 
 
-def _back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
+def back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
     """R⁻¹ g; where R is singular to working precision (A M is, on the Krylov space), the least solution without it."""
     pivots = np.abs(np.diagonal(triangle))
     if pivots.min() > _NEGLIGIBLE * pivots.max():
@@ -87,7 +87,7 @@ def _back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
     return scipy.linalg.lstsq(triangle, rhs, cond=_NEGLIGIBLE)[0]
 
 
-def _orthogonalise(xp: Any, basis: Any, w: Any) -> tuple[Any, np.ndarray]:
+def orthogonalise(xp: Any, basis: Any, w: Any) -> tuple[Any, np.ndarray]:
     """Return w minus its projection on the rows of the basis, and the coefficients with a place for the next."""
     first = xp.conj(basis @ xp.conj(w))
     w = w - first @ basis
@@ -96,7 +96,7 @@ def _orthogonalise(xp: Any, basis: Any, w: Any) -> tuple[Any, np.ndarray]:
     return w, np.append(on_host(first + second), 0.0)
 
 
-def _rotation(a: Any, b: float) -> tuple[float, Any]:
+def rotation(a: Any, b: float) -> tuple[float, Any]:
     """(c, s) of the Givens rotation [[c, s], [−s̄, c]] that turns (a, b), b ≥ 0, into (·, 0)."""
     size = float(abs(a))
     length = math.hypot(size, b)

@@ -68,7 +68,7 @@ def cg(
 def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
     A, M, dot = column.A, column.M, column.dot
     z = M(r)
-    rho = _energy_of_residual(dot(r, z).real)
+    rho = energy_of_residual(dot(r, z).real)
     p = column.xp.array(z, dtype=column.dtype)
     work = column.xp.empty_like(p)  # spares two allocations an iteration
     while True:
@@ -83,12 +83,12 @@ def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, Non
         r -= column.xp.multiply(q, alpha, out=work)
         yield column.norm(r)
         z = M(r)
-        rho, previous = _energy_of_residual(dot(r, z).real), rho
+        rho, previous = energy_of_residual(dot(r, z).real), rho
         p *= rho / previous
         p += z
 
 
-def _energy_of_residual(rho: Any) -> Any:
+def energy_of_residual(rho: Any) -> Any:
     if rho > 0.0:
         return rho
     if rho <= 0.0:

@@ -70,7 +70,7 @@ def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, 
     """
     A, M, dot, xp = column.A, column.M, column.dot, column.xp
     z = M(r)
-    beta = _size(dot(r, z))
+    beta = size_in_preconditioner(dot(r, z))
     phi = beta
     v, z = r / beta, z / beta
     v_before, w, w_before = xp.zeros_like(v), xp.zeros_like(v), xp.zeros_like(v)
@@ -83,7 +83,7 @@ def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, 
         alpha = float(dot(z, q).real)
         q = q - alpha * v
         y = M(q)
-        beta_next = _size(dot(q, y), 0.0)
+        beta_next = size_in_preconditioner(dot(q, y), 0.0)
         squares += alpha * alpha + beta_next * beta_next + (0.0 if first else beta * beta)
         scale = math.sqrt(squares)
         if beta_next <= 10.0 * EPSILON * scale:
@@ -114,7 +114,7 @@ def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, 
         beta, first = beta_next, False
 
 
-def _size(square: Any, least: float | None = None) -> float:
+def size_in_preconditioner(square: Any, least: float | None = None) -> float:
     """√(vᴴ M v); Breakdown where M is not positive definite."""
     value = float(square.real)
     if value > 0.0 or value == least:

@@ -10,9 +10,11 @@ from .bicgstab import bicgstab
 from .block_cg import block_cg
 from .cg import cg
 from .chebyshev import chebyshev
+from .deflated_cg import deflated_cg
 from .errors import InputError
 from .fcg import fcg
 from .fgmres import fgmres
+from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .idrs import idrs
 from .lgmres import lgmres
@@ -34,6 +36,7 @@ from .preconditioners import (
     Jacobi,
     SymmetricPolynomial,
 )
+from .recycled_minres import recycled_minres
 from .result import SolveResult
 from .richardson import richardson
 from .stationary import gauss_seidel, jacobi, sor, ssor
@@ -42,10 +45,14 @@ SOLVERS: dict[str, Callable[..., SolveResult]] = {
     "cg": cg,
     "fcg": fcg,
     "block_cg": block_cg,
+    "deflated_cg": deflated_cg,
     "minres": minres,
+    "recycled_minres": recycled_minres,
     "gmres": gmres,
     "fgmres": fgmres,
     "lgmres": lgmres,
+    "gcrodr": gcrodr,
+    "fgcrodr": fgcrodr,
     "bicgstab": bicgstab,
     "idrs": idrs,
     "chebyshev": chebyshev,

@@ -86,6 +86,8 @@ class SolveResult:
         One line: what happened, in numbers, and what to do next.
     columns : tuple of SolveResult
         One result per column when b is of shape (n, k); empty when b is of shape (n,).
+    space : RecycleSpace or None
+        Of the recycling solvers: what the next system starts from.
     """
 
     x: Any
@@ -100,6 +102,7 @@ class SolveResult:
     solve_seconds: float
     message: str
     columns: tuple[SolveResult, ...] = ()
+    space: Any = None
 
     @property
     def converged(self) -> bool:

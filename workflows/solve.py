@@ -19,7 +19,7 @@ from .figures import plot_convergence
 from .run_folder import RunFolder, write_whole
 from .systems import NamedSystem, label, solve_system, solver_of, systems_of
 
-HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "minres", "chebyshev")
+HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "deflated_cg", "minres", "recycled_minres", "chebyshev")
 LEDGER = ("status", "iterations", "matvecs", "applies", "set-up", "solve", "true ‖r‖/‖b‖")
 
 

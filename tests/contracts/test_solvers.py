@@ -23,6 +23,8 @@ NEED_ENTRIES = ("jacobi", "gauss_seidel", "sor", "ssor")
 
 # Columns share what they find: a column's iterates are not those of its own solve.
 COUPLED = ("block_cg",)
+# Here the later ones start from a space that takes the place of new directions: no promise for so few iterations.
+RECYCLING = ("deflated_cg", "recycled_minres", "gcrodr", "fgcrodr")
 
 # Products an iteration, and those that estimating the spectrum takes before.
 PRODUCTS = {"bicgstab": 2}
@@ -166,8 +168,8 @@ def test_several_columns(name):
         alone = SOLVERS[name](A, B[:, j], rtol=1e-8)
         assert column.converged
         np.testing.assert_array_equal(result.x[:, j], column.x)
-        if name in COUPLED:
-            assert column.iterations <= alone.iterations
+        if name in COUPLED + RECYCLING:
+            assert name in RECYCLING or column.iterations <= alone.iterations
             np.testing.assert_allclose(column.x, alone.x, rtol=1e-5, atol=1e-7 * np.abs(alone.x).max())
             continue
         assert column.iterations == alone.iterations
@@ -397,7 +399,7 @@ def test_any_nonsymmetric_dominant_system(name, seed, n, complex_):
     true = np.linalg.norm(b - A @ result.x)
     assert np.isfinite(true)
     assert result.converged == (true <= 1.0001e-8 * np.linalg.norm(b))
-    if name not in ("cg", "fcg", "block_cg", "minres", "chebyshev"):
+    if name not in ("cg", "fcg", "block_cg", "deflated_cg", "minres", "recycled_minres", "chebyshev"):
         assert result.converged
 
 

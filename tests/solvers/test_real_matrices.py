@@ -119,13 +119,13 @@ def test_never_a_false_convergence(solver, name):
             checked(solver, name)
         return
     result = checked(solver, name, maxiter=400)
-    if name in INDEFINITE and solver in ("cg", "fcg", "block_cg", "chebyshev"):
+    if name in INDEFINITE and solver in ("cg", "fcg", "block_cg", "deflated_cg", "chebyshev"):
         assert result.status is Status.INDEFINITE
         assert "minres" in result.message
 
 
 @pytest.mark.parametrize("name", [*DEFINITE, *SINGULAR])
-@pytest.mark.parametrize("solver", ["cg", "fcg", "block_cg"])
+@pytest.mark.parametrize("solver", ["cg", "fcg", "block_cg", "deflated_cg"])
 def test_the_conjugate_gradient_family_takes_as_many_iterations_as_scipy(solver, name):
     info, iterations, _ = scipys("cg", name)
     result = checked(solver, name)
@@ -134,10 +134,11 @@ def test_the_conjugate_gradient_family_takes_as_many_iterations_as_scipy(solver,
 
 
 @pytest.mark.parametrize("name", [*DEFINITE, *SINGULAR, *INDEFINITE])
-def test_minres_converges_truly(name):
+@pytest.mark.parametrize("solver", ["minres", "recycled_minres"])
+def test_minres_converges_truly(solver, name):
     """SciPy's `minres` measures the residual against ‖A‖‖x‖, and stops earlier than the tolerance asked for."""
     info, iterations, _ = scipys("minres", name)
-    result = checked("minres", name)
+    result = checked(solver, name)
     assert result.info == info == 0
     assert iterations <= result.iterations + 3
 
@@ -156,7 +157,7 @@ def test_nonsymmetric_solvers_take_as_many_iterations_as_scipy(solver, name):
 @pytest.mark.parametrize("name", [*NONSYMMETRIC, *COMPLEX])
 def test_the_others_converge_where_restarts_are_slow(name):
     slow = checked("gmres", name)
-    for solver in ("lgmres", "idrs"):
+    for solver in ("lgmres", "idrs", "gcrodr"):
         result = checked(solver, name)
         assert result.converged
         assert result.iterations < slow.iterations
