@@ -143,7 +143,7 @@ class Darcy(Problem):
         self.source = one_of(source, ("uniform", "wells"), "source")
         if is_singular(self.sides) and self.source == "uniform":
             raise InputError(
-                "a uniform source has no steady flow without a dirichlet side: make one side dirichlet, or use source=wells"
+                "a uniform source has no steady flow without a dirichlet side: make one dirichlet, or use source=wells"
             )
         plain = self.ndim == 2 and plain_sides(self.sides) == "dirichlet" and self.source == "uniform"
         if legacy and not plain:

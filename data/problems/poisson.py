@@ -52,11 +52,11 @@ class Poisson(Problem):
 
     **legacy='skr'** draws what the published generator for Krylov recycling did: f and the data of all four sides are
     Σ_{k≤degree} a_k T_k(x), one dimension, evaluated at x alone. What is wrong with it: on the vertical sides the data
-    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and **all samples have one constant matrix and
-    right-hand sides from a space of dimension 5(degree+1), in fact 6 + 6 + 6 + 1 + 1 = 20 for degree 5**: one
-    factorisation and 20 solves give every sample, so a speed-up measured on it says nothing about families of operators. The
-    published matrices come from an unstructured triangulation of another package (n = 7 153 … 71 313) and cannot be
-    rebuilt; here the constant matrix is that of this class, with those very right-hand sides.
+    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and all samples have one constant matrix and right-hand
+    sides from a space of at most 6 + 6 + 6 + 1 + 1 = 20 dimensions (degree 5): one factorisation and 20 solves give
+    every sample, and a speed-up measured on it says nothing about families of operators. The published matrices come
+    from the triangulation of another package (n = 7 153 … 71 313) and cannot be rebuilt; here the constant matrix is
+    that of this class, under those very data.
 
     Parameters
     ----------
@@ -109,7 +109,9 @@ class Poisson(Problem):
         self.walls = one_of(walls, ("zero", "chebyshev"), "walls")
         self.legacy = None if legacy in (None, False) else one_of(legacy, ("skr",), "legacy")
         if self.legacy and (self.ndim != 2 or plain_sides(self.sides) != "dirichlet"):
-            raise InputError("legacy='skr' is on the square with values on all sides: use dimension=2, boundary=dirichlet")
+            raise InputError(
+                "legacy='skr' is on the square with values on all sides: use dimension=2, boundary=dirichlet"
+            )
         if self.walls != "zero" and is_singular(self.sides):
             raise InputError("walls='chebyshev' without a dirichlet side: make one dirichlet, or use walls=zero")
         self.source_field = GaussianRandomField(
@@ -182,7 +184,9 @@ class Poisson(Problem):
             "solution": Field(values, "1", "solution u at the cell centres", "output"),
         }
         for (_, number), (axis, name) in self._wall_fields().items():
-            text = f"u on the wall at the {'high' if number else 'low'} end of {AXES[axis]}, the same along {AXES[axis]}"
+            text = (
+                f"u on the wall at the {'high' if number else 'low'} end of {AXES[axis]}, the same along {AXES[axis]}"
+            )
             stored[name] = Field(np.asarray(parameters.get(name, np.zeros(self.shape))), "1", text, "input")
         return stored
 

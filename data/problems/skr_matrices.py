@@ -9,7 +9,16 @@ import scipy.sparse as sp
 
 from resolvent.solvers import InputError
 
-__all__ = ["SKR_ALPHA", "SKR_TAU", "check_skr_grid", "skr_axes", "skr_matrix", "skr_residual", "skr_rounding", "skr_solution"]
+__all__ = [
+    "SKR_ALPHA",
+    "SKR_TAU",
+    "check_skr_grid",
+    "skr_axes",
+    "skr_matrix",
+    "skr_residual",
+    "skr_rounding",
+    "skr_solution",
+]
 
 SKR_ALPHA, SKR_TAU = 2.5, 7.0
 """The published coefficient is c = exp(z), z ~ N(0, τ^{2α−2}(−Δ + τ²)^{−α}) periodic, with these: std(z) ≈ 0.185."""
