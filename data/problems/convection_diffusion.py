@@ -15,7 +15,7 @@ from ..arguments import default_modes, one_of, plain_resolution, positive_number
 from ..boundaries import Sides
 from ..fields import GaussianRandomField
 from ..grids import AXES
-from ..problem import Field, LinearSystem, Problem
+from ..problem import Field, LinearSystem, Problem, Role
 from ..solver_choice import SolverSpec
 from ..velocity import SolenoidalField
 
@@ -173,7 +173,7 @@ class ConvectionDiffusion(Problem):
             for name, w in zip(self._velocity_names(), self._velocity(parameters), strict=True)
         }
         epsilon = np.asarray(parameters["diffusivity"])
-        role = "constant" if self.source == "uniform" else "input"
+        role: Role = "constant" if self.source == "uniform" else "input"
         return {
             **stored,
             "diffusivity": Field(epsilon, "1", "diffusivity, one number a sample", "input"),

@@ -26,6 +26,7 @@ from .published_darcy import PublishedScheme
 from .skr_matrices import (
     SKR_ALPHA,
     SKR_TAU,
+    SKR_VARIANTS,
     check_skr_grid,
     skr_axes,
     skr_matrix,
@@ -71,10 +72,12 @@ class Darcy(Problem):
     :func:`~resolvent.data.problems.skr_matrices.skr_matrix`) on `resolution`² points, n = (resolution − 2)² unknowns:
     100 points for their "10000", which are 9 604. c = exp(z) with the periodic field of α = 2.5, τ = 7 unless given
     otherwise; `modes` of half the resolution gives the law of the published field. What is wrong with them: the matrix
-    is that of −Δ(cu), not −∇·(c∇u); one of its four bands is shifted by two cells; the coefficient hardly varies
-    (standard deviation of log c 0.185, contrast about 2.5); the right-hand side is the same in all samples, so that but
-    for the shifted band one solve gives them all, u = (L⁻¹b)/c; field and matrix disagree about the grid (points i/p of
-    a period against h = 1/(p − 3)); and the published inputs were stored with their first and last columns zeroed.
+    is meant as that of −Δ(cu), not −∇·(c∇u); an off-diagonal band is shifted by two cells, which amounts to a term that
+    grows with 1/h and makes the matrix indefinite; the coefficient hardly varies (standard deviation of log c 0.185,
+    contrast about 2.5); the right-hand side is the same in all samples; field and matrix disagree about the grid
+    (points i/p of a period against h = 1/(p − 3)); and the published inputs were stored with their first and last
+    columns zeroed. ``legacy='skr_aligned'`` puts the band in its place: A = L·diag(c) with one constant L, so that one
+    solve gives every sample, u = (L⁻¹b)/c.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ class Darcy(Problem):
     alpha, tau, sigma, modes
         Of :class:`~resolvent.data.GaussianRandomField`; the defaults are N(0, 9(−Δ + 9)^{−2}) on the square. `modes`
         None is 128 on the square and 32 in the cube.
-    legacy : {False, True, 'skr'}
+    legacy : {False, True, 'skr', 'skr_aligned'}
     dimension : {2, 3}
     boundary : str or list
         'dirichlet', 'neumann' or 'periodic' for all sides, or one entry an axis, each of them one of those or a pair
@@ -130,10 +133,12 @@ class Darcy(Problem):
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
-        if not (isinstance(legacy, bool) or legacy == "skr"):
-            raise InputError(f"legacy is {legacy!r}: expected true, false or skr")
+        self._skr = legacy in SKR_VARIANTS
+        self._aligned = legacy == "skr_aligned"
+        if not (isinstance(legacy, bool) or self._skr):
+            raise InputError(f"legacy is {legacy!r}: expected true, false, skr or skr_aligned")
         self.legacy = legacy
-        self.medium = one_of(medium, ("binary", "lognormal"), "medium") if legacy != "skr" else "lognormal"
+        self.medium = "lognormal" if self._skr else one_of(medium, ("binary", "lognormal"), "medium")
         self.low, self.high = positive_number(low, "low"), positive_number(high, "high")
         if log_std is not None and self.medium == "binary":
             raise InputError(
@@ -150,13 +155,13 @@ class Darcy(Problem):
             raise InputError(
                 f"legacy={legacy!r} is on the square with u = 0 and f = 1: leave dimension, boundary and source alone"
             )
-        if legacy == "skr":
+        if self._skr:
             check_skr_grid(self.shape)
         self.gaussian = GaussianRandomField(
-            "periodic" if legacy == "skr" else "neumann",
+            "periodic" if self._skr else "neumann",
             self.ndim,
-            (SKR_ALPHA if legacy == "skr" else 2.0) if alpha is None else alpha,
-            (SKR_TAU if legacy == "skr" else 3.0) if tau is None else tau,
+            (SKR_ALPHA if self._skr else 2.0) if alpha is None else alpha,
+            (SKR_TAU if self._skr else 3.0) if tau is None else tau,
             sigma,
             default_modes(modes, self.ndim),
         )
@@ -181,7 +186,7 @@ class Darcy(Problem):
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        return skr_axes(self.shape) if self.legacy == "skr" else super().axes
+        return skr_axes(self.shape) if self._skr else super().axes
 
     def scalars(self) -> dict[str, float]:
         law = {"alpha": self.gaussian.alpha, "tau": self.gaussian.tau, "sigma": self.gaussian.sigma}
@@ -208,8 +213,8 @@ class Darcy(Problem):
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         coefficient = np.ascontiguousarray(parameters["coefficient"], dtype=np.float64)
-        if self.legacy == "skr":
-            return LinearSystem(*skr_matrix(coefficient), tuple(n - 2 for n in self.shape))
+        if self._skr:
+            return LinearSystem(*skr_matrix(coefficient, aligned=self._aligned), tuple(n - 2 for n in self.shape))
         source = self._source(parameters)
         if self._published is not None:
             matrix, rhs = self._published.system(coefficient, source)
@@ -217,13 +222,13 @@ class Darcy(Problem):
         return diffusion_system(coefficient, source, self.sides)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
-        where = "points i/p" if self.legacy == "skr" else "cell centres"
+        where = "points i/p" if self._skr else "cell centres"
         stored = {
             "coefficient": Field(np.asarray(parameters["coefficient"]), "1", f"permeability a at the {where}", "input"),
             "source": Field(self._source(parameters), "1", f"source term f at the {where}", "constant"),
         }
         text = f"pressure u at the {where}"
-        if self.legacy == "skr":
+        if self._skr:
             return {**stored, "solution": Field(skr_solution(solution, self.shape), "1", text, "output")}
         if self._published is None:
             values = np.asarray(solution).reshape(self.shape)
@@ -240,15 +245,17 @@ class Darcy(Problem):
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
         if self._published is not None:
             return self._published.residual(fields)
-        if self.legacy == "skr":
-            return skr_residual(fields["coefficient"], fields["solution"], fields["source"])
+        if self._skr:
+            arrays = fields["coefficient"], fields["solution"], fields["source"]
+            return skr_residual(*arrays, aligned=self._aligned)
         return diffusion_residual(fields["coefficient"], fields["solution"], fields["source"], self.sides)
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         if self._published is not None:
             return self._published.rounding(fields, dtype)
-        if self.legacy == "skr":
-            return skr_rounding(fields["coefficient"], fields["solution"], fields["source"], dtype)
+        if self._skr:
+            arrays = fields["coefficient"], fields["solution"], fields["source"]
+            return skr_rounding(*arrays, dtype, aligned=self._aligned)
         return diffusion_rounding(fields["coefficient"], fields["solution"], fields["source"], self.sides, dtype)
 
     def _source(self, parameters: Mapping[str, Any]) -> np.ndarray:

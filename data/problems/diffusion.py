@@ -99,8 +99,8 @@ def diffusion_residual(
     residual = f - balance.diffusion(a, u, sides, walls)
     if is_singular(sides):
         size, mean = float(np.sqrt(np.mean(u * u))), abs(float(u.mean()))
-        equation = np.linalg.norm(without_mean(residual)) / np.linalg.norm(without_mean(f))
-        return float(max(equation, mean / size if size else 0.0))
+        equation = float(np.linalg.norm(without_mean(residual)) / np.linalg.norm(without_mean(f)))
+        return max(equation, mean / size if size else 0.0)
     return float(np.linalg.norm(residual) / _scale(a, f, sides, walls))
 
 
@@ -122,11 +122,11 @@ def diffusion_rounding(
     unit = np.finfo(dtype).eps / 2.0
     f, u = _float64(source), _float64(solution)
     a = None if coefficient is None else _float64(coefficient)
-    reach = np.linalg.norm(balance.diffusion_magnitude(a, u, sides, walls))
+    reach = float(np.linalg.norm(balance.diffusion_magnitude(a, u, sides, walls)))
     if is_singular(sides):
-        scale = np.linalg.norm(without_mean(f))
-        added = unit * ((2.0 + unit) * reach + np.linalg.norm(f)) / scale
-        return float(1.01 * max(added, 2.0 * unit))
+        centred = float(np.linalg.norm(without_mean(f)))
+        added = float(unit * ((2.0 + unit) * reach + np.linalg.norm(f)) / centred)
+        return 1.01 * max(added, 2.0 * float(unit))
     scale = _scale(a, f, sides, walls)
     return float(1.01 * unit * ((2.0 + unit) * reach + np.linalg.norm(f)) / scale)
 

@@ -20,6 +20,7 @@ from ..solver_choice import SolverSpec
 from .skr_matrices import (
     SKR_ALPHA,
     SKR_TAU,
+    SKR_VARIANTS,
     check_skr_grid,
     skr_axes,
     skr_matrix,
@@ -66,8 +67,9 @@ class Helmholtz(Problem):
     **legacy='skr'** builds the matrices of the published experiments on Krylov recycling: that of
     :func:`~resolvent.data.problems.skr_matrices.skr_matrix` less h²k² on the diagonal, with one k ~ U(0, 1) a sample
     and a source of 1. `resolution`, and what is wrong with the coefficient's part, as for ``darcy`` with
-    ``legacy='skr'``. Beyond that: k < 1 is far below the first resonance of 4.44, and h²k² is at most 1.1e-4 beside a
-    diagonal of 4c, so the matrix is not indefinite and no waves are in it.
+    ``legacy='skr'`` (``'skr_aligned'`` likewise puts the shifted band in its place). Beyond that: k < 1 is far below
+    the first resonance of 4.44, and h²k² is at most 1.1e-4 beside a diagonal of 4c: there are no waves, and what is
+    indefinite about the matrices comes from the shifted band alone.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ class Helmholtz(Problem):
     alpha, tau, modes
         Of the Gaussian fields; `modes` None is 128 on the square and 32 in the cube.
     dimension : {2, 3}
-    legacy : {None, 'skr'}
+    legacy : {None, 'skr', 'skr_aligned'}
 
     Fields: ``wavenumber`` (input), ``source`` (input), ``solution`` or ``solution_real``, ``solution_imag`` (output).
     With legacy: ``coefficient``, ``wavenumber`` (inputs; k in every point), ``source`` (constant), ``solution``.
@@ -122,13 +124,14 @@ class Helmholtz(Problem):
             self.contrast = math.nan
         if not 0.0 <= self.contrast < 1.0:
             raise InputError(f"contrast is {contrast!r}: expected 0 <= contrast < 1, so that k stays positive")
-        self.legacy = None if legacy in (None, False) else one_of(legacy, ("skr",), "legacy")
+        self.legacy = None if legacy in (None, False) else one_of(legacy, SKR_VARIANTS, "legacy")
         self.condition = one_of(boundary, ("dirichlet", "absorbing"), "boundary") if not self.legacy else "dirichlet"
         self.sides: Sides = ((self.condition, self.condition),) * self.ndim
         self.boundary = well_words(self.sides)
         self.source = one_of(source, ("gaussian", "point", "random"), "source")
         self.source_width = positive_number(source_width, "source_width")
         self.points_per_wavelength = positive_number(points_per_wavelength, "points_per_wavelength")
+        self._aligned = self.legacy == "skr_aligned"
         if self.legacy:
             if self.ndim != 2:
                 raise InputError("legacy='skr' is on the square: use dimension=2")
@@ -202,7 +205,7 @@ class Helmholtz(Problem):
         k = np.ascontiguousarray(parameters["wavenumber"], dtype=np.float64)
         if self.legacy:
             return LinearSystem(
-                *skr_matrix(parameters["coefficient"], k.flat[0] ** 2), tuple(n - 2 for n in self.shape)
+                *skr_matrix(parameters["coefficient"], k.flat[0] ** 2, self._aligned), tuple(n - 2 for n in self.shape)
             )
         source = np.ravel(parameters["source"])
         if self.condition == "dirichlet":
@@ -249,7 +252,8 @@ class Helmholtz(Problem):
         if self.legacy:
             if np.any(k != k.flat[0]):
                 return float("inf")
-            return skr_residual(fields["coefficient"], fields["solution"], fields["source"], float(k.flat[0]) ** 2)
+            arrays = fields["coefficient"], fields["solution"], fields["source"]
+            return skr_residual(*arrays, float(k.flat[0]) ** 2, self._aligned)
         f, u = np.asarray(fields["source"], dtype=np.float64), self._wave(fields)
         residual = f - balance.diffusion(None, u, self.sides) + k * k * u
         if self.condition == "absorbing":
@@ -261,7 +265,7 @@ class Helmholtz(Problem):
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
         if self.legacy:
             arrays = fields["coefficient"], fields["solution"], fields["source"]
-            return skr_rounding(*arrays, dtype, float(k.flat[0]) ** 2)
+            return skr_rounding(*arrays, dtype, float(k.flat[0]) ** 2, self._aligned)
         unit = np.finfo(dtype).eps / 2.0
         f, u = np.asarray(fields["source"], dtype=np.float64), self._wave(fields)
         reach = balance.diffusion_magnitude(None, u, self.sides) + (3.0 + 4.0 * unit) * k * k * np.abs(u)

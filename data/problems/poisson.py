@@ -42,7 +42,8 @@ class Poisson(Problem):
     uniform on (−1, 1). ``walls='chebyshev'``: g is such a series in the coordinates along each Dirichlet side.
 
     **Scheme.** Cell-centred finite volumes: five points inside (seven in three dimensions), half cells at the walls, f
-    by its value at the cell centre. Second order in the discrete L² and maximum norms for a smooth solution. The matrix
+    by its value at the cell centre. Second order in the discrete L² and maximum norms for a smooth solution (values on
+    the walls can cost the maximum norm a factor log n at the corners). The matrix
     is symmetric positive definite (semidefinite without a Dirichlet side) with condition number ≈ 4n²/π²; there is no
     stability limit. Where both sides of each axis are alike, the fast Poisson preconditioner inverts it up to float32
     rounding, so CG takes two or three iterations; else algebraic multigrid.
@@ -52,11 +53,11 @@ class Poisson(Problem):
 
     **legacy='skr'** draws what the published generator for Krylov recycling did: f and the data of all four sides are
     Σ_{k≤degree} a_k T_k(x), one dimension, evaluated at x alone. What is wrong with it: on the vertical sides the data
-    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and all samples have one constant matrix and right-hand
-    sides from a space of at most 6 + 6 + 6 + 1 + 1 = 20 dimensions (degree 5): one factorisation and 20 solves give
-    every sample, and a speed-up measured on it says nothing about families of operators. The published matrices come
-    from the triangulation of another package (n = 7 153 … 71 313) and cannot be rebuilt; here the constant matrix is
-    that of this class, under those very data.
+    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and all samples have one constant matrix and
+    right-hand sides from a space of at most 6 + 6 + 6 + 1 + 1 = 20 dimensions (degree 5): one factorisation and 20
+    solves give every sample, and a speed-up measured on it says nothing about families of operators. The published
+    matrices come from the triangulation of another package (n = 7 153 … 71 313) and cannot be rebuilt; here the
+    constant matrix is that of this class, under those very data.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from resolvent.solvers import InputError
 __all__ = [
     "SKR_ALPHA",
     "SKR_TAU",
+    "SKR_VARIANTS",
     "check_skr_grid",
     "skr_axes",
     "skr_matrix",
@@ -22,6 +23,10 @@ __all__ = [
 
 SKR_ALPHA, SKR_TAU = 2.5, 7.0
 """The published coefficient is c = exp(z), z ~ N(0, τ^{2α−2}(−Δ + τ²)^{−α}) periodic, with these: std(z) ≈ 0.185."""
+
+
+SKR_VARIANTS = ("skr", "skr_aligned")
+"""The settings `legacy` that build them: as published, and without the error in the start of a slice."""
 
 
 def check_skr_grid(shape: tuple[int, ...]) -> None:
@@ -41,7 +46,7 @@ def skr_axes(shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     return tuple(np.arange(p) / p for p in shape)
 
 
-def skr_matrix(coefficient: np.ndarray, shift: float = 0.0) -> tuple[sp.csr_array, np.ndarray]:
+def skr_matrix(coefficient: np.ndarray, shift: float = 0.0, aligned: bool = False) -> tuple[sp.csr_array, np.ndarray]:
     """The matrix and right-hand side for a coefficient c on p × p points, n = (p − 2)² unknowns.
 
     With s = p − 2, h = 1/(s − 1) and the inner points in C order: 4c_i − h²·`shift` on the diagonal, −c_j in the
@@ -49,15 +54,19 @@ def skr_matrix(coefficient: np.ndarray, shift: float = 0.0) -> tuple[sp.csr_arra
     −c_j but the coefficient two places before it in C order (of the inner columns, from the row −1 on), an error in
     the start of a slice. The right-hand side is h² for a source of 1.
 
-    Without that error A = L·diag(c) with the constant five-point Laplacian L, so that u = (L⁻¹b)/c: the matrix belongs
-    to −Δ(cu) = f and not to −∇·(c∇u) = f, is nonsymmetric by construction, and one solve serves every sample.
+    Without that error (`aligned`) A = L·diag(c) with the constant five-point Laplacian L, so that u = (L⁻¹b)/c: the
+    matrix belongs to −Δ(cu) = f and not to −∇·(c∇u) = f, is nonsymmetric by construction, and one solve serves every
+    sample. The error adds, over h², a term −(2/h) ∂c/∂x u: it grows as the grid is refined, outweighs the smallest
+    eigenvalues 2π²h²c and makes some of them negative (found in every sample looked at, at 48² and 98² unknowns). So
+    the published matrices discretise no equation, are indefinite, and are no scalings of one another.
     """
     p = coefficient.shape[0]
     s = p - 2
     size = s * s
     inner = coefficient[1:-1, 1:-1]
     index = np.arange(size).reshape(s, s)
-    misplaced = coefficient[:-2, 1:-1].ravel()[s - 2 : s - 2 + size - s]  # the published slice starts at s − 2, not s
+    start = s if aligned else s - 2  # the published slice starts two places early
+    band = coefficient[:-2, 1:-1].ravel()[start : start + size - s]
     rows = [index.ravel(), index[:, :-1].ravel(), index[:, 1:].ravel(), index[:-1].ravel(), index[1:].ravel()]
     columns = [index.ravel(), index[:, 1:].ravel(), index[:, :-1].ravel(), index[1:].ravel(), index[:-1].ravel()]
     h_squared = 1.0 / (s - 1) ** 2
@@ -66,7 +75,7 @@ def skr_matrix(coefficient: np.ndarray, shift: float = 0.0) -> tuple[sp.csr_arra
         -inner[:, 1:].ravel(),
         -inner[:, :-1].ravel(),
         -inner[1:].ravel(),
-        -misplaced,
+        -band,
     ]
     matrix = sp.coo_array(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
@@ -82,7 +91,9 @@ def skr_solution(solution: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return values
 
 
-def skr_residual(coefficient: np.ndarray, solution: np.ndarray, source: np.ndarray, shift: float = 0.0) -> float:
+def skr_residual(
+    coefficient: np.ndarray, solution: np.ndarray, source: np.ndarray, shift: float = 0.0, aligned: bool = False
+) -> float:
     """‖b − Au‖/‖b‖ on the points, without a matrix; infinite where a boundary value is not zero."""
     c, u, f = (np.asarray(values, dtype=np.float64) for values in (coefficient, solution, source))
     rim = np.concatenate([u[0], u[-1], u[:, 0], u[:, -1]])
@@ -90,26 +101,32 @@ def skr_residual(coefficient: np.ndarray, solution: np.ndarray, source: np.ndarr
         return float("inf")
     h_squared = 1.0 / (c.shape[0] - 3) ** 2
     b = h_squared * f[1:-1, 1:-1]
-    residual = b - _published_action(c, u, -1.0) + h_squared * shift * u[1:-1, 1:-1]
+    residual = b - _action(c, u, -1.0, aligned) + h_squared * shift * u[1:-1, 1:-1]
     return float(np.linalg.norm(residual) / np.linalg.norm(b))
 
 
 def skr_rounding(
-    coefficient: np.ndarray, solution: np.ndarray, source: np.ndarray, dtype: Any, shift: float = 0.0
+    coefficient: np.ndarray,
+    solution: np.ndarray,
+    source: np.ndarray,
+    dtype: Any,
+    shift: float = 0.0,
+    aligned: bool = False,
 ) -> float:
     """Bound on what rounding c, u, f and the square root of `shift` to `dtype` can add to :func:`skr_residual`."""
     unit = np.finfo(dtype).eps / 2.0
     c, u, f = (np.abs(np.asarray(values, dtype=np.float64)) for values in (coefficient, solution, source))
     h_squared = 1.0 / (c.shape[0] - 3) ** 2
-    reach = (2.0 + unit) * np.linalg.norm(_published_action(c, u, 1.0)) + 3.1 * h_squared * shift * np.linalg.norm(u)
+    reach = (2.0 + unit) * np.linalg.norm(_action(c, u, 1.0, aligned)) + 3.1 * h_squared * shift * np.linalg.norm(u)
     return float(1.01 * unit * (reach / (h_squared * np.linalg.norm(f[1:-1, 1:-1])) + 1.0))
 
 
-def _published_action(c: np.ndarray, u: np.ndarray, sign: float) -> np.ndarray:
-    """4 c u ∓ its neighbours at the inner points: c and u alike at three of them, c two places early at the fourth."""
+def _action(c: np.ndarray, u: np.ndarray, sign: float, aligned: bool) -> np.ndarray:
+    """4 c u ∓ its neighbours at the inner points; c two places early at the one above, unless `aligned`."""
     product = c * u
-    early = np.zeros_like(u[1:-1, 1:-1])
-    early.flat[2:] = c[:-2, 1:-1].flat[:-2]
-    return 4.0 * product[1:-1, 1:-1] + sign * (
-        product[2:, 1:-1] + product[1:-1, 2:] + product[1:-1, :-2] + early * u[:-2, 1:-1]
-    )
+    above = product[:-2, 1:-1]
+    if not aligned:
+        early = np.zeros_like(above)
+        early.flat[2:] = c[:-2, 1:-1].flat[:-2]
+        above = early * u[:-2, 1:-1]
+    return 4.0 * product[1:-1, 1:-1] + sign * (product[2:, 1:-1] + product[1:-1, 2:] + product[1:-1, :-2] + above)
