@@ -48,8 +48,9 @@ class ConvectionDiffusion(Problem):
     multigrid (10 to 30 iterations), which does not converge for central differences at large cell Péclet numbers: these
     (peclet_high · h > 2) stay with the LU at every size.
 
-    **Values that work.** The defaults, Pe from 10 to 100 at 64² and central differences, keep |w|h/ε below 2 but in the
-    fastest cells of a few samples. Upwind with Pe = 10⁴ at 128². Speeds reach about 3.
+    **Values that work.** With the defaults, Pe from 10 to 100 at 64² and central differences, |w|h/ε exceeds 2 in the
+    fastest cells of a quarter of the samples (at most 5; the fastest cell of a sample has a speed of about 2). Upwind
+    with Pe = 10⁴ at 128².
 
     Parameters
     ----------

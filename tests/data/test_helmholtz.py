@@ -16,13 +16,17 @@ def _rates(errors: list[float]) -> np.ndarray:
 
 
 def _dirichlet_error(n: int, dimension: int) -> float:
-    """k = 6 (1 + 0.2 sin(2x + y)), u = e^x sin(πx) sin(2πy), times sin(πz) in the cube."""
+    """k = k0 (1 + 0.2 sin(2x + y)), u = e^x sin(πx) sin(2πy), times sin(πz) in the cube.
+
+    k0 = 6 on the square; 3 in the cube, whose coarser grids want to be far from a resonance.
+    """
+    k0 = 6.0 if dimension == 2 else 3.0
     problem = make_problem(
-        "helmholtz", resolution=n, k0=6, boundary="dirichlet", dimension=dimension, points_per_wavelength=4, modes=4
+        "helmholtz", resolution=n, k0=k0, boundary="dirichlet", dimension=dimension, points_per_wavelength=4, modes=4
     )
     grids = np.meshgrid(*problem.axes, indexing="ij")
     x, y = grids[:2]
-    k = 6 * (1 + 0.2 * np.sin(2 * x + y))
+    k = k0 * (1 + 0.2 * np.sin(2 * x + y))
     u = np.sin(PI * x) * np.sin(2 * PI * y) * np.exp(x)
     laplacian = np.exp(x) * ((1 - PI**2) * np.sin(PI * x) + 2 * PI * np.cos(PI * x)) * np.sin(2 * PI * y)
     laplacian -= 4 * PI**2 * u
@@ -39,8 +43,8 @@ def test_dirichlet_converges_with_second_order() -> None:
 
 
 def test_second_order_in_three_dimensions() -> None:
-    direct = _rates([_dirichlet_error(n, 3) for n in (12, 17)]) / np.log2(17 / 12)
-    assert abs(direct[0] - 2.0) < 0.35, direct  # near a resonance and on coarse grids: the sharp check is in 2-D
+    rates = _rates([_dirichlet_error(n, 3) for n in (8, 16)])
+    assert abs(rates[0] - 2.0) < 0.1, rates
 
 
 @pytest.mark.parametrize("norm", [2, np.inf])
