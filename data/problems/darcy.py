@@ -124,7 +124,7 @@ class Darcy(Problem):
         tau: float | None = None,
         sigma: float | None = None,
         modes: int | None = None,
-        legacy: bool | str = False,
+        legacy: bool | str | None = False,
         dimension: int = 2,
         boundary: Any = "dirichlet",
         source: str = "uniform",
@@ -135,9 +135,9 @@ class Darcy(Problem):
         self.boundary = well_words(self.sides)
         self._skr = legacy in SKR_VARIANTS
         self._aligned = legacy == "skr_aligned"
-        if not (isinstance(legacy, bool) or self._skr):
+        if not (legacy is None or isinstance(legacy, bool) or self._skr):
             raise InputError(f"legacy is {legacy!r}: expected true, false, skr or skr_aligned")
-        self.legacy = legacy
+        self.legacy = legacy or False
         self.medium = "lognormal" if self._skr else one_of(medium, ("binary", "lognormal"), "medium")
         self.low, self.high = positive_number(low, "low"), positive_number(high, "high")
         if log_std is not None and self.medium == "binary":

@@ -107,6 +107,15 @@ def test_verification_statistics_and_description(folder: Path) -> None:
     assert dataset.name in format_description(described)
 
 
+def test_bits_do_not_depend_on_the_sharding(folder: Path, tmp_path: Path) -> None:
+    dataset = Dataset(folder)
+    if dataset.config["kind"] != "problem":
+        pytest.skip("arrays are stored as they come")
+    problem = make_problem(dataset.config["problem"]["name"], **dataset.config["problem"]["settings"])
+    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, dtype=dataset.config["dtype"])
+    assert report.content_digest == dataset.content_digest
+
+
 def test_the_wells_specification(folder: Path) -> None:
     """Each rule of The Well's format checker, on every file."""
     for path in folder.rglob("*.hdf5"):

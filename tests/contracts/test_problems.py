@@ -139,6 +139,21 @@ def test_system_is_solved_by_the_default_solver(problem: Problem) -> None:
         assert np.abs(system.operator @ system.nullspace).max() < 1e-9
 
 
+def test_certificate_is_the_residual_of_the_system_for_any_solution(problem: Problem) -> None:
+    """The code behind `residual` shares nothing with the assembly: on arbitrary vectors the two must agree."""
+    rng = np.random.default_rng(7)
+    parameters = problem.sample(rng)
+    system = problem.system(parameters)
+    for _ in range(3):
+        x = rng.normal(size=system.rhs.size)
+        x = x + 1j * rng.normal(size=x.size) if np.iscomplexobj(system.rhs) else x
+        if system.nullspace is not None:
+            x -= x.mean()
+        expected = np.linalg.norm(system.rhs - system.operator @ x) / np.linalg.norm(system.rhs)
+        found = problem.residual({name: field.values for name, field in problem.fields(parameters, x).items()})
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
 def test_fields_are_named_shaped_and_described(problem: Problem) -> None:
     parameters, result, _ = _solved(problem)
     fields = problem.fields(parameters, result.x)

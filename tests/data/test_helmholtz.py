@@ -116,6 +116,13 @@ def test_point_source_is_a_delta() -> None:
     np.testing.assert_allclose(moments[0], moments[1], atol=1e-12)
 
 
+def test_gaussian_source_has_unit_strength() -> None:
+    problem = make_problem("helmholtz", resolution=80, k0=8.0, modes=8)
+    f = problem.sample(np.random.default_rng(4))["source"]
+    assert f.mean() == pytest.approx(1.0, rel=1e-3)
+    assert f.max() == pytest.approx(1.0 / (2.0 * PI * 0.05**2), rel=0.05)
+
+
 def test_absorbing_sides_let_a_wave_out() -> None:
     """Energy leaves: the flux Im(ū ∂u/∂n) through the sides is Im ∫ f ū, and nothing rings as in the closed box."""
     problem = make_problem("helmholtz", resolution=40, k0=20.0, contrast=0.0, modes=8)
