@@ -119,7 +119,10 @@ class Problem(ABC):
 
     @abstractmethod
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone."""
+        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone.
+
+        It must share no code with :meth:`system`: what is wrong in the one must show in the other.
+        """
 
     @abstractmethod
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:

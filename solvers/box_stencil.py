@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,20 +117,38 @@ def _slices(ndim: int, axis: int, which: slice) -> tuple[slice, ...]:
 def _assemble(
     diagonal: np.ndarray, lower: Sequence[Any], upper: Sequence[Any], periodic: Sequence[bool]
 ) -> sp.csr_array:
-    grid, size = diagonal.shape, diagonal.size
-    index = np.arange(size, dtype=np.int32).reshape(grid)
-    rows, columns, values = [index.ravel()], [index.ravel()], [diagonal.ravel()]
-    for axis, around in enumerate(periodic):
-        if grid[axis] < 2:
-            continue  # a cell is no neighbour of itself
-        for links, step, inside in ((lower[axis], 1, slice(1, None)), (upper[axis], -1, slice(None, -1))):
-            where = (slice(None),) * len(grid) if around else _slices(len(grid), axis, inside)
-            rows.append(index[where].ravel())
-            columns.append(np.roll(index, step, axis=axis)[where].ravel())
-            values.append(np.broadcast_to(links, grid)[where].ravel())
-    matrix = sp.coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
-    ).tocsr()
+    """The entries in CSR form. The pattern depends on the grid alone and is remembered for the last ones."""
+    grid, dtype = diagonal.shape, diagonal.dtype
+    values = [diagonal.ravel()]
+    for axis, low_side, where in _links(grid, tuple(periodic)):
+        links = (lower if low_side else upper)[axis]
+        values.append(np.broadcast_to(links, grid)[where].astype(dtype, copy=False).ravel())
+    order, columns, starts = _pattern(grid, tuple(periodic))
+    # Copies of the pattern: it outlives this matrix, whose owner may change it.
+    matrix = sp.csr_array((np.concatenate(values)[order], columns.copy(), starts.copy()), shape=(diagonal.size,) * 2)
     matrix.sum_duplicates()  # around a periodic axis of two cells
-    matrix.sort_indices()
     return matrix
+
+
+def _links(grid: tuple[int, ...], periodic: tuple[bool, ...]) -> list[tuple[int, bool, tuple[slice, ...]]]:
+    """Axis, whether to the low side, and the cells that have such a neighbour; a cell is no neighbour of itself."""
+    return [
+        (axis, low_side, (slice(None),) * len(grid) if around else _slices(len(grid), axis, inside))
+        for axis, around in enumerate(periodic)
+        if grid[axis] > 1
+        for low_side, inside in ((True, slice(1, None)), (False, slice(None, -1)))
+    ]
+
+
+@lru_cache(maxsize=4)
+def _pattern(grid: tuple[int, ...], periodic: tuple[bool, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each entry of the rows, sorted by columns, comes from in the list of links; columns; starts of rows."""
+    index = np.arange(math.prod(grid), dtype=np.int32).reshape(grid)
+    rows, columns = [index.ravel()], [index.ravel()]
+    for axis, low_side, where in _links(grid, periodic):
+        rows.append(index[where].ravel())
+        columns.append(np.roll(index, 1 if low_side else -1, axis=axis)[where].ravel())
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    order = np.lexsort((column, row))
+    starts = np.searchsorted(row[order], np.arange(index.size + 1)).astype(np.int32)
+    return order, column[order], starts
