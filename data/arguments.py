@@ -10,7 +10,16 @@ from typing import Any
 
 from resolvent.solvers import InputError
 
-__all__ = ["grid_shape", "nonnegative_integer", "one_of", "positive_integer", "positive_number"]
+__all__ = [
+    "default_modes",
+    "grid_shape",
+    "nonnegative_integer",
+    "one_of",
+    "plain_resolution",
+    "positive_integer",
+    "positive_number",
+    "space_dimension",
+]
 
 
 def one_of(value: Any, options: Iterable[str], what: str) -> str:
@@ -78,3 +87,21 @@ def grid_shape(resolution: Any, ndim: int, least: int = 2) -> tuple[int, ...]:
     if len(values) != ndim:
         raise InputError(f"resolution {resolution!r} has {len(values)} axes: expected one integer or {ndim} of them")
     return tuple(_integer(value, "resolution", least) for value in values)
+
+
+def plain_resolution(shape: tuple[int, ...]) -> int | list[int]:
+    """The shortest setting that :func:`grid_shape` reads back: one integer where all axes have as many cells."""
+    return shape[0] if len(set(shape)) == 1 else list(shape)
+
+
+def space_dimension(value: Any) -> int:
+    """Return a `dimension` setting, 2 or 3, or raise InputError."""
+    number = _integer(value, "dimension", 1)
+    if number not in (2, 3):
+        raise InputError(f"dimension is {number}: expected 2 (the square) or 3 (the cube)")
+    return number
+
+
+def default_modes(modes: Any, ndim: int) -> int:
+    """Frequencies an axis of a random field; None is 128 on the square and 32 in the cube, where they are cubed."""
+    return positive_integer(modes if modes is not None else 128 if ndim < 3 else 32, "modes")

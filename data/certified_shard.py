@@ -180,7 +180,7 @@ def certified_sample(
     for _ in range(_TIGHTENINGS):
         try:
             system = problem.system(parameters)
-            result = solver.solve(system.operator, system.rhs, x0=x0, rtol=target)
+            result = solver.solve(system.operator, system.rhs, x0=x0, rtol=target, nullspace=system.nullspace)
         except InputError as error:
             raise InputError(f"sample {index} of {problem.name}: {error}") from None
         iterations += result.iterations

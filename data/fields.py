@@ -93,6 +93,7 @@ class GaussianRandomField:
             along = tuple(-1 if i == axis else 1 for i in range(self.ndim))
             mu = mu + np.reshape(wave_number**2, along)
             shell = np.maximum(shell, np.reshape(frequency, along))
+        self.laplacian_eigenvalues = mu
         self.eigenvalues = self.sigma**2 * (mu + self.tau**2) ** (-self.alpha)
         # A stable sort keeps the lexicographic order of the multi-indices within a shell, which `modes` cannot change.
         order = np.argsort(shell, axis=None, kind="stable")
@@ -143,6 +144,11 @@ class GaussianRandomField:
         """
         return self._contract(np.asarray(coefficients, dtype=np.float64), [self.basis(p) for p in self._axes(points)])
 
+    def derivative(self, coefficients: np.ndarray, axis: int, *points: np.ndarray) -> np.ndarray:
+        """Values of ∂z/∂x_axis on the tensor grid of `points`; as :meth:`evaluate` otherwise."""
+        bases = [self.slopes(p) if d == axis else self.basis(p) for d, p in enumerate(self._axes(points))]
+        return self._contract(np.asarray(coefficients, dtype=np.float64), bases)
+
     def variance(self, *points: np.ndarray) -> np.ndarray:
         """Pointwise variance Σ_k λ_k φ_k(x)² on the tensor grid of `points`."""
         return self._contract(self.eigenvalues, [self.basis(p) ** 2 for p in self._axes(points)])
@@ -167,6 +173,18 @@ class GaussianRandomField:
         self._bases[key] = matrix
         while len(self._bases) > _REMEMBERED_BASES:
             self._bases.popitem(last=False)
+        return matrix
+
+    def slopes(self, points: np.ndarray) -> np.ndarray:
+        """Derivatives of the one-dimensional eigenfunctions at `points`: shape (n, m)."""
+        k = _frequencies(self.boundary, self.modes)
+        wave_number = (2.0 if self.boundary == "periodic" else 1.0) * np.pi * k
+        phase = np.asarray(points, dtype=np.float64)[:, None] * wave_number
+        if self.boundary == "dirichlet":
+            return np.sqrt(2.0) * wave_number * np.cos(phase)
+        matrix = -np.sqrt(2.0) * wave_number * np.sin(phase)
+        if self.boundary == "periodic":
+            matrix[:, 2::2] = np.sqrt(2.0) * wave_number[2::2] * np.cos(phase[:, 2::2])
         return matrix
 
     def _axes(self, points: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -64,8 +64,8 @@ class ShardContents:
         Values of shape (B, *space); of a constant, (*space).
     axes : tuple of ndarray
         Coordinates along each axis.
-    boundary : str or None
-        The Well's word for the boundary condition on every side; None where it is not known.
+    boundary : str, tuple of str or None
+        The Well's word for the boundary condition on every side, or one for each axis; None where it is not known.
     config : mapping
         The dataset's full configuration.
     config_hash, split : str
@@ -79,7 +79,7 @@ class ShardContents:
     name: str
     fields: dict[str, Field]
     axes: tuple[np.ndarray, ...]
-    boundary: str | None
+    boundary: str | tuple[str, ...] | None
     config: Mapping[str, Any]
     config_hash: str
     split: str
@@ -138,11 +138,13 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
 
     conditions = file.create_group("boundary_conditions")
     if contents.boundary is not None:
-        for axis, points in zip(spatial, contents.axes, strict=True):
-            group = conditions.create_group(f"{axis}_{contents.boundary}")
+        words = contents.boundary
+        words = (words,) * len(spatial) if isinstance(words, str) else words
+        for axis, points, word in zip(spatial, contents.axes, words, strict=True):
+            group = conditions.create_group(f"{axis}_{word}")
             group.attrs["associated_dims"] = [axis]
             group.attrs["associated_fields"] = names["output"]
-            group.attrs["bc_type"] = contents.boundary
+            group.attrs["bc_type"] = word
             group.attrs["sample_varying"] = False
             group.attrs["time_varying"] = False
             mask = np.zeros(points.size, dtype=bool)

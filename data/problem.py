@@ -21,11 +21,15 @@ Role = Literal["input", "output", "constant", "auxiliary"]
 
 
 class LinearSystem(NamedTuple):
-    """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on."""
+    """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on.
+
+    `nullspace`, (n,) or (n, m), spans what a singular operator annihilates; None where it is regular.
+    """
 
     operator: Any
     rhs: np.ndarray
     shape: tuple[int, ...]
+    nullspace: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,13 @@ class Problem(ABC):
         The key in ``PROBLEMS``; it enters the seed of every sample, so it must not change.
     shape : tuple of int
         Cells along each axis.
+    boundary : str or tuple of str
+        The Well's word for the sides, or one for each axis: 'wall', 'open' or 'periodic'.
     """
 
     name: ClassVar[str]
-    ndim: ClassVar[int] = 2
-    boundary: ClassVar[str] = "wall"  # The Well's word: 'wall', 'open' or 'periodic'
+    ndim: int = 2
+    boundary: str | tuple[str, ...] = "wall"
 
     def __init__(self, resolution: Any) -> None:
         self.shape = grid_shape(resolution, self.ndim)
@@ -105,7 +111,7 @@ class Problem(ABC):
     def solve(self, parameters: Mapping[str, Any], solver: SolverSpec | None = None) -> SolveResult:
         """Solve one sample with `solver` (the default solver if None)."""
         system = self.system(parameters)
-        return (solver or self.default_solver).solve(system.operator, system.rhs)
+        return (solver or self.default_solver).solve(system.operator, system.rhs, nullspace=system.nullspace)
 
     @abstractmethod
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
@@ -113,7 +119,10 @@ class Problem(ABC):
 
     @abstractmethod
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone."""
+        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone.
+
+        It must share no code with :meth:`system`: what is wrong in the one must show in the other.
+        """
 
     @abstractmethod
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:

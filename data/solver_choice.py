@@ -61,10 +61,17 @@ class SolverSpec:
         return float(self.settings["rtol"])
 
     def solve(
-        self, operator: Any, rhs: np.ndarray, x0: np.ndarray | None = None, rtol: float | None = None
+        self,
+        operator: Any,
+        rhs: np.ndarray,
+        x0: np.ndarray | None = None,
+        rtol: float | None = None,
+        nullspace: np.ndarray | None = None,
     ) -> SolveResult:
-        """Set up the preconditioner, solve ``operator @ x = rhs``."""
+        """Set up the preconditioner, solve ``operator @ x = rhs``; solvers that take `nullspace` are given it."""
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
+            settings = {"nullspace": nullspace, **settings}
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
         preconditioner = PRECONDITIONERS[self.preconditioner].setup(operator, **self.preconditioner_settings)

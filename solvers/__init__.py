@@ -2,6 +2,7 @@
 
 from .bicgstab import bicgstab
 from .block_cg import block_cg
+from .box_stencil import BoxStencil, box_diffusion
 from .cg import cg
 from .chebyshev import chebyshev
 from .colouring import greedy_colours
@@ -62,6 +63,7 @@ __all__ = [
     "SSOR",
     "BatchResult",
     "BlockJacobi",
+    "BoxStencil",
     "Breakdown",
     "ChebyshevPolynomial",
     "Column",
@@ -85,6 +87,7 @@ __all__ = [
     "analyse",
     "bicgstab",
     "block_cg",
+    "box_diffusion",
     "cg",
     "chebyshev",
     "deflated_cg",

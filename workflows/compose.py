@@ -18,7 +18,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from resolvent.solvers import InputError
@@ -211,6 +211,8 @@ def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> No
                 f"'{override.input_line}': {key} holds settings of its own; set one of them, {key}.NAME=VALUE"
             )
         return
+    if key.startswith("problem.") and isinstance(value, ListConfig):
+        return  # an entry for each axis, where the config shows one for all: the problem itself checks it
     wanted: dict[type, tuple[str, tuple[type, ...]]] = {
         bool: ("true or false", (bool,)),
         int: ("an integer", (int,)),

@@ -113,4 +113,4 @@ def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
     aggregation = spec.preconditioner == "amg" and spec.preconditioner_settings.get("method") == "smoothed_aggregation"
     if aggregation and named.near_nullspace is not None and spec.preconditioner_settings.get("B") is None:
         spec = replace(spec, preconditioner_settings={**spec.preconditioner_settings, "B": named.near_nullspace})
-    return spec.solve(named.system.operator, named.system.rhs)
+    return spec.solve(named.system.operator, named.system.rhs, nullspace=named.system.nullspace)

@@ -7,12 +7,14 @@ from typing import Any
 
 from ..arguments import one_of
 from ..problem import Problem
+from .convection_diffusion import ConvectionDiffusion
 from .darcy import Darcy
+from .helmholtz import Helmholtz
 from .poisson import Poisson
 
-__all__ = ["PROBLEMS", "Darcy", "Poisson", "make_problem"]
+__all__ = ["PROBLEMS", "ConvectionDiffusion", "Darcy", "Helmholtz", "Poisson", "make_problem"]
 
-PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson)}
+PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (ConvectionDiffusion, Darcy, Helmholtz, Poisson)}
 """Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
 
 

@@ -40,6 +40,15 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "darcy": _generated("darcy", resolution=(10, 12)),
     "darcy-lognormal-float32": _generated("darcy", "float32", resolution=10, medium="lognormal"),
     "darcy-legacy": _generated("darcy", resolution=10, legacy=True),
+    "poisson-mixed-3d": _generated(
+        "poisson", resolution=(4, 5, 6), dimension=3, boundary=["periodic", ["dirichlet", "neumann"], "neumann"]
+    ),
+    "darcy-3d-float32": _generated("darcy", "float32", resolution=5, dimension=3),
+    "darcy-skr": _generated("darcy", resolution=10, legacy="skr"),
+    "helmholtz-absorbing": _generated("helmholtz", resolution=14, k0=7.0, modes=16),
+    "helmholtz-dirichlet-float32": _generated("helmholtz", "float32", resolution=14, k0=7.0, boundary="dirichlet"),
+    "helmholtz-absorbing-3d": _generated("helmholtz", resolution=10, k0=5.6, dimension=3, modes=8),
+    "convection-3d": _generated("convection_diffusion", resolution=(4, 5, 6), dimension=3, modes=8),
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
@@ -96,6 +105,15 @@ def test_verification_statistics_and_description(folder: Path) -> None:
     assert set(described["fields"]) == set(dataset.fields)
     assert json.dumps(described)
     assert dataset.name in format_description(described)
+
+
+def test_bits_do_not_depend_on_the_sharding(folder: Path, tmp_path: Path) -> None:
+    dataset = Dataset(folder)
+    if dataset.config["kind"] != "problem":
+        pytest.skip("arrays are stored as they come")
+    problem = make_problem(dataset.config["problem"]["name"], **dataset.config["problem"]["settings"])
+    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, dtype=dataset.config["dtype"])
+    assert report.content_digest == dataset.content_digest
 
 
 def test_the_wells_specification(folder: Path) -> None:
@@ -165,7 +183,11 @@ def test_the_wells_own_loader(folder: Path) -> None:
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
             np.testing.assert_array_equal(item["space_grid"].numpy(), grid)
             if dataset.config["kind"] == "problem":
-                assert item["boundary_conditions"].tolist() == [[0.0, 0.0]] * len(dataset.resolution)  # wall
+                problem = make_problem(dataset.config["problem"]["name"], **dataset.config["problem"]["settings"])
+                words = problem.boundary
+                words = (words,) * problem.ndim if isinstance(words, str) else words
+                code = {"wall": 0.0, "open": 1.0, "periodic": 2.0}
+                assert item["boundary_conditions"].tolist() == [[code[word]] * 2 for word in words]
     normalised = well.WellDataset(
         path=str(folder / "data" / "train"),
         normalization_path=str(folder / "stats.yaml"),

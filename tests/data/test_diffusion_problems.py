@@ -60,6 +60,132 @@ def test_poisson_converges_with_second_order(norm: float) -> None:
     assert np.all(np.abs(_rates(errors)[-2:] - 2.0) < 0.1), _rates(errors)
 
 
+_SIDES = [
+    "dirichlet",
+    ["periodic", "dirichlet"],
+    [["dirichlet", "neumann"], "neumann"],
+    ["neumann", "periodic"],
+]
+
+
+def _factor(pair: str | list[str], x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A function of one variable that meets the conditions at 0 and 1, and its two derivatives."""
+    low, high = (pair, pair) if isinstance(pair, str) else pair
+    if low == "periodic":
+        return np.exp(np.sin(q := 2 * np.pi * x)), *_exponential(q)
+    k = {("dirichlet", "dirichlet"): 2.0, ("neumann", "neumann"): 1.0}.get((low, high), 1.5) * np.pi
+    if low == "dirichlet":
+        return np.sin(k * x), k * np.cos(k * x), -(k**2) * np.sin(k * x)
+    return np.cos(k * x), -k * np.sin(k * x), -(k**2) * np.cos(k * x)
+
+
+def _exponential(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scale, value = 2 * np.pi, np.exp(np.sin(q))
+    return scale * np.cos(q) * value, scale**2 * (np.cos(q) ** 2 - np.sin(q)) * value
+
+
+def _separable(sides: object, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a = 1 + ½ ∏ cos(2πx_i), u a product of such functions, f = −∇·(a∇u)."""
+    entries = [sides] * len(axes) if isinstance(sides, str) else list(sides)  # type: ignore[call-overload]
+    factors = [_factor(pair, x) for pair, x in zip(entries, axes, strict=True)]
+    waves = [(np.cos(q := 2 * np.pi * x), -2 * np.pi * np.sin(q)) for x in axes]
+
+    def product(parts: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.prod(np.stack(np.meshgrid(*parts, indexing="ij")), axis=0))
+
+    a = 1.0 + 0.5 * product([w[0] for w in waves])
+    u = product([f[0] for f in factors])
+    source = np.zeros_like(u)
+    for d in range(len(axes)):
+        slope, bend = (product([f[order if i == d else 0] for i, f in enumerate(factors)]) for order in (1, 2))
+        a_slope = 0.5 * product([w[1 if i == d else 0] for i, w in enumerate(waves)])
+        source -= a_slope * slope + a * bend
+    return a, u, source
+
+
+@pytest.mark.parametrize("sides", _SIDES, ids=str)
+def test_second_order_with_every_kind_of_side(sides: object) -> None:
+    errors = []
+    for n in (16, 32, 64):
+        problem = make_problem("darcy", resolution=n, boundary=sides, source="wells")
+        a, u, f = _separable(sides, problem.axes)
+        parameters = {"coefficient": a, "source": f}
+        result = problem.solve(parameters)
+        assert result.converged
+        fields = problem.fields(parameters, result.x)
+        found = fields["solution"].values
+        singular = problem.system(parameters).nullspace is not None
+        assert singular == (sides == ["neumann", "periodic"])
+        # The discrete solution has mean zero over the cells, the continuous one over the square.
+        errors.append(float(np.abs(found - (u - u.mean() if singular else u)).max()))
+        assert problem.residual({name: field.values for name, field in fields.items()}) <= 1e-10
+    assert np.all(np.abs(_rates(errors) - 2.0) < 0.1), _rates(errors)
+
+
+@pytest.mark.parametrize("name", ["poisson", "darcy"])
+@pytest.mark.parametrize("sides", ["dirichlet", [["neumann", "dirichlet"], "periodic", "dirichlet"]], ids=str)
+def test_second_order_in_three_dimensions(name: str, sides: object) -> None:
+    errors = []
+    for n in (10, 20):
+        problem = make_problem(name, dimension=3, resolution=[n, n + 2 * n // 10, n], boundary=sides, modes=4)
+        a, u, f = _separable(sides, problem.axes)
+        if name == "poisson":
+            f = _laplace(sides, problem.axes)
+        result = problem.solve({"coefficient": a, "source": f})
+        errors.append(float(np.linalg.norm(result.x - u.ravel()) / np.sqrt(u.size)))
+    assert abs(_rates(errors)[0] - 2.0) < 0.1, _rates(errors)
+
+
+def _laplace(sides: object, axes: tuple[np.ndarray, ...]) -> np.ndarray:
+    entries = [sides] * len(axes) if isinstance(sides, str) else list(sides)  # type: ignore[call-overload]
+    factors = [_factor(pair, x) for pair, x in zip(entries, axes, strict=True)]
+    total = np.zeros(tuple(x.size for x in axes))
+    for d in range(len(axes)):
+        parts = [f[2 if i == d else 0] for i, f in enumerate(factors)]
+        total -= np.prod(np.stack(np.meshgrid(*parts, indexing="ij")), axis=0)
+    return total
+
+
+def test_values_on_the_walls_converge_with_second_order() -> None:
+    """u = e^x sin(2y) + x y² with its own values on all four sides."""
+    errors = []
+    for n in (16, 32, 64):
+        problem = make_problem("poisson", resolution=n, walls="chebyshev")
+        x, y = problem.axes
+        u = lambda s, t: np.exp(s) * np.sin(2 * t) + s * t**2  # noqa: E731
+        walls = {
+            "wall_x_low": u(0.0, y)[None, :], "wall_x_high": u(1.0, y)[None, :],
+            "wall_y_low": u(x, 0.0)[:, None], "wall_y_high": u(x, 1.0)[:, None],
+        }  # fmt: skip
+        grid_x, grid_y = _grid(problem.shape)
+        parameters = {name: np.broadcast_to(values, problem.shape) for name, values in walls.items()}
+        parameters["source"] = 3 * np.exp(grid_x) * np.sin(2 * grid_y) - 2 * grid_x
+        result = problem.solve(parameters, TIGHT)
+        errors.append(float(np.linalg.norm(result.x.reshape(problem.shape) - u(grid_x, grid_y)) / n))
+        arrays = {name: field.values for name, field in problem.fields(parameters, result.x).items()}
+        assert problem.residual(arrays) < 1e-10
+    assert np.all(np.abs(_rates(errors) - 2.0) < 0.1), _rates(errors)
+
+
+def test_boundary_data_must_not_vary_along_the_normal() -> None:
+    problem = make_problem("poisson", resolution=8, walls="chebyshev")
+    parameters = problem.sample(np.random.default_rng(0))
+    fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+    assert problem.residual(fields) < 1e-10
+    fields["wall_x_low"] = fields["wall_x_low"].copy()
+    fields["wall_x_low"][5, 3] += 1e-9
+    assert problem.residual(fields) == np.inf
+
+
+def test_solution_of_a_singular_problem_has_mean_zero() -> None:
+    problem = make_problem("poisson", resolution=12, boundary="neumann")
+    parameters = problem.sample(np.random.default_rng(0))
+    fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+    assert abs(fields["solution"].mean()) < 1e-16
+    assert problem.residual(fields) < 1e-10
+    assert problem.residual({**fields, "solution": fields["solution"] + 1e-3}) > 1e-3
+
+
 def test_darcy_on_a_grid_that_is_not_square() -> None:
     errors = []
     for shape in ((24, 40), (48, 80)):
@@ -215,7 +341,19 @@ class TestPublishedScheme:
         ("darcy", {"resolution": "big"}, "resolution is 'big'"),
         ("darcy", {"resolution": 3, "legacy": True}, "at least 4 cells"),
         ("darcy", {"legacy": "yes"}, "legacy is 'yes'"),
-        ("poisson", {"boundary": "robin"}, "boundary condition 'robin'"),
+        ("poisson", {"source_boundary": "robin"}, "boundary condition 'robin'"),
+        ("poisson", {"boundary": "robin"}, "boundary in x is 'robin'"),
+        ("poisson", {"boundary": ["dirichlet", ["periodic", "neumann"]]}, "in y is .* a periodic axis is so on both"),
+        ("poisson", {"boundary": ["dirichlet"]}, "2 entries, one an axis"),
+        ("poisson", {"dimension": 4}, "dimension is 4"),
+        ("poisson", {"source": "cheb"}, "unknown source 'cheb'"),
+        ("poisson", {"walls": "chebyshev", "boundary": "neumann"}, "make one dirichlet"),
+        ("poisson", {"legacy": "skr", "boundary": "neumann"}, "dimension=2, boundary=dirichlet"),
+        ("poisson", {"degree": -1}, "degree is -1"),
+        ("darcy", {"boundary": "periodic"}, "use source=wells"),
+        ("darcy", {"legacy": True, "dimension": 3}, "legacy=True is on the square"),
+        ("darcy", {"legacy": "skr", "resolution": [10, 12]}, "square of at least 5x5"),
+        ("darcy", {"dimension": 3, "alpha": 1.5}, "alpha > 1.5"),
     ],
 )
 def test_wrong_settings(name: str, settings: dict[str, object], message: str) -> None:

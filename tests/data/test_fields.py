@@ -36,6 +36,17 @@ def test_more_modes_refine_the_same_field(boundary: str) -> None:
     np.testing.assert_array_equal(b[: a.shape[0], : a.shape[1]], a)
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_derivative_is_that_of_the_field(boundary: str, axis: int) -> None:
+    field = GaussianRandomField(boundary, 2, modes=9)
+    c = field.sample(np.random.default_rng(2))
+    points = [cell_centres(6), np.array([0.1, 0.5, 0.83])]
+    ahead, behind = ([p + s * (d == axis) for d, p in enumerate(points)] for s in (1e-5, -1e-5))
+    difference = (field.evaluate(c, *ahead) - field.evaluate(c, *behind)) / 2e-5
+    np.testing.assert_allclose(field.derivative(c, axis, *points), difference, atol=1e-7)
+
+
 def test_axes_may_have_different_points() -> None:
     field = GaussianRandomField(modes=16)
     c = field.sample(np.random.default_rng(0))

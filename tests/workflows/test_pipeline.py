@@ -40,6 +40,16 @@ def test_generate_reports_and_again_finds_it_complete(made: Path, capsys: pytest
     assert "complete already" in capsys.readouterr().out
 
 
+def test_sides_of_a_box_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["generate", "problem=poisson", "problem.resolution=[6,8]", "samples=3", "splits=[1,1,1]"]
+    out = tmp_path / "mixed"
+    assert main([*small, "problem.boundary=[periodic,[dirichlet,neumann]]", f"out={out}"]) == 0
+    assert main(["verify", f"data={out}"]) == 0
+    assert "checksums hold" in capsys.readouterr().out
+    assert main([*small, "problem.boundary=[robin,periodic]", f"out={tmp_path / 'no'}"]) == 2
+    assert "boundary in x is 'robin'" in capsys.readouterr().err
+
+
 def test_flipped_byte_is_found_by_verify_and_repaired_by_generate(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
