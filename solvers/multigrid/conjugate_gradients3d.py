@@ -16,7 +16,7 @@ import numpy as np
 from .conjugate_gradients2d import CONVERGED, INDEFINITE, MAXITER, NONFINITE, SLOW, STAGNATED
 from .cycle3d import cycle
 from .grids3d import NX, NY, NZ, N, R, S, W, X, close_ends, close_plane, close_rim
-from .rows import FAST
+from .row_kernel import FAST
 from .unaliased import apart, get, old, put
 
 

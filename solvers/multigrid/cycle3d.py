@@ -26,7 +26,7 @@ from .grids3d import (
     close_rim,
     fill,
 )
-from .rows import FAST
+from .row_kernel import FAST
 from .sweeps3d import first_step, relax_plane, residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
 from .unaliased import apart, get

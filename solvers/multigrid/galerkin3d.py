@@ -37,7 +37,7 @@ from .grids3d import (
     copy,
     fill,
 )
-from .rows import FAST
+from .row_kernel import FAST
 from .sweeps3d import residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
 from .unaliased import apart, get, old, old_slot, put, put_slot

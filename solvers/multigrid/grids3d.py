@@ -14,7 +14,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .rows import FAST
+from .row_kernel import FAST
 from .unaliased import apart, get, put
 
 #: (z, y, x) towards half of the neighbours: along the row, then three in each of four neighbouring rows.

@@ -42,7 +42,7 @@ from .grids3d import (
     close_rim,
     fill,
 )
-from .rows import FAST
+from .row_kernel import FAST
 from .transfers3d import split
 from .unaliased import apart, get, old, put
 

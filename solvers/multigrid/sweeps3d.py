@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from .grids3d import GROUND, INVERSE_DIAGONAL, LINKS, N, S, W
-from .rows import FAST
+from .row_kernel import FAST
 from .unaliased import apart, get, old, put
 
 TILE = 1024

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from .grids3d import NX, NY, NZ, PARTS, SPREAD, STRIDE_X, STRIDE_Y, STRIDE_Z, WEIGHTS, N, R, S, W, X, close_plane
-from .rows import FAST
+from .row_kernel import FAST
 from .unaliased import apart, get, old, put
 
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from .grids3d import GROUND, INVERSE_DIAGONAL, LINKS, NX, NY, NZ, N, S, W, close_rim, fill
-from .rows import FAST
+from .row_kernel import FAST
 from .unaliased import apart, get, put
 
 
