@@ -10,7 +10,14 @@ from typing import Any
 
 from resolvent.solvers import InputError
 
-__all__ = ["grid_shape", "nonnegative_integer", "one_of", "positive_integer", "positive_number"]
+__all__ = [
+    "grid_shape",
+    "nonnegative_integer",
+    "nonnegative_number",
+    "one_of",
+    "positive_integer",
+    "positive_number",
+]
 
 
 def one_of(value: Any, options: Iterable[str], what: str) -> str:
@@ -37,6 +44,17 @@ def positive_number(value: Any, what: str) -> float:
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number) or number <= 0.0:
         raise InputError(f"{what} is {value!r}: expected a finite number greater than 0")
+    return number
+
+
+def nonnegative_number(value: Any, what: str) -> float:
+    """Return `value` as a finite float ≥ 0, or raise InputError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or number < 0.0:
+        raise InputError(f"{what} is {value!r}: expected a finite number of at least 0")
     return number
 
 

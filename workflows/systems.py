@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,8 @@ def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[Named
     systems = []
     for index in range(first, first + count):
         parameters = problem.sample(sample_generator(int(config.seed), problem.name, index))
-        systems.append(NamedSystem(f"{problem.name} sample {index}", problem.system(parameters)))
+        system = problem.system(parameters)
+        systems.append(NamedSystem(f"{problem.name} sample {index}", system, system.near_nullspace))
     return systems
 
 
@@ -110,7 +111,4 @@ def _file_system(path: str, rhs: Any, seed: int) -> NamedSystem:
 
 def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
     """Set the preconditioner up and solve; a near-nullspace from the matrix's file goes to smoothed aggregation."""
-    aggregation = spec.preconditioner == "amg" and spec.preconditioner_settings.get("method") == "smoothed_aggregation"
-    if aggregation and named.near_nullspace is not None and spec.preconditioner_settings.get("B") is None:
-        spec = replace(spec, preconditioner_settings={**spec.preconditioner_settings, "B": named.near_nullspace})
-    return spec.solve(named.system.operator, named.system.rhs)
+    return spec.solve(named.system.operator, named.system.rhs, near_nullspace=named.near_nullspace)

@@ -40,6 +40,9 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "darcy": _generated("darcy", resolution=(10, 12)),
     "darcy-lognormal-float32": _generated("darcy", "float32", resolution=10, medium="lognormal"),
     "darcy-legacy": _generated("darcy", resolution=10, legacy=True),
+    "thermal": _generated("thermal", resolution=8),
+    "elasticity": _generated("elasticity", resolution=(6, 8)),
+    "thermal-varying-float32": _generated("thermal", "float32", resolution=6, geometry="varying", element="p2"),
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
@@ -68,7 +71,8 @@ def test_reading(folder: Path) -> None:
     for split, size in SPLITS.items():
         inputs, outputs = dataset.arrays(split)
         assert inputs.shape == (size, len(dataset.input_fields), *dataset.resolution)
-        assert outputs.shape == (size, len(dataset.output_fields), *dataset.resolution)
+        steps = len(dataset.times)
+        assert outputs.shape == (size, steps * len(dataset.output_fields), *dataset.resolution)
         assert inputs.dtype == outputs.dtype == dataset.dtype
         assert np.isfinite(inputs).all()
         assert np.isfinite(outputs).all()
@@ -77,7 +81,8 @@ def test_reading(folder: Path) -> None:
             np.testing.assert_array_equal(part[0], inputs[start:stop])
             np.testing.assert_array_equal(part[1], outputs[start:stop])
         for c, name in enumerate(dataset.output_fields):
-            np.testing.assert_array_equal(dataset.read(split, name), outputs[:, c])
+            of_field = outputs[:, c] if steps == 1 else outputs[:, c * steps : (c + 1) * steps]
+            np.testing.assert_array_equal(dataset.read(split, name), of_field)
         rows = dataset.provenance(split)
         assert all(len(values) == size for values in rows.values())
         assert {"index", "digest"} <= set(rows)
@@ -159,7 +164,8 @@ def test_the_wells_own_loader(folder: Path) -> None:
         inputs, outputs = dataset.arrays(split)
         for i in range(size):
             item = theirs[i]
-            np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(outputs[i], 0, -1))
+            first = outputs[i][:: len(dataset.times)]  # of each field
+            np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(first, 0, -1))
             constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
             np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
