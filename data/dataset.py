@@ -159,7 +159,9 @@ class Dataset:
             np.stack([self.read(split, name, start, stop) for name in names], axis=1)
             for names in (self.input_fields, self.output_fields)
         )
-        return inputs, outputs.reshape(len(outputs), -1, *self.resolution) if len(self.times) > 1 else outputs
+        if len(self.times) > 1:
+            outputs = outputs.reshape(len(outputs), len(self.output_fields) * len(self.times), *self.resolution)
+        return inputs, outputs
 
     def provenance(self, split: str) -> dict[str, np.ndarray]:
         """Per sample of a split, as arrays of length N: index, seed, status, iterations, residual, seconds, digest."""

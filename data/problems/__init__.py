@@ -9,12 +9,13 @@ from ..arguments import one_of
 from ..problem import Problem
 from .darcy import Darcy
 from .elasticity import Elasticity
+from .heat import Heat
 from .poisson import Poisson
 from .thermal import Thermal
 
-__all__ = ["PROBLEMS", "Darcy", "Elasticity", "Poisson", "Thermal", "make_problem"]
+__all__ = ["PROBLEMS", "Darcy", "Elasticity", "Heat", "Poisson", "Thermal", "make_problem"]
 
-PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson, Thermal, Elasticity)}
+PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson, Thermal, Elasticity, Heat)}
 """Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
 
 

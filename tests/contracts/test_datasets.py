@@ -18,7 +18,7 @@ from resolvent.data import Dataset, describe, format_description, from_arrays, g
 SPLITS = {"train": 5, "valid": 2, "test": 2}
 
 
-def _generated(name: str, dtype: str = "float64", **settings: Any) -> Callable[[Path], Any]:
+def _generated(name: str, dtype: str | None = "float64", **settings: Any) -> Callable[[Path], Any]:
     def make(out: Path) -> None:
         generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, dtype=dtype)
 
@@ -42,6 +42,10 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "darcy-legacy": _generated("darcy", resolution=10, legacy=True),
     "thermal": _generated("thermal", resolution=8),
     "elasticity": _generated("elasticity", resolution=(6, 8)),
+    "heat": _generated("heat", None, resolution=(6, 8), snapshots=3, substeps=2),
+    "heat-legacy": _generated(
+        "heat", "float64", resolution=6, legacy="learning_to_relax", snapshots=2, substeps=2, final_time=0.004
+    ),
     "thermal-varying-float32": _generated("thermal", "float32", resolution=6, geometry="varying", element="p2"),
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
@@ -150,11 +154,12 @@ def test_the_wells_own_loader(folder: Path) -> None:
     from the_well.data.normalization import ZScoreNormalization
 
     dataset = Dataset(folder)
+    steps = len(dataset.times)
     for split, size in SPLITS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = well.WellDataset(
-                path=str(folder), well_split_name=split, n_steps_input=1, n_steps_output=0, use_normalization=False
+                path=str(folder), well_split_name=split, n_steps_input=steps, n_steps_output=0, use_normalization=False
             )
         assert len(theirs) == size
         assert theirs.metadata.spatial_resolution == dataset.resolution
@@ -164,8 +169,9 @@ def test_the_wells_own_loader(folder: Path) -> None:
         inputs, outputs = dataset.arrays(split)
         for i in range(size):
             item = theirs[i]
-            first = outputs[i][:: len(dataset.times)]  # of each field
-            np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(first, 0, -1))
+            expected = outputs[i].reshape(-1, steps, *dataset.resolution)
+            np.testing.assert_array_equal(item["input_fields"].numpy(), np.moveaxis(expected, 0, -1))
+            np.testing.assert_allclose(item["input_time_grid"].numpy(), dataset.times)
             constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
             np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
@@ -175,7 +181,7 @@ def test_the_wells_own_loader(folder: Path) -> None:
     normalised = well.WellDataset(
         path=str(folder / "data" / "train"),
         normalization_path=str(folder / "stats.yaml"),
-        n_steps_input=1,
+        n_steps_input=steps,
         n_steps_output=0,
         use_normalization=True,
         normalization_type=ZScoreNormalization,
@@ -183,4 +189,4 @@ def test_the_wells_own_loader(folder: Path) -> None:
     values = np.stack([normalised[i]["input_fields"].numpy() for i in range(5)])[..., 0]
     std = max(dataset.stats["std"][dataset.output_fields[0]], 1e-4)  # their floor
     expected = (dataset.read("train", dataset.output_fields[0]) - dataset.stats["mean"][dataset.output_fields[0]]) / std
-    np.testing.assert_allclose(values[:, 0], expected, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=2e-4, atol=1e-5)
