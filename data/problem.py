@@ -74,7 +74,7 @@ class Problem(ABC):
     """
 
     name: ClassVar[str]
-    ndim: ClassVar[int] = 2
+    ndim: int = 2
     boundary: ClassVar[str] = "wall"  # The Well's word: 'wall', 'open' or 'periodic'
     default_dtype: ClassVar[str] = "float64"  # of stored fields, where generation is not told another
 

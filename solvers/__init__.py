@@ -27,10 +27,12 @@ from .preconditioners import (
     SSOR,
     BlockJacobi,
     ChebyshevPolynomial,
+    Circulant,
     Direct,
     FastPoisson,
     Jacobi,
     SymmetricPolynomial,
+    Tau,
 )
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
@@ -39,6 +41,7 @@ from .richardson import richardson
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
+from .toeplitz import ToeplitzOperator
 
 __all__ = [
     "ACCEPTED_KINDS",
@@ -55,6 +58,7 @@ __all__ = [
     "BlockJacobi",
     "Breakdown",
     "ChebyshevPolynomial",
+    "Circulant",
     "Column",
     "DiffusionStencil",
     "Direct",
@@ -69,6 +73,8 @@ __all__ = [
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
+    "Tau",
+    "ToeplitzOperator",
     "bicgstab",
     "block_cg",
     "cg",

@@ -29,10 +29,12 @@ from .preconditioners import (
     SSOR,
     BlockJacobi,
     ChebyshevPolynomial,
+    Circulant,
     Direct,
     FastPoisson,
     Jacobi,
     SymmetricPolynomial,
+    Tau,
 )
 from .result import SolveResult
 from .richardson import richardson
@@ -72,6 +74,8 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
         AMG,
         FastPoisson,
         Multigrid,
+        Tau,
+        Circulant,
         Direct,
     )
 }

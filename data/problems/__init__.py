@@ -11,11 +11,12 @@ from .darcy import Darcy
 from .elasticity import Elasticity
 from .heat import Heat
 from .poisson import Poisson
+from .riesz import Riesz
 from .thermal import Thermal
 
-__all__ = ["PROBLEMS", "Darcy", "Elasticity", "Heat", "Poisson", "Thermal", "make_problem"]
+__all__ = ["PROBLEMS", "Darcy", "Elasticity", "Heat", "Poisson", "Riesz", "Thermal", "make_problem"]
 
-PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson, Thermal, Elasticity, Heat)}
+PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (Darcy, Poisson, Thermal, Elasticity, Heat, Riesz)}
 """Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
 
 

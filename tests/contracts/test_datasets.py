@@ -43,6 +43,7 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "thermal": _generated("thermal", resolution=8),
     "elasticity": _generated("elasticity", resolution=(6, 8)),
     "heat": _generated("heat", None, resolution=(6, 8), snapshots=3, substeps=2),
+    "riesz": _generated("riesz", resolution=20),
     "heat-legacy": _generated(
         "heat", "float64", resolution=6, legacy="learning_to_relax", snapshots=2, substeps=2, final_time=0.004
     ),

@@ -25,6 +25,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("thermal", {"element": "p2", "geometry": "varying", "resolution": 10}),
     ("thermal", {"legacy": "skr", "resolution": 10}),
     ("elasticity", {}),
+    ("riesz", {}),
+    ("riesz", {"dimensions": 2, "order": 1.8, "resolution": (8, 10), "log_std": 1.0}),
     ("heat", {"resolution": 9, "snapshots": 2}),
     ("heat", {"coefficient": "constant", "boundary": "neumann", "source": "random", "resolution": (8, 6)}),
     ("heat", {"coefficient": "oscillating", "scheme": "backward_euler", "resolution": 8, "snapshots": 3}),
