@@ -197,7 +197,6 @@ def certified_sample(
             f"sample {index} of {problem.name}: {solver.name} ended '{result.status.value}' after {iterations} "
             f"iterations with relative residual {residual:.2e}, above rtol={tolerance:.2e}. {result.message}"
         )
-    solved = time.perf_counter()
     stored = {name: replace(item, values=_stored(item, dtype)) for name, item in exact.items()}
     arrays = {name: item.values for name, item in stored.items()}
     residual_stored, rounding = residual, 0.0
@@ -208,6 +207,8 @@ def certified_sample(
                 f"sample {index} of {problem.name}: rounding to {dtype} raised the residual to {residual_stored:.2e}, "
                 f"above the bound {residual + rounding:.2e}: use dtype=float64"
             )
+    certificate = problem.certificate(arrays)
+    solved = time.perf_counter()
     row = {
         "index": index,
         "seed": np.array(sample_entropy(seed, problem.name, index), dtype=np.uint64),
@@ -217,7 +218,7 @@ def certified_sample(
         "residual": residual,
         "residual_stored": residual_stored,
         "rounding": rounding,
-        **problem.certificate(arrays),
+        **certificate,
         "digest": np.frombuffer(sample_digest(arrays), dtype=np.uint8),
         "seconds_sampling": sampled - began,
         "seconds_solving": solved - sampled,

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from resolvent.solvers import InputError
 
 from ..arguments import one_of, positive_number
+from ..digests import sample_digest
 from ..evolution import EvolutionProblem, Systems
 from ..fields import GaussianRandomField
 from ..problem import Field, LinearSystem
@@ -126,6 +127,10 @@ class Heat(EvolutionProblem):
         self.spacing = (1.0 / self.cells[0], 1.0 / self.cells[1])
         self.wall = 1.0 if self.legacy else _WALLS[self.boundary_condition]
         self.theta = 0.5 if self.scheme == "crank_nicolson" else 1.0
+        self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -227,19 +232,15 @@ class Heat(EvolutionProblem):
         states, replay = self._read(fields)
         if np.any(states[0] != np.asarray(fields["initial"], dtype=np.float64)):
             return float("inf")
-        largest = max(float(np.linalg.norm(state)) for state in states)
-        defects = [
-            float(np.linalg.norm(replay.advance(u, *interval, self.substeps)[0] - after))
-            for u, after, interval in zip(states[:-1], states[1:], self._intervals(), strict=True)
-        ]
-        return max(defects) / largest
+        after, _ = self._replayed(states, replay, fields)
+        return float(np.linalg.norm(states[1:] - after, axis=(1, 2)).max() / _largest(states))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         """Both states of an interval round by υ‖u‖, which the scheme does not amplify; rounding κ by υ changes a step
         by at most υ √(Δt μ) ‖u‖_A, as (I + sA)⁻¹ s A^{1/2} has the norm √s/2; rounding f adds υ Δt ‖f‖."""
         unit = float(np.finfo(dtype).eps) / 2.0
         states, replay = self._read(fields)
-        largest = max(float(np.linalg.norm(state)) for state in states)
+        largest = _largest(states)
         bound = 2.0 * unit * largest
         if "coefficient" in fields:
             steepest = max(replay.energy(state) for state in states)
@@ -252,19 +253,31 @@ class Heat(EvolutionProblem):
     def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
         """``error_estimate`` and ``balance_drift``: the heat in the square changes by what enters it."""
         states, replay = self._read(fields)
-        largest = max(float(np.linalg.norm(state)) for state in states)
-        coarse, apart, drift, exchanged = states[0], 0.0, 0.0, 0.0
-        for u, after, interval in zip(states[:-1], states[1:], self._intervals(), strict=True):
-            inflow = replay.advance(u, *interval, self.substeps)[1]
-            drift = max(drift, abs(float(after.sum() - u.sum()) - inflow))
-            exchanged += abs(inflow)
+        _, inflow = self._replayed(states, replay, fields)
+        drift = np.abs(np.diff(states.sum(axis=(1, 2))) - inflow).max()
+        amount = np.abs(inflow).sum() + np.abs(states).sum(axis=(1, 2)).max()
+        coarse, apart = states[0], 0.0
+        for after, interval in zip(states[1:], self._intervals(), strict=True):
             coarse = replay.advance(coarse, *interval, self.substeps // 2)[0]
             apart = max(apart, float(np.linalg.norm(after - coarse)))
-        amount = exchanged + max(float(np.abs(state).sum()) for state in states)
         return {
-            "error_estimate": apart / (2**self.order - 1) / largest,
-            "balance_drift": drift / amount,
+            "error_estimate": apart / (2**self.order - 1) / _largest(states),
+            "balance_drift": float(drift / amount),
         }
+
+    def _replayed(
+        self, states: np.ndarray, replay: HeatReplay, fields: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each stored state advanced to the next stored time, and the inflow meanwhile; remembered for the last fields,
+        as the residual and the certificate ask for the same."""
+        key = sample_digest(fields)
+        if self._last is None or self._last[0] != key:
+            ends = [
+                replay.advance(u, *interval, self.substeps)
+                for u, interval in zip(states[:-1], self._intervals(), strict=True)
+            ]
+            self._last = key, np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
+        return self._last[1:]
 
     def _intervals(self) -> list[tuple[float, float]]:
         return list(pairwise(float(t) for t in self.times))
@@ -302,3 +315,7 @@ class Heat(EvolutionProblem):
         squared = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / radius**2
         inside = squared < 1.0
         return np.where(inside, np.exp(1.0 - 1.0 / (1.0 - np.where(inside, squared, 0.0))), 0.0)
+
+
+def _largest(states: np.ndarray) -> float:
+    return float(np.linalg.norm(states, axis=(1, 2)).max())

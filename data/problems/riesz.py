@@ -29,13 +29,13 @@ class Riesz(Problem):
     s = `log_std`; f is another such field, mean 1 added.
 
     **Scheme.** Weighted and shifted Grünwald differences (WSGD, shifts 1 and 0) on the centres of n cells an axis:
-    second order where u continued by zero is smooth, that is where u vanishes to high order at the boundary. The samples
-    do not: near the boundary they behave like dist^{γ/2}, which limits the order to 1 in the discrete L² norm and to γ/2
-    in the maximum norm (measured on the solution of Getoor). The matrix of one axis is dense, symmetric Toeplitz,
-    positive definite with condition number of the order of n^γ; products by FFT take O(n log n), no entry is stored; no
-    stability limit. ``form='symmetric'`` divides each row by a(x): the matrix r/a + T is symmetric positive definite;
-    ``form='direct'`` leaves the equation as it is: r + a T, which is not symmetric. With `reaction` 0 every sample is a
-    row scaling of one constant matrix.
+    second order where u continued by zero is smooth, that is where u vanishes to high order at the boundary. The
+    samples do not: near the boundary they behave like dist^{γ/2}, which limits the order to 1 in the discrete L² norm
+    and to γ/2 in the maximum norm (measured on the solution of Getoor). The matrix of one axis is dense, symmetric
+    Toeplitz, positive definite with condition number of the order of n^γ; products by FFT take O(n log n), no entry is
+    stored; no stability limit. ``form='symmetric'`` divides each row by a(x): the matrix r/a + T is symmetric positive
+    definite; ``form='direct'`` leaves the equation as it is: r + a T, which is not symmetric. With `reaction` 0 every
+    sample is a row scaling of one constant matrix.
 
     **Values that work.** With the `tau` preconditioner, 8, 9 and 10 iterations for n = 128, 1024 and 4096 (`circulant`:
     14, 20, 26; none: 80, 383, 1092, as they grow like n^{γ/2}); 10 for 64² in two dimensions, 8 by gmres in the direct
