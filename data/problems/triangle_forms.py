@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from resolvent.solvers import InputError
+
 __all__ = ["TriangleForms"]
 
 _ROOT = np.sqrt(38.0 - 44.0 * np.sqrt(0.4))
@@ -39,15 +41,29 @@ class TriangleForms:
         Coordinates of the nodes.
     triangles : ndarray, shape (m, 3) or (m, 6)
         Vertices, then the midpoints of the edges 01, 12 and 20.
+
+    Raises
+    ------
+    InputError
+        For triangles that name nodes which are not there, or have no area.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, triangles: np.ndarray) -> None:
         self.points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
         self.nodes = np.asarray(triangles).astype(np.int64)
+        count = len(self.points)
+        if self.nodes.ndim != 2 or self.nodes.shape[1] not in (3, 6) or not self.nodes.size:
+            raise InputError(f"triangles have shape {self.nodes.shape}: expected (m, 3) or (m, 6)")
+        if self.nodes.min() < 0 or self.nodes.max() >= count:
+            raise InputError(
+                f"triangles name the nodes {self.nodes.min()} to {self.nodes.max()}: expected 0 to {count - 1}"
+            )
         self.degree = 1 if self.nodes.shape[1] == 3 else 2
         corner = self.points[self.nodes[:, :3]]
         opposite = corner[:, [2, 0, 1]] - corner[:, [1, 2, 0]]
         twice = opposite[:, 2, 0] * opposite[:, 0, 1] - opposite[:, 2, 1] * opposite[:, 0, 0]
+        if not np.all(np.abs(twice) > 0.0):
+            raise InputError(f"triangle {int(np.argmin(np.abs(twice)))} has no area: its nodes lie on one line")
         # ∇λ_i is the edge opposite to vertex i, turned by a right angle, over twice the signed area.
         turned = np.stack([opposite[..., 1], -opposite[..., 0]], axis=-1)
         self.area = np.abs(twice) / 2.0

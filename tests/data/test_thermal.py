@@ -146,6 +146,18 @@ def test_residual_is_infinite_where_boundary_values_are_wrong() -> None:
         assert problem.residual(spoilt) == np.inf
 
 
+def test_triangles_that_cannot_be_are_refused() -> None:
+    x, y = np.array([0.0, 1.0, 2.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0])
+    for triangles, message in (
+        ([[0, 1, 4]], "expected 0 to 3"),
+        ([[0, -1, 3]], "expected 0 to 3"),
+        ([[0, 1, 3], [0, 1, 2]], "triangle 1 has no area"),
+        ([[0, 1]], "expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            TriangleForms(x, y, np.array(triangles))
+
+
 def test_algebraic_multigrid_on_the_slotted_plate() -> None:
     problem = make_problem("thermal", resolution=60)
     system = problem.system(problem.sample(np.random.default_rng(0)))
