@@ -22,7 +22,7 @@ class Circulant(Preconditioner):
     The entries of C are the means of A along its diagonals, wrapped around; C is positive definite when A is. For a
     :class:`~resolvent.solvers.ToeplitzOperator` diag(s) + diag(w) T it is D C(T + mean s/w) with D = diag(w), from the
     first columns of T alone. O(n log n) to apply. For fractional diffusion, whose zero at frequency zero the wrapping
-    smears, `tau` takes fewer iterations.
+    smears, `tau` takes fewer iterations; on unstructured meshes neither is better than a diagonal.
 
     Kind 'spd' for a Hermitian positive definite C and no D, else 'linear'.
 

@@ -22,8 +22,9 @@ class Tau(Preconditioner):
     For a :class:`~resolvent.solvers.ToeplitzOperator` diag(s) + diag(w) T, from its first columns alone:
     Λ is the generating function of T on the grid kπ/(n + 1), plus the mean of s/w, and D = diag(w). The matrix S Λ S is
     T less a Hankel correction at the corners; for T with a zero of order α ≤ 2 at frequency zero (fractional diffusion)
-    the eigenvalues of M A cluster at 1, whatever n. For any other matrix Λ_kk = s_kᵀ A s_k, the matrix of this
-    kind nearest to A in the Frobenius norm, which is positive definite when A is; D = I. Both are O(n log n) to apply.
+    the eigenvalues of M A cluster at 1, whatever n. For any other matrix Λ_kk = s_kᵀ A s_k, the matrix of this kind
+    nearest to A in the Frobenius norm, which is positive definite when A is, and D = I: good for grids in their natural
+    order, no better than a diagonal on unstructured meshes. Both are O(n log n) to apply.
 
     Kind 'spd', but 'linear' where D is no multiple of the identity. Λ of a matrix that is not definite enters by its
     absolute values.
@@ -35,8 +36,8 @@ class Tau(Preconditioner):
 
     References
     ----------
-    Bini and Di Benedetto, Proc. 2nd SPAA (1990) 220; Chan, Ng and Wong, Linear Algebra Appl. 232 (1996) 237; Huang,
-    Lin, Ng and Sun, Numer. Algorithms 91 (2022) 1545 (fractional diffusion).
+    Bini and Di Benedetto, Proc. 2nd SPAA (1990) 220; Chan, Ng and Wong, Linear Algebra Appl. 232 (1996) 237; Donatelli,
+    Mazza and Serra-Capizzano, J. Comput. Phys. 307 (2016) 262 (fractional diffusion).
     """
 
     name = "tau"
