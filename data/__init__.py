@@ -4,6 +4,7 @@ from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
 from .dataset import Dataset
 from .description import describe, format_description
+from .evolution import EvolutionProblem, Trajectory
 from .fields import GaussianRandomField
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
@@ -18,6 +19,7 @@ __all__ = [
     "FORMAT_VERSION",
     "PROBLEMS",
     "Dataset",
+    "EvolutionProblem",
     "Failure",
     "Field",
     "GaussianRandomField",
@@ -26,6 +28,7 @@ __all__ = [
     "LinearSystem",
     "Problem",
     "SolverSpec",
+    "Trajectory",
     "VerifyReport",
     "cell_centres",
     "describe",

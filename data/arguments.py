@@ -14,6 +14,7 @@ __all__ = [
     "default_modes",
     "grid_shape",
     "nonnegative_integer",
+    "nonnegative_number",
     "one_of",
     "plain_resolution",
     "positive_integer",
@@ -46,6 +47,17 @@ def positive_number(value: Any, what: str) -> float:
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number) or number <= 0.0:
         raise InputError(f"{what} is {value!r}: expected a finite number greater than 0")
+    return number
+
+
+def nonnegative_number(value: Any, what: str) -> float:
+    """Return `value` as a finite float ≥ 0, or raise InputError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or number < 0.0:
+        raise InputError(f"{what} is {value!r}: expected a finite number of at least 0")
     return number
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from resolvent.solvers import InputError
 
 from .dataset_folder import read_config, read_manifest
 from .digests import combined_digest, config_hash, file_sha256, sample_digest
-from .layout import field_dataset, open_shard
+from .layout import field_dataset, field_shape, open_shard
 from .problem import Problem
 from .problems import make_problem
 from .splits import Shard, plan_shards
@@ -187,8 +187,7 @@ def _verify_shard(
     for place, index in enumerate(expected):
         try:
             arrays = {
-                n: constants[n] if n in constants else (d[place, 0] if d.attrs["time_varying"] else d[place])
-                for n, d in datasets.items()
+                n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
             }
         except (OSError, RuntimeError) as error:
             report.failures.append(Failure(name, index, "cannot be read", _short(error)))
@@ -202,7 +201,8 @@ def _verify_shard(
         if bad:
             report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad)))
         elif problem is not None:
-            _verify_residual(problem, arrays, dtype, name, index, float(provenance["residual"][place]), report)
+            recorded = {key: float(values[place]) for key, values in provenance.items() if values.dtype.kind == "f"}
+            _verify_residual(problem, arrays, dtype, name, index, recorded, report)
         report.samples += 1
         if progress is not None:
             progress(report.samples, total)
@@ -215,24 +215,32 @@ def _verify_residual(
     dtype: str,
     name: str,
     index: int,
-    recorded: float,
+    recorded: Mapping[str, float],
     report: VerifyReport,
 ) -> None:
     tolerance = report.tolerance or 0.0
     try:
         residual = problem.residual(arrays)
         bound = problem.rounding(arrays, dtype)
+        certificate = problem.certificate(arrays)
     except InputError as error:  # a coefficient that is not positive, say
         report.failures.append(Failure(name, index, "its equations cannot be evaluated", str(error)))
         return
     report.residual_max = max(report.residual_max or 0.0, residual)
-    if not recorded <= tolerance:
+    before = recorded["residual"]
+    if not before <= tolerance:
         report.failures.append(
-            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{recorded:.3e}")
+            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}")
         )
     if not residual <= tolerance + bound:
         what = f"residual above rtol {tolerance:.0e} plus rounding {bound:.1e}"
         report.failures.append(Failure(name, index, what, f"{residual:.3e}"))
+    for key, value in certificate.items():
+        # Both come from the stored arrays: another machine may add in another order, and no more.
+        if not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
+            report.failures.append(
+                Failure(name, index, f"recorded {key} {recorded[key]:.6e} does not hold", f"{value:.6e}")
+            )
 
 
 def _verify_nothing_else_is_there(folder: Path, planned: set[str], report: VerifyReport) -> None:

@@ -17,7 +17,7 @@ from resolvent.solvers import InputError
 from .atomic_files import storage_errors, write_temporary
 from .dataset_folder import ShardRecord
 from .digests import combined_digest, sample_digest
-from .layout import ShardContents, encode_shard
+from .layout import CONSTANT, ShardContents, encode_shard
 from .problem import Field, Problem
 from .seeding import sample_entropy, sample_generator
 from .solver_choice import SolverSpec
@@ -96,12 +96,12 @@ def make_shard(
                 described = fields
                 stacks = {
                     name: np.empty(
-                        (len(task.shard), *f.values.shape) if f.role != "constant" else f.values.shape, f.values.dtype
+                        f.values.shape if f.role in CONSTANT else (len(task.shard), *f.values.shape), f.values.dtype
                     )
                     for name, f in fields.items()
                 }
             for name, item in fields.items():
-                stacks[name][place if item.role != "constant" else ...] = item.values
+                stacks[name][... if item.role in CONSTANT else place] = item.values
             rows.append(row)
             if on_sample is not None:
                 on_sample()
@@ -118,6 +118,9 @@ def make_shard(
         start=task.shard.start,
         provenance=provenance,
         scalars=task.problem.scalars(),
+        axis_names=task.problem.axis_names,
+        masks=task.problem.boundary_masks,
+        times=task.problem.times,
     )
     temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
     record.seed = task.seed
@@ -179,8 +182,7 @@ def certified_sample(
     iterations = matvecs = 0
     for _ in range(_TIGHTENINGS):
         try:
-            system = problem.system(parameters)
-            result = solver.solve(system.operator, system.rhs, x0=x0, rtol=target, nullspace=system.nullspace)
+            result = problem.solve(parameters, solver, x0=x0, rtol=target)
         except InputError as error:
             raise InputError(f"sample {index} of {problem.name}: {error}") from None
         iterations += result.iterations
@@ -195,8 +197,7 @@ def certified_sample(
             f"sample {index} of {problem.name}: {solver.name} ended '{result.status.value}' after {iterations} "
             f"iterations with relative residual {residual:.2e}, above rtol={tolerance:.2e}. {result.message}"
         )
-    solved = time.perf_counter()
-    stored = {name: replace(item, values=_stored(item.values, dtype)) for name, item in exact.items()}
+    stored = {name: replace(item, values=_stored(item, dtype)) for name, item in exact.items()}
     arrays = {name: item.values for name, item in stored.items()}
     residual_stored, rounding = residual, 0.0
     if dtype != "float64":
@@ -206,6 +207,8 @@ def certified_sample(
                 f"sample {index} of {problem.name}: rounding to {dtype} raised the residual to {residual_stored:.2e}, "
                 f"above the bound {residual + rounding:.2e}: use dtype=float64"
             )
+    certificate = problem.certificate(arrays)
+    solved = time.perf_counter()
     row = {
         "index": index,
         "seed": np.array(sample_entropy(seed, problem.name, index), dtype=np.uint64),
@@ -215,6 +218,7 @@ def certified_sample(
         "residual": residual,
         "residual_stored": residual_stored,
         "rounding": rounding,
+        **certificate,
         "digest": np.frombuffer(sample_digest(arrays), dtype=np.uint8),
         "seconds_sampling": sampled - began,
         "seconds_solving": solved - sampled,
@@ -223,9 +227,11 @@ def certified_sample(
     return stored, row
 
 
-def _stored(values: np.ndarray, dtype: str) -> np.ndarray:
+def _stored(item: Field, dtype: str) -> np.ndarray:
+    if item.role == "mesh":
+        return np.ascontiguousarray(item.values)
     with np.errstate(over="raise"):
         try:
-            return np.ascontiguousarray(values, dtype=dtype)
+            return np.ascontiguousarray(item.values, dtype=dtype)
         except FloatingPointError:
             raise InputError(f"a field is too large for {dtype}: use dtype=float64") from None

@@ -19,7 +19,7 @@ from .arguments import one_of
 from .atomic_files import read_yaml
 from .dataset_folder import ShardRecord, read_config, read_manifest
 from .digests import combined_digest
-from .layout import field_dataset, open_shard
+from .layout import field_dataset, field_shape, open_shard
 from .splits import SPLITS, Shard, plan_shards
 
 __all__ = ["Dataset"]
@@ -49,7 +49,9 @@ class Dataset:
     input_fields, output_fields, fields : list of str
         `fields` also has the constant and auxiliary ones.
     resolution : tuple of int
-        Cells along each axis.
+        Cells (or nodes) along each axis.
+    times : ndarray, shape (T,)
+        The stored times; of a steady problem one, 0.
     dtype : numpy.dtype
         Of the stored inputs and outputs.
 
@@ -81,6 +83,7 @@ class Dataset:
             self.fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
             self.axis_names = [str(name) for name in file["dimensions"].attrs["spatial_dims"]]
             self.axes = tuple(file["dimensions"][name][:] for name in self.axis_names)
+            self.times: np.ndarray = file["dimensions/time"][:]
             self.dtype: np.dtype[Any] = field_dataset(file, self.output_fields[0]).dtype
         self.resolution: tuple[int, ...] = tuple(len(points) for points in self.axes)
 
@@ -131,7 +134,7 @@ class Dataset:
 
         Returns
         -------
-        ndarray, shape (N, *space)
+        ndarray, shape (N, *space), or (N, T, *space) of a trajectory
             In the stored dtype; a constant field is repeated (read-only) for every sample.
 
         Raises
@@ -142,15 +145,22 @@ class Dataset:
         one_of(field, self.fields, f"field of {self.name}")
         parts = [self._read(shard, field, a, b) for shard, a, b in self._pieces(split, start, stop)]
         if not parts:
-            return np.empty((0, *self.resolution), dtype=self.dtype)
+            with self._opened(self.shards[0]) as file:
+                dataset = field_dataset(file, field)
+                return np.empty((0, *field_shape(dataset)), dtype=dataset.dtype)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split."""
+        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split.
+
+        The times of a trajectory are channels: Cout is T for one output field, and field by field for several.
+        """
         inputs, outputs = (
             np.stack([self.read(split, name, start, stop) for name in names], axis=1)
             for names in (self.input_fields, self.output_fields)
         )
+        if len(self.times) > 1:
+            outputs = outputs.reshape(len(outputs), len(self.output_fields) * len(self.times), *self.resolution)
         return inputs, outputs
 
     def provenance(self, split: str) -> dict[str, np.ndarray]:
@@ -184,7 +194,7 @@ class Dataset:
             if not dataset.attrs["sample_varying"]:
                 return np.broadcast_to(dataset[...], (stop - start, *dataset.shape))
             values = dataset[start:stop]
-            return values[:, 0] if dataset.attrs["time_varying"] else values
+            return values.reshape(len(values), *field_shape(dataset))
 
     def _own_handles(self) -> _Handles:
         if self._handles.pid != os.getpid():

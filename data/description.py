@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .dataset import Dataset
-from .layout import field_dataset, open_shard
+from .layout import field_dataset, field_shape, open_shard
 
 __all__ = ["describe", "format_description"]
 
@@ -39,7 +39,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
                     "role": str(stored.attrs["role"]),
                     "units": str(stored.attrs["units"]),
                     "description": str(stored.attrs["description"]),
-                    "shape": list(stored.shape[-len(dataset.resolution) :]),
+                    "shape": list(field_shape(stored)),
                     "dtype": str(stored.dtype),
                     "mean": stats["mean"][name],
                     "std": stats["std"][name],

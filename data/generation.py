@@ -27,7 +27,7 @@ from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
 from .dataset import Dataset
 from .dataset_folder import DatasetFolder
-from .layout import COMPRESSIONS
+from .layout import COMPRESSIONS, CONSTANT
 from .problem import Problem
 from .seeding import root_seed, sample_generator
 from .solver_choice import SolverSpec
@@ -116,7 +116,7 @@ def generate(
     shard_size: int = 100,
     workers: int = 1,
     solver: SolverSpec | None = None,
-    dtype: str = "float64",
+    dtype: str | None = None,
     compression: str = "gzip",
     progress: Callable[[GenerationProgress], None] | None = None,
     executor: Executor | None = None,
@@ -151,7 +151,7 @@ def generate(
     solver : SolverSpec
         The problem's own choice if None.
     dtype : {'float64', 'float32'}
-        Of the stored fields.
+        Of the stored fields; the problem's own choice if None: float64, for trajectories float32.
     compression : {'gzip', 'lzf', 'none'}
         Lossless.
     progress : callable
@@ -170,6 +170,7 @@ def generate(
     sizes = split_sizes(samples, splits)
     seed, start = root_seed(seed), nonnegative_integer(start, "start")
     workers = positive_integer(workers, "workers")
+    dtype = problem.default_dtype if dtype is None else dtype
     one_of(dtype, ("float64", "float32"), "dtype")
     one_of(compression, COMPRESSIONS, "compression")
     solver = solver or problem.default_solver
@@ -338,8 +339,8 @@ def _own_pool(workers: int) -> Iterator[tuple[Executor, Any]]:
 def _bytes_per_sample(problem: Problem, dtype: str) -> int:
     """Room a sample takes without compression, from one that is drawn but not solved."""
     parameters = problem.sample(sample_generator(0, problem.name, 0))
-    fields = problem.fields(parameters, np.zeros(problem.system(parameters).rhs.size))
-    numbers = sum(f.values.size for f in fields.values() if f.role != "constant")
+    fields = problem.fields(parameters, np.zeros(problem.solution_size(parameters)))
+    numbers = sum(f.values.size for f in fields.values() if f.role not in CONSTANT)
     return numbers * np.dtype(dtype).itemsize + 1024  # and its provenance
 
 

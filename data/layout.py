@@ -7,11 +7,16 @@
     /dimensions           spatial_dims; time (1), x, y, z
     /boundary_conditions  x_wall, …: bc_type, associated_dims, associated_fields; mask
     /scalars              field_names; one number a simulation parameter
-    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time, outputs have one
-                          time step, (B, 1, *space)
+    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time; outputs do: of a
+                          steady problem they have one time step, (B, 1, *space), of a trajectory all (B, T, *space)
     /t1_fields /t2_fields empty
-    /auxiliary            fields stored for the certificate alone: The Well's readers do not see them
+    /auxiliary            fields stored for the certificate alone: The Well's readers do not see them; also the mesh
     /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
+
+Values at the nodes of an unstructured mesh have one axis in space, ``node``, the number of the node: The Well's readers
+open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` and ``y`` (constant, or inputs where the
+geometry varies), what they form in ``auxiliary/triangles`` (m, 3) or (m, 6): vertices, then midpoints of the edges 01,
+12 and 20. The mask of ``node_wall`` is true at the nodes of the boundary.
 
 References
 ----------
@@ -40,9 +45,22 @@ from .arguments import one_of
 from .grids import AXES
 from .problem import Field
 
-__all__ = ["COMPRESSIONS", "FORMAT_VERSION", "ShardContents", "encode_shard", "field_dataset", "open_shard", "versions"]
+__all__ = [
+    "COMPRESSIONS",
+    "CONSTANT",
+    "FORMAT_VERSION",
+    "ShardContents",
+    "encode_shard",
+    "field_dataset",
+    "field_shape",
+    "open_shard",
+    "versions",
+]
 
 FORMAT_VERSION = 1
+
+CONSTANT = ("constant", "mesh")
+"""Roles of what is the same in every sample and stored once a file."""
 
 COMPRESSIONS: dict[str, dict[str, Any]] = {
     # Level 1 with the byte shuffle: measured 0.5 ms for a 64² float64 solution; level 4 saves another 0.3 % of it.
@@ -61,7 +79,7 @@ class ShardContents:
     name : str
         The dataset's name.
     fields : dict of Field
-        Values of shape (B, *space); of a constant, (*space).
+        Values of shape (B, *space), with time (B, T, *space); of a constant, (*space); of a mesh, any.
     axes : tuple of ndarray
         Coordinates along each axis.
     boundary : str, tuple of str or None
@@ -74,6 +92,11 @@ class ShardContents:
     provenance : dict of ndarray
         Arrays of length B.
     scalars : mapping
+    axis_names : tuple of str
+        x, y, z by default.
+    masks : tuple of ndarray
+        For each axis, which points are at the boundary; by default the first and the last.
+    times : ndarray, shape (T,)
     """
 
     name: str
@@ -86,6 +109,9 @@ class ShardContents:
     start: int
     provenance: dict[str, np.ndarray]
     scalars: Mapping[str, float] = field(default_factory=dict)
+    axis_names: tuple[str, ...] = ()
+    masks: tuple[np.ndarray, ...] = ()
+    times: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -113,8 +139,8 @@ def encode_shard(contents: ShardContents, compression: str = "gzip") -> bytes:
 
 def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) -> None:
     fields = contents.fields
-    spatial = list(AXES[: len(contents.axes)])
-    count = next(len(f.values) for f in fields.values() if f.role != "constant")
+    spatial = list(contents.axis_names or AXES[: len(contents.axes)])
+    count = next(len(f.values) for f in fields.values() if f.role not in CONSTANT)
     names = {role: [n for n, f in fields.items() if f.role == role] for role in ("input", "output")}
     file.attrs["dataset_name"] = contents.name
     file.attrs["grid_type"] = "cartesian"
@@ -130,7 +156,7 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
 
     dimensions = file.create_group("dimensions")
     dimensions.attrs["spatial_dims"] = spatial
-    for axis, points in zip(("time", *spatial), (np.zeros(1), *contents.axes), strict=True):
+    for axis, points in zip(("time", *spatial), (contents.times, *contents.axes), strict=True):
         dataset = dimensions.create_dataset(axis, data=points)
         dataset.attrs["sample_varying"] = False
         # The Well's checker reads 'time_varying' as "has a leading time axis", which the time axis itself has.
@@ -140,15 +166,14 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
     if contents.boundary is not None:
         words = contents.boundary
         words = (words,) * len(spatial) if isinstance(words, str) else words
-        for axis, points, word in zip(spatial, contents.axes, words, strict=True):
+        masks = contents.masks or tuple(_ends(len(points)) for points in contents.axes)
+        for axis, word, mask in zip(spatial, words, masks, strict=True):
             group = conditions.create_group(f"{axis}_{word}")
             group.attrs["associated_dims"] = [axis]
             group.attrs["associated_fields"] = names["output"]
             group.attrs["bc_type"] = word
             group.attrs["sample_varying"] = False
             group.attrs["time_varying"] = False
-            mask = np.zeros(points.size, dtype=bool)
-            mask[[0, -1]] = True
             group.create_dataset("mask", data=mask)
 
     scalars = file.create_group("scalars")
@@ -161,15 +186,16 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
     groups = {name: file.create_group(name) for name in ("t0_fields", "t1_fields", "t2_fields", "auxiliary")}
     stored: dict[str, list[str]] = {name: [] for name in groups}
     for name, item in fields.items():
-        where = "auxiliary" if item.role == "auxiliary" else "t0_fields"
+        where = "auxiliary" if item.role in ("auxiliary", "mesh") else "t0_fields"
         stored[where].append(name)
-        varies = item.role != "constant"
-        values = item.values[:, None] if item.role == "output" else item.values
+        varies = item.role not in CONSTANT
+        timed = item.time_varying or item.role == "output"
+        values = item.values[:, None] if timed and not item.time_varying else item.values
         chunks = (1, *values.shape[1:]) if varies else values.shape
         dataset = groups[where].create_dataset(name, data=values, chunks=chunks, fletcher32=True, **filters)
         dataset.attrs["dim_varying"] = [True] * len(spatial)
         dataset.attrs["sample_varying"] = varies
-        dataset.attrs["time_varying"] = item.role == "output"
+        dataset.attrs["time_varying"] = timed
         dataset.attrs["role"] = item.role
         dataset.attrs["units"] = item.units
         dataset.attrs["description"] = item.description
@@ -183,6 +209,18 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
     provenance.attrs["versions"] = json.dumps(versions(), sort_keys=True)
     for name, values in contents.provenance.items():
         provenance.create_dataset(name, data=values)
+
+
+def _ends(count: int) -> np.ndarray:
+    mask = np.zeros(count, dtype=bool)
+    mask[[0, -1]] = True
+    return mask
+
+
+def field_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """Shape of one sample of a field: the axis of a single time step is not counted."""
+    shape = dataset.shape[1:] if dataset.attrs["sample_varying"] else dataset.shape
+    return shape[1:] if dataset.attrs["time_varying"] and shape[0] == 1 else shape
 
 
 def open_shard(path: Path) -> h5py.File:

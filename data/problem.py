@@ -12,24 +12,26 @@ import numpy as np
 from resolvent.solvers import SolveResult
 
 from .arguments import grid_shape
-from .grids import cell_centres
+from .grids import AXES, cell_centres
 from .solver_choice import SolverSpec
 
 __all__ = ["Field", "LinearSystem", "Problem", "Role"]
 
-Role = Literal["input", "output", "constant", "auxiliary"]
+Role = Literal["input", "output", "constant", "auxiliary", "mesh"]
 
 
 class LinearSystem(NamedTuple):
     """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on.
 
-    `nullspace`, (n,) or (n, m), spans what a singular operator annihilates; None where it is regular.
+    `nullspace`, (n,) or (n, m), spans what a singular operator annihilates; None where it is regular. `near_nullspace`,
+    (n, m), where a problem knows it (the rigid body modes of elasticity), goes to smoothed aggregation.
     """
 
     operator: Any
     rhs: np.ndarray
     shape: tuple[int, ...]
     nullspace: np.ndarray | None = None
+    near_nullspace: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,22 @@ class Field:
     Parameters
     ----------
     values : ndarray
-        On the grid of the problem, indexed [x, y, …].
+        On the grid of the problem, indexed [x, y, …]; with `time_varying` a leading axis of the stored times.
     units : str
         '1' where the problem is non-dimensional.
     description : str
-    role : {'input', 'output', 'constant', 'auxiliary'}
-        'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate alone.
+    role : {'input', 'output', 'constant', 'auxiliary', 'mesh'}
+        'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate alone; 'mesh'
+        is both, of any shape and of its own dtype, whatever the other fields are stored in (triangles are integers).
+    time_varying : bool
+        Whether the first axis of `values` is time.
     """
 
     values: np.ndarray
     units: str
     description: str
     role: Role
+    time_varying: bool = False
 
 
 class Problem(ABC):
@@ -73,6 +79,7 @@ class Problem(ABC):
     name: ClassVar[str]
     ndim: int = 2
     boundary: str | tuple[str, ...] = "wall"
+    default_dtype: ClassVar[str] = "float64"  # of stored fields, where generation is not told another
 
     def __init__(self, resolution: Any) -> None:
         self.shape = grid_shape(resolution, self.ndim)
@@ -86,6 +93,24 @@ class Problem(ABC):
     def axes(self) -> tuple[np.ndarray, ...]:
         """Cell centres along each axis."""
         return tuple(cell_centres(n) for n in self.shape)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes: x, y, z, or ``('node',)`` for values at the nodes of an unstructured mesh."""
+        return AXES[: self.ndim]
+
+    @property
+    def boundary_masks(self) -> tuple[np.ndarray, ...]:
+        """For each axis, which of its points are at the boundary: the first and the last by default."""
+        masks = tuple(np.zeros(len(points), dtype=bool) for points in self.axes)
+        for mask in masks:
+            mask[[0, -1]] = True
+        return masks
+
+    @property
+    def times(self) -> np.ndarray:
+        """The stored times; a steady problem has one, 0."""
+        return np.zeros(1)
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -108,10 +133,31 @@ class Problem(ABC):
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         """Discretise: the linear system of one sample. Also takes parameters that `sample` never draws."""
 
-    def solve(self, parameters: Mapping[str, Any], solver: SolverSpec | None = None) -> SolveResult:
-        """Solve one sample with `solver` (the default solver if None)."""
+    def solve(
+        self,
+        parameters: Mapping[str, Any],
+        solver: SolverSpec | None = None,
+        x0: np.ndarray | None = None,
+        rtol: float | None = None,
+    ) -> SolveResult:
+        """Solve one sample with `solver` (the default solver if None), from `x0`, to `rtol` (the solver's if None)."""
         system = self.system(parameters)
-        return (solver or self.default_solver).solve(system.operator, system.rhs, nullspace=system.nullspace)
+        return (solver or self.default_solver).solve(
+            system.operator,
+            system.rhs,
+            x0=x0,
+            rtol=rtol,
+            nullspace=system.nullspace,
+            near_nullspace=system.near_nullspace,
+        )
+
+    def solution_size(self, parameters: Mapping[str, Any]) -> int:
+        """Length of the x that `solve` finds and `fields` takes."""
+        return self.system(parameters).rhs.size
+
+    def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """What is certified of the stored arrays besides the residual; recorded by name, and compared by `verify`."""
+        return {}
 
     @abstractmethod
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:

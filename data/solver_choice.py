@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, SolveResult
+from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, Preconditioner, SolveResult
 
 from .arguments import one_of
 
@@ -60,6 +60,16 @@ class SolverSpec:
         """The relative tolerance, on the true residual."""
         return float(self.settings["rtol"])
 
+    def setup(self, operator: Any, near_nullspace: np.ndarray | None = None) -> Preconditioner | None:
+        """Set the preconditioner up; `near_nullspace` goes to smoothed aggregation, unless its settings have ``B``."""
+        if self.preconditioner is None:
+            return None
+        settings = dict(self.preconditioner_settings)
+        aggregation = self.preconditioner == "amg" and settings.get("method") == "smoothed_aggregation"
+        if aggregation and near_nullspace is not None and settings.get("B") is None:
+            settings["B"] = near_nullspace
+        return PRECONDITIONERS[self.preconditioner].setup(operator, **settings)
+
     def solve(
         self,
         operator: Any,
@@ -67,14 +77,19 @@ class SolverSpec:
         x0: np.ndarray | None = None,
         rtol: float | None = None,
         nullspace: np.ndarray | None = None,
+        near_nullspace: np.ndarray | None = None,
+        M: Preconditioner | None = None,
     ) -> SolveResult:
-        """Set up the preconditioner, solve ``operator @ x = rhs``; solvers that take `nullspace` are given it."""
+        """Solve ``operator @ x = rhs`` with `M`, or with the preconditioner set up afresh.
+
+        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`.
+        """
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
         if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
             settings = {"nullspace": nullspace, **settings}
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
-        preconditioner = PRECONDITIONERS[self.preconditioner].setup(operator, **self.preconditioner_settings)
+        preconditioner = self.setup(operator, near_nullspace) if M is None else M
         return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
 
     def to_dict(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def evaluate_operator(
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
     count = split_size(dataset, split)
-    _check_channels(model, dataset)
+    channels = _check_channels(model, dataset, split) // len(dataset.output_fields)  # of a field: one, or its times
     measures = {
         "relative_l2": relative_l2,
         "relative_h1": relative_h1,
@@ -92,8 +92,8 @@ def evaluate_operator(
         kept.append(predictions[: max(keep - start, 0)])
     errors = {name: np.concatenate(parts) for name, parts in found.items()}
     by_field = {
-        field: {name: _summary(name, values[:, channel]) for name, values in errors.items()}
-        for channel, field in enumerate(dataset.output_fields)
+        field: {name: _summary(name, values[:, i * channels : (i + 1) * channels]) for name, values in errors.items()}
+        for i, field in enumerate(dataset.output_fields)
     }
     return {
         **{name: _summary(name, values) for name, values in errors.items()},
@@ -130,13 +130,16 @@ def _summary(name: str, values: np.ndarray) -> float:
     return float(values.max() if name == "max_error" else values.mean())
 
 
-def _check_channels(model: Predictor, dataset: GridDataset) -> None:
+def _check_channels(model: Predictor, dataset: GridDataset, split: str) -> int:
+    """Refuse a model of other channels than the data; return the number of output channels."""
+    inputs, outputs = dataset.arrays(split, 0, 1)
+    given = (inputs.shape[1], outputs.shape[1], inputs.ndim - 2)
     if not isinstance(model, Operator):
-        return
+        return given[1]
     wanted = (model.in_channels, model.out_channels, model.ndim)
-    given = (len(dataset.input_fields), len(dataset.output_fields), len(dataset.resolution))
     if wanted != given:
         raise InputError(
             f"the model maps {wanted[0]} fields to {wanted[1]} in {wanted[2]} dimensions and the dataset has "
             f"{given[0]} and {given[1]} in {given[2]}; evaluate it on the kind of data it was trained on"
         )
+    return given[1]

@@ -32,10 +32,12 @@ from .preconditioners import (
     SSOR,
     BlockJacobi,
     ChebyshevPolynomial,
+    Circulant,
     Direct,
     FastPoisson,
     Jacobi,
     SymmetricPolynomial,
+    Tau,
 )
 from .recycled_minres import recycled_minres
 from .recycling import RecycleSpace
@@ -48,6 +50,7 @@ from .sequences import solve_sequence
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
+from .toeplitz import ToeplitzOperator
 
 __all__ = [
     "ACCEPTED_KINDS",
@@ -66,6 +69,7 @@ __all__ = [
     "BoxStencil",
     "Breakdown",
     "ChebyshevPolynomial",
+    "Circulant",
     "Column",
     "DiffusionStencil",
     "Direct",
@@ -84,6 +88,8 @@ __all__ = [
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
+    "Tau",
+    "ToeplitzOperator",
     "analyse",
     "bicgstab",
     "block_cg",

@@ -31,10 +31,12 @@ from .preconditioners import (
     SSOR,
     BlockJacobi,
     ChebyshevPolynomial,
+    Circulant,
     Direct,
     FastPoisson,
     Jacobi,
     SymmetricPolynomial,
+    Tau,
 )
 from .recycled_minres import recycled_minres
 from .result import SolveResult
@@ -79,6 +81,8 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
         AMG,
         FastPoisson,
         Multigrid,
+        Tau,
+        Circulant,
         Direct,
     )
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from resolvent.data import SolverSpec
-from resolvent.solvers import DiffusionStencil, MatrixProperties
+from resolvent.solvers import DiffusionStencil, MatrixProperties, ToeplitzOperator
 
 from .systems import NamedSystem
 
@@ -40,6 +40,10 @@ def choose(named: NamedSystem, properties: MatrixProperties, matrix: Any, settin
     matrix : its entries, (n, n), sparse.
     settings : tolerances for all of them.
     """
+    if isinstance(named.system.operator, ToeplitzOperator):
+        solver = "cg" if properties.may_use_cg else "gmres"
+        dense = Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
+        return [Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms"), dense]
     if properties.may_use_cg:
         return _definite(named, properties, matrix, settings)
     direct = Choice(SolverSpec("gmres", settings, "direct", {}), "a sparse LU, refined by gmres")

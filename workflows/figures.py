@@ -81,16 +81,32 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def plot_fields(samples: Sequence[Mapping[str, np.ndarray]], path: Path, title: str = "") -> Path:
-    """Draw fields on a grid of panels: one row a sample, one column a field."""
+def plot_fields(
+    samples: Sequence[Mapping[str, np.ndarray]],
+    path: Path,
+    title: str = "",
+    mesh: Sequence[np.ndarray] | None = None,
+) -> Path:
+    """Draw fields on a grid of panels: one row a sample, one column a field.
+
+    With `mesh`, the x and y (samples, n) of the nodes and the triangles (samples, m, 3 or 6), fields are values at
+    nodes; of a triangle with midpoints the vertices are drawn.
+    """
     plt = _pyplot()
     names = list(samples[0])
     figure, grid = plt.subplots(
         len(samples), len(names), figsize=(2.7 * len(names), 2.3 * len(samples)), squeeze=False, layout="constrained"
     )
-    for row, sample in zip(grid, samples, strict=True):
+    for k, (row, sample) in enumerate(zip(grid, samples, strict=True)):
         for axes, name in zip(row, names, strict=True):
-            _panel(figure, axes, sample[name], name, "viridis")
+            if mesh is None:
+                _panel(figure, axes, sample[name], name, "viridis")
+                continue
+            x, y, triangles = (part[k] for part in mesh)
+            drawn = axes.tripcolor(x, y, triangles[:, :3], np.asarray(sample[name], dtype=float), shading="gouraud")
+            axes.set(aspect="equal", xticks=[], yticks=[])
+            axes.set_title(name, fontsize=8)
+            figure.colorbar(drawn, ax=axes, shrink=0.85).ax.tick_params(labelsize=6)
     if title:
         figure.suptitle(title, fontsize=10)
     return _save(figure, path)

@@ -40,7 +40,7 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             shard_size=config.shard_size,
             workers=config.workers,
             solver=spec,
-            dtype=str(config.dtype),
+            dtype=None if config.dtype is None else str(config.dtype),
             compression=str(config.compression),
             progress=lambda at: line(at.done + at.skipped, at.total),
         )

@@ -32,7 +32,10 @@ def run(overrides: Sequence[str]) -> int:
         names = [*dataset.input_fields, *dataset.output_fields]
         values = {name: dataset.read(str(config.split), name, 0, count) for name in names}
         samples = [{name: values[name][k] for name in names} for k in range(count)]
-        figure = plot_fields(samples, folder.file("fields.png"), f"{dataset.name}, {config.split}")
+        mesh = None
+        if "triangles" in dataset.fields:  # values at the nodes of a mesh
+            mesh = [dataset.read(str(config.split), name, 0, count) for name in ("x", "y", "triangles")]
+        figure = plot_fields(samples, folder.file("fields.png"), f"{dataset.name}, {config.split}", mesh)
         say(f"wrote {figure}")
     folder.finish(splits=dict(dataset.splits), resolution=list(dataset.resolution))
     return 0

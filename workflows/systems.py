@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import LinearSystem, SolverSpec, make_problem, sample_generator
+from resolvent.data import EvolutionProblem, LinearSystem, SolverSpec, make_problem, sample_generator
 from resolvent.solvers import ACCEPTED_KINDS, InputError, SolveResult
 
 from .matrix_files import read_matrix, read_rhs
@@ -71,6 +72,9 @@ def problem_of(config: DictConfig) -> Any:
 def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[NamedSystem]:
     """Return the system of a matrix file, or ``count`` sampled systems of a problem.
 
+    Of a time-dependent problem they are the systems of the first ``count`` steps of sample ``first``, fewer where its
+    trajectory is shorter.
+
     Raises
     ------
     InputError
@@ -87,10 +91,15 @@ def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[Named
     if first < 0 or int(config.seed) < 0:
         raise InputError(f"seed={config.seed}, index={first}: expected integers of at least 0")
     problem = problem_of(config)
+    if isinstance(problem, EvolutionProblem):
+        parameters = problem.sample(sample_generator(int(config.seed), problem.name, first))
+        steps = enumerate(islice(problem.systems(parameters), count))
+        return [NamedSystem(f"{problem.name} sample {first}, step {k}", s, s.near_nullspace) for k, s in steps]
     systems = []
     for index in range(first, first + count):
         parameters = problem.sample(sample_generator(int(config.seed), problem.name, index))
-        systems.append(NamedSystem(f"{problem.name} sample {index}", problem.system(parameters)))
+        system = problem.system(parameters)
+        systems.append(NamedSystem(f"{problem.name} sample {index}", system, system.near_nullspace))
     return systems
 
 
@@ -110,7 +119,5 @@ def _file_system(path: str, rhs: Any, seed: int) -> NamedSystem:
 
 def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
     """Set the preconditioner up and solve; a near-nullspace from the matrix's file goes to smoothed aggregation."""
-    aggregation = spec.preconditioner == "amg" and spec.preconditioner_settings.get("method") == "smoothed_aggregation"
-    if aggregation and named.near_nullspace is not None and spec.preconditioner_settings.get("B") is None:
-        spec = replace(spec, preconditioner_settings={**spec.preconditioner_settings, "B": named.near_nullspace})
-    return spec.solve(named.system.operator, named.system.rhs, nullspace=named.system.nullspace)
+    system = named.system
+    return spec.solve(system.operator, system.rhs, nullspace=system.nullspace, near_nullspace=named.near_nullspace)

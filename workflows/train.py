@@ -37,7 +37,7 @@ def run(overrides: Sequence[str]) -> int:
     name, arguments = settings_of(config.operator)
     arguments = {
         "in_channels": len(dataset.input_fields),
-        "out_channels": len(dataset.output_fields),
+        "out_channels": len(dataset.output_fields) * len(dataset.times),  # the times of a trajectory are channels
         "ndim": len(dataset.resolution),
         **arguments,
     }

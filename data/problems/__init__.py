@@ -9,12 +9,29 @@ from ..arguments import one_of
 from ..problem import Problem
 from .convection_diffusion import ConvectionDiffusion
 from .darcy import Darcy
+from .elasticity import Elasticity
+from .heat import Heat
 from .helmholtz import Helmholtz
 from .poisson import Poisson
+from .riesz import Riesz
+from .thermal import Thermal
 
-__all__ = ["PROBLEMS", "ConvectionDiffusion", "Darcy", "Helmholtz", "Poisson", "make_problem"]
+__all__ = [
+    "PROBLEMS",
+    "ConvectionDiffusion",
+    "Darcy",
+    "Elasticity",
+    "Heat",
+    "Helmholtz",
+    "Poisson",
+    "Riesz",
+    "Thermal",
+    "make_problem",
+]
 
-PROBLEMS: dict[str, type[Problem]] = {cls.name: cls for cls in (ConvectionDiffusion, Darcy, Helmholtz, Poisson)}
+PROBLEMS: dict[str, type[Problem]] = {
+    cls.name: cls for cls in (ConvectionDiffusion, Darcy, Elasticity, Heat, Helmholtz, Poisson, Riesz, Thermal)
+}
 """Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
 
 

@@ -3,6 +3,7 @@
 from .amg import AMG
 from .block_jacobi import BlockJacobi
 from .chebyshev_polynomial import ChebyshevPolynomial
+from .circulant import Circulant
 from .direct import Direct
 from .fast_poisson import FastPoisson
 from .fsai import FSAI
@@ -13,6 +14,7 @@ from .ilut import ILUT
 from .jacobi import Jacobi
 from .ssor import SSOR
 from .symmetric_polynomial import SymmetricPolynomial
+from .tau import Tau
 
 __all__ = [
     "AMG",
@@ -24,8 +26,10 @@ __all__ = [
     "SSOR",
     "BlockJacobi",
     "ChebyshevPolynomial",
+    "Circulant",
     "Direct",
     "FastPoisson",
     "Jacobi",
     "SymmetricPolynomial",
+    "Tau",
 ]

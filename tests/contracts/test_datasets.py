@@ -18,7 +18,7 @@ from resolvent.data import Dataset, describe, format_description, from_arrays, g
 SPLITS = {"train": 5, "valid": 2, "test": 2}
 
 
-def _generated(name: str, dtype: str = "float64", **settings: Any) -> Callable[[Path], Any]:
+def _generated(name: str, dtype: str | None = "float64", **settings: Any) -> Callable[[Path], Any]:
     def make(out: Path) -> None:
         generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, dtype=dtype)
 
@@ -49,6 +49,14 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "helmholtz-dirichlet-float32": _generated("helmholtz", "float32", resolution=14, k0=7.0, boundary="dirichlet"),
     "helmholtz-absorbing-3d": _generated("helmholtz", resolution=10, k0=5.6, dimension=3, modes=8),
     "convection-3d": _generated("convection_diffusion", resolution=(4, 5, 6), dimension=3, modes=8),
+    "thermal": _generated("thermal", resolution=8),
+    "elasticity": _generated("elasticity", resolution=(6, 8)),
+    "heat": _generated("heat", None, resolution=(6, 8), snapshots=3, substeps=2),
+    "riesz": _generated("riesz", resolution=20),
+    "heat-legacy": _generated(
+        "heat", "float64", resolution=6, legacy="learning_to_relax", snapshots=2, substeps=2, final_time=0.004
+    ),
+    "thermal-varying-float32": _generated("thermal", "float32", resolution=6, geometry="varying", element="p2"),
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
@@ -77,7 +85,8 @@ def test_reading(folder: Path) -> None:
     for split, size in SPLITS.items():
         inputs, outputs = dataset.arrays(split)
         assert inputs.shape == (size, len(dataset.input_fields), *dataset.resolution)
-        assert outputs.shape == (size, len(dataset.output_fields), *dataset.resolution)
+        steps = len(dataset.times)
+        assert outputs.shape == (size, steps * len(dataset.output_fields), *dataset.resolution)
         assert inputs.dtype == outputs.dtype == dataset.dtype
         assert np.isfinite(inputs).all()
         assert np.isfinite(outputs).all()
@@ -86,7 +95,8 @@ def test_reading(folder: Path) -> None:
             np.testing.assert_array_equal(part[0], inputs[start:stop])
             np.testing.assert_array_equal(part[1], outputs[start:stop])
         for c, name in enumerate(dataset.output_fields):
-            np.testing.assert_array_equal(dataset.read(split, name), outputs[:, c])
+            of_field = outputs[:, c] if steps == 1 else outputs[:, c * steps : (c + 1) * steps]
+            np.testing.assert_array_equal(dataset.read(split, name), of_field)
         rows = dataset.provenance(split)
         assert all(len(values) == size for values in rows.values())
         assert {"index", "digest"} <= set(rows)
@@ -163,11 +173,12 @@ def test_the_wells_own_loader(folder: Path) -> None:
     from the_well.data.normalization import ZScoreNormalization
 
     dataset = Dataset(folder)
+    steps = len(dataset.times)
     for split, size in SPLITS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = well.WellDataset(
-                path=str(folder), well_split_name=split, n_steps_input=1, n_steps_output=0, use_normalization=False
+                path=str(folder), well_split_name=split, n_steps_input=steps, n_steps_output=0, use_normalization=False
             )
         assert len(theirs) == size
         assert theirs.metadata.spatial_resolution == dataset.resolution
@@ -177,7 +188,9 @@ def test_the_wells_own_loader(folder: Path) -> None:
         inputs, outputs = dataset.arrays(split)
         for i in range(size):
             item = theirs[i]
-            np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(outputs[i], 0, -1))
+            expected = outputs[i].reshape(-1, steps, *dataset.resolution)
+            np.testing.assert_array_equal(item["input_fields"].numpy(), np.moveaxis(expected, 0, -1))
+            np.testing.assert_allclose(item["input_time_grid"].numpy(), dataset.times)
             constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
             np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
@@ -191,7 +204,7 @@ def test_the_wells_own_loader(folder: Path) -> None:
     normalised = well.WellDataset(
         path=str(folder / "data" / "train"),
         normalization_path=str(folder / "stats.yaml"),
-        n_steps_input=1,
+        n_steps_input=steps,
         n_steps_output=0,
         use_normalization=True,
         normalization_type=ZScoreNormalization,
@@ -199,4 +212,4 @@ def test_the_wells_own_loader(folder: Path) -> None:
     values = np.stack([normalised[i]["input_fields"].numpy() for i in range(5)])[..., 0]
     std = max(dataset.stats["std"][dataset.output_fields[0]], 1e-4)  # their floor
     expected = (dataset.read("train", dataset.output_fields[0]) - dataset.stats["mean"][dataset.output_fields[0]]) / std
-    np.testing.assert_allclose(values[:, 0], expected, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=2e-4, atol=1e-5)

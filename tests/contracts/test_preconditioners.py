@@ -31,6 +31,9 @@ N = GRID[0] * GRID[1]
 # What a method must be told besides the matrix when the matrix does not know its grid.
 NEEDS = {"fast_poisson": {"shape": GRID}, "multigrid": {"shape": GRID}}
 
+# What takes the grid from a matrix that knows it, and is another approximation when told nothing.
+BETTER_TOLD = {**NEEDS, "tau": {"shape": GRID}, "circulant": {"shape": GRID}}
+
 # What pivots, and so is not symmetric even where A is.
 NEVER_SYMMETRIC = ("ilut",)
 
@@ -110,7 +113,8 @@ def test_approximates_the_inverse(name):
     """Scaled like A⁻¹, so that it can be used without a Krylov method around it."""
     eigenvalues = np.linalg.eigvals(dense(build(name)) @ diffusion().tocsr().toarray()).real
     assert eigenvalues.min() > 0.0
-    assert 0.5 < eigenvalues.max() < 3.0
+    # Wrapping a matrix with u = 0 at its ends around underrates its lowest mode: one eigenvalue of M A stands out.
+    assert 0.5 < eigenvalues.max() < (5.0 if name == "circulant" else 3.0)
 
 
 def test_shapes_and_complex_vectors(name):
@@ -194,7 +198,7 @@ def test_update_refuses_another_size(name):
 def test_set_up_from_every_form_of_matrix(name, form):
     A = diffusion().tocsr()
     before = A.copy()
-    M = PRECONDITIONERS[name].setup(form(A), **NEEDS.get(name, {}))
+    M = PRECONDITIONERS[name].setup(form(A), **BETTER_TOLD.get(name, {}))
     r = np.random.default_rng(2).standard_normal(N)
     np.testing.assert_allclose(M @ r, build(name) @ r, rtol=1e-6, atol=1e-12)
     np.testing.assert_array_equal(A.toarray(), before.toarray())

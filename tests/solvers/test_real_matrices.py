@@ -173,7 +173,8 @@ def test_preconditioners_on_definite_matrices(preconditioner, name):
     solver = "gmres" if preconditioner == "ilut" else "cg"
     result = checked(solver, name, M=M)
     assert result.converged
-    if preconditioner not in ("jacobi", "block_jacobi"):
+    # Sines and waves along the numbering of an unstructured mesh approximate little more than its diagonal.
+    if preconditioner not in ("jacobi", "block_jacobi", "tau", "circulant"):
         assert result.iterations <= cg(A, b, rtol=RTOL).iterations
     theirs = spla.gmres if solver == "gmres" else spla.cg
     x, info = theirs(A, b, rtol=RTOL, atol=0.0, M=M, maxiter=MAXITER)

@@ -234,3 +234,16 @@ def test_auto_solves_the_matrices_that_pyamg_ships(name: str, tmp_path: Path) ->
     out = tmp_path / "out"
     assert main(["solve", f"matrix=pyamg:{name}", "rhs=random", "solver=auto", f"out={out}"]) == 0
     assert json.loads((out / "result.json").read_text())["relative_residual"] <= 1e-8
+
+
+def test_auto_knows_toeplitz_operators_and_rigid_body_modes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", "problem=riesz", "solver=auto", f"out={tmp_path / 'riesz'}"]) == 0
+    assert "auto: cg + tau" in capsys.readouterr().out
+    direct = ["solve", "problem=riesz", "problem.form=direct", "solver=auto"]
+    assert main([*direct, f"out={tmp_path / 'direct'}"]) == 0
+    assert "auto: gmres + tau" in capsys.readouterr().out
+    bent = ["solve", "problem=elasticity", "problem.resolution=40", "solver=auto"]
+    assert main([*bent, f"out={tmp_path / 'elasticity'}"]) == 0
+    assert "smoothed aggregation" in capsys.readouterr().out
+    result = json.loads((tmp_path / "elasticity" / "result.json").read_text())
+    assert result["iterations"] <= 25

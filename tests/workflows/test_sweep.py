@@ -93,3 +93,17 @@ def test_another_sweep_in_the_same_folder_is_refused(tmp_path: Path, capsys: pyt
     assert main(["sweep", *PROBLEM, "solver=sor", "solver.omega=1.2,1.6", "rtol=1e-4", f"out={out}"]) == 2
     assert "rtol" in capsys.readouterr().err
     assert (out / "sweep.csv").read_bytes() == before
+
+
+def test_sweep_over_the_steps_of_a_trajectory(tmp_path: Path) -> None:
+    """The published sequence is one sample: its systems are its time steps, and their iterations differ."""
+    problem = ["problem=heat", "problem.legacy=learning_to_relax", "problem.resolution=12"]
+    means = []
+    for steps in (1, 6):
+        out = tmp_path / str(steps)
+        command = ["sweep", *problem, "solver=ssor", "solver.omega=1.0,1.5", f"samples={steps}", "workers=1"]
+        assert main([*command, f"out={out}"]) == 0
+        rows = _rows(out)
+        assert [row["status"] for row in rows] == ["converged"] * 2
+        means.append([float(row["iterations"]) for row in rows])
+    assert means[0] != means[1]

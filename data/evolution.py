@@ -1,0 +1,210 @@
+"""The contract of a time-dependent problem: an implicit scheme as a sequence of linear systems, and its trajectory."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from resolvent.solvers import InputError, SolveResult, Status
+
+from .arguments import positive_integer, positive_number
+from .problem import LinearSystem, Problem
+from .solver_choice import SolverSpec
+
+__all__ = ["EvolutionProblem", "Trajectory"]
+
+Systems = Generator[LinearSystem, "np.ndarray | None", None]
+
+
+class Trajectory(NamedTuple):
+    """The solution at `times` (T,), `values` (T, *shape), and what it cost: iterations and products over all steps."""
+
+    times: np.ndarray
+    values: np.ndarray
+    result: SolveResult
+
+
+class EvolutionProblem(Problem):
+    """A linear evolution equation with random parameters, advanced in time by an implicit one-step scheme.
+
+    `snapshots` + 1 states are stored, at equal distances from 0 to `final_time`, the initial state among them; between
+    two of them lie `substeps` steps. A step is a linear system; :meth:`systems` yields them in turn.
+
+    **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where Φ
+    advances the stored state u_k by `substeps` steps with code and factors of its own. Recorded and verified besides:
+    ``error_estimate``, the error in time by doubling the step, max_k ‖u_k − v_k‖ / ((2^p − 1) max_j ‖u_j‖) with v the
+    trajectory of steps twice as long and p the order of the scheme (the error in space is not in it); and
+    ``balance_drift``, the largest violation of what the equation conserves between two stored states, relative to the
+    largest amount.
+
+    Parameters
+    ----------
+    resolution
+        As of :class:`Problem`.
+    final_time : float
+    snapshots : int
+    substeps : int
+        Even, so that a step twice as long fits.
+    """
+
+    default_dtype: ClassVar[str] = "float32"
+
+    def __init__(self, resolution: Any, final_time: float, snapshots: int, substeps: int) -> None:
+        super().__init__(resolution)
+        self.final_time = positive_number(final_time, "final_time")
+        self.snapshots = positive_integer(snapshots, "snapshots")
+        self.substeps = positive_integer(substeps, "substeps")
+        if self.substeps % 2:
+            raise InputError(
+                f"substeps is {self.substeps}: expected an even number, so that the error can be estimated with steps "
+                "twice as long"
+            )
+
+    @property
+    def times(self) -> np.ndarray:
+        return np.linspace(0.0, self.final_time, self.snapshots + 1)
+
+    @property
+    def time_step(self) -> float:
+        """The length of a step between the stored times."""
+        return self.final_time / (self.snapshots * self.substeps)
+
+    @abstractmethod
+    def initial_state(self, parameters: Mapping[str, Any]) -> np.ndarray:
+        """u at time 0, shape (n,)."""
+
+    @abstractmethod
+    def advance(self, parameters: Mapping[str, Any], steps: np.ndarray) -> Systems:
+        """Yield the system of each step from `steps[i]` to `steps[i + 1]`; its solution is sent back in.
+
+        The operator is the same object as long as the matrix does not change.
+        """
+
+    def systems(
+        self, parameters: Mapping[str, Any], times: np.ndarray | None = None, solver: SolverSpec | None = None
+    ) -> Systems:
+        """The linear systems of all steps in turn, for sweeps, bandits and recycling.
+
+        The right-hand side of a step holds the solution of the one before. Send it in, as ``systems.send(x)``; where
+        nothing is sent, as in a plain ``for``, the system is solved here, with `solver` (the default solver if None).
+
+        Parameters
+        ----------
+        parameters : mapping
+        times : ndarray, optional
+            Ascending, from 0; between two of them lie as many equal steps as keep them no longer than `time_step`. The
+            stored times by default.
+
+        Yields
+        ------
+        LinearSystem
+        """
+        spec = solver or self.default_solver
+        inner = self.advance(parameters, self._steps(times)[0])
+        system, operator, M = next(inner), None, None
+        while True:
+            solution = yield system
+            if solution is None:
+                if system.operator is not operator:
+                    operator, M = system.operator, spec.setup(system.operator, system.near_nullspace)
+                solution = spec.solve(system.operator, system.rhs, nullspace=system.nullspace, M=M).x
+            try:
+                system = inner.send(solution)
+            except StopIteration:
+                return
+
+    def trajectory(
+        self,
+        parameters: Mapping[str, Any],
+        times: np.ndarray | None = None,
+        solver: SolverSpec | None = None,
+        rtol: float | None = None,
+    ) -> Trajectory:
+        """Solve step by step; the preconditioner is set up anew only when the matrix changes.
+
+        A step starts from the state before it, and is solved to `rtol` over the number of steps between two times. When
+        a step does not converge, the rest of the trajectory keeps its last state, and the result says so.
+        """
+        spec = solver or self.default_solver
+        steps, stored = self._steps(times)
+        between = int(np.diff(np.flatnonzero(stored)).max())
+        target = (spec.rtol if rtol is None else rtol) / between
+        state = self.initial_state(parameters)
+        values = np.repeat(state[None], int(stored.sum()), axis=0)
+        result, operator, M = None, None, None
+        systems = self.advance(parameters, steps)
+        system, row = next(systems), 0
+        for reached in stored[1:]:
+            kept = system.operator is operator
+            if not kept:
+                operator, M = system.operator, spec.setup(system.operator, system.near_nullspace)
+            step = spec.solve(operator, system.rhs, x0=state, rtol=target, nullspace=system.nullspace, M=M)
+            if kept and M is not None:
+                step.setup_seconds -= M.setup_seconds  # spent once, and counted by the first step that used it
+            result = step if result is None else _added(result, step)
+            state = step.x
+            row += int(reached)
+            if reached:
+                values[row] = state
+            if not step.converged:
+                values[row:] = state
+                break
+            try:
+                system = systems.send(state)
+            except StopIteration:
+                break
+        assert result is not None
+        result.x = values.reshape(-1)
+        return Trajectory(steps[stored], values.reshape(len(values), *self.shape), result)
+
+    def solve(
+        self,
+        parameters: Mapping[str, Any],
+        solver: SolverSpec | None = None,
+        x0: np.ndarray | None = None,
+        rtol: float | None = None,
+    ) -> SolveResult:
+        """The trajectory at the stored times as one solve, x of length T·n; `x0` is not used."""
+        return self.trajectory(parameters, None, solver, rtol).result
+
+    def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+        """The system of the first step; :meth:`systems` has them all."""
+        return next(self.systems(parameters))
+
+    def solution_size(self, parameters: Mapping[str, Any]) -> int:
+        return len(self.times) * int(np.prod(self.shape))
+
+    def _steps(self, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The ends of all steps, and which of them are asked for."""
+        if times is None:
+            wanted, counts = self.times, [self.substeps] * self.snapshots
+        else:
+            wanted = np.asarray(times, dtype=np.float64)
+            if wanted.ndim != 1 or len(wanted) < 2 or wanted[0] != 0.0 or not np.all(np.diff(wanted) > 0.0):
+                raise InputError(f"times are {times!r}: expected at least two ascending numbers, the first of them 0")
+            counts = [max(1, int(np.ceil(length / self.time_step - 1e-9))) for length in np.diff(wanted)]
+        steps = [np.linspace(a, b, count + 1)[:-1] for a, b, count in zip(wanted[:-1], wanted[1:], counts, strict=True)]
+        stored = np.zeros(sum(counts) + 1, dtype=bool)
+        stored[np.cumsum([0, *counts])] = True
+        return np.concatenate([*steps, wanted[-1:]]), stored
+
+
+def _added(total: SolveResult, step: SolveResult) -> SolveResult:
+    """The ledger of the steps so far: sums of what they cost, the worst residual relative to its right-hand side."""
+    worst = total if total.relative_residual > step.relative_residual else step
+    return SolveResult(
+        x=step.x,
+        status=step.status if step.status is not Status.CONVERGED else total.status,
+        iterations=total.iterations + step.iterations,
+        residuals=step.residuals,
+        residual=worst.residual,
+        rhs_norm=worst.rhs_norm,
+        matvecs=total.matvecs + step.matvecs,
+        applies=total.applies + step.applies,
+        setup_seconds=total.setup_seconds + step.setup_seconds,
+        solve_seconds=total.solve_seconds + step.solve_seconds,
+        message=step.message,
+    )
