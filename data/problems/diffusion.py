@@ -54,7 +54,7 @@ def diffusion_system(
     else:
         operator = box_diffusion(coefficient, boundary=sides)
     if is_singular(sides):
-        return LinearSystem(operator, without_mean(source).ravel(), source.shape, np.ones(source.size))
+        return LinearSystem(operator, without_mean(source).ravel(), source.shape, nullspace=np.ones(source.size))
     rhs = source
     for (axis, number), values in (walls or {}).items():
         rhs = rhs.copy()

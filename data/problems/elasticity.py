@@ -158,7 +158,8 @@ class Elasticity(Problem):
                 load[:, c] += mass_load(self._mesh, forces[c].ravel())
         held = 2 * self.shape[1]  # the nodes of the clamped side come first
         shape = (self.shape[0] - 1, self.shape[1], 2)
-        return LinearSystem(matrix[held:][:, held:], load.ravel()[held:], shape, self._rigid_body_modes()[held:])
+        modes = self._rigid_body_modes()[held:]
+        return LinearSystem(matrix[held:][:, held:], load.ravel()[held:], shape, near_nullspace=modes)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         displacement = np.zeros((*self.shape, 2))
