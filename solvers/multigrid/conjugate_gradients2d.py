@@ -39,6 +39,26 @@ def sum_of_squares(v: np.ndarray, scale: float) -> float:
 
 
 @row_kernel
+def _start_row(r: np.ndarray, single: np.ndarray, b: np.ndarray, scale: float) -> float:
+    """r = scale b, single = r in float32; returns ‖r‖²."""
+    total = 0.0
+    for i in range(r.size):
+        value = scale * b[i]
+        r[i] = value
+        single[i] = np.float32(value)
+        total += value * value
+    return total
+
+
+@row_kernel
+def _first_direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
+    """x = 0, p = z; p and x are padded."""
+    for i in range(z.size):
+        x[i + 1] = 0.0
+        p[i + 1] = z[i]
+
+
+@row_kernel
 def _direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray, alpha: float, beta: float) -> None:
     """x += α p, then p = z + β p; p and x are padded."""
     for i in range(z.size):
@@ -90,13 +110,17 @@ def direction_and_product(
     north: np.ndarray,
     alpha: float,
     beta: float,
+    first: bool,
     periodic: tuple,
 ) -> float:
-    """x += α p, p = z + β p, q = A p; returns pᵀ q. The padded p, x are (ny + 2, nx + 2)."""
+    """x += α p, p = z + β p, q = A p; returns pᵀ q. The padded p, x are (ny + 2, nx + 2); at first x = 0, p = z."""
     ny, nx = z.shape
     total = 0.0
     for j in range(ny):
-        _direction_row(p[j + 1], x[j + 1], z[j], alpha, beta)
+        if first:
+            _first_direction_row(p[j + 1], x[j + 1], z[j])
+        else:
+            _direction_row(p[j + 1], x[j + 1], z[j], alpha, beta)
         close_row(p[j + 1], nx, periodic[1])
         if j > 1:
             total += _product_row(q[j - 1], p[j - 1], p[j], p[j + 1], east[j - 1], north[j - 1], north[j])
@@ -109,25 +133,63 @@ def direction_and_product(
     return total
 
 
+@row_kernel
+def _residual_row(
+    r: np.ndarray,
+    single: np.ndarray,
+    b: np.ndarray,
+    below: np.ndarray,
+    row: np.ndarray,
+    above: np.ndarray,
+    east: np.ndarray,
+    south: np.ndarray,
+    north: np.ndarray,
+    scale: float,
+) -> float:
+    """r = scale b − A x of a row, single = r in float32; returns ‖r‖² over the row."""
+    total = 0.0
+    for i in range(r.size):
+        x = row[i + 1]
+        flux = east[i] * (x - row[i]) + east[i + 1] * (x - row[i + 2])
+        flux += south[i] * (x - below[i + 1]) + north[i] * (x - above[i + 1])
+        value = scale * b[i] - flux
+        r[i] = value
+        single[i] = np.float32(value)
+        total += value * value
+    return total
+
+
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def true_residual(
-    x: np.ndarray, b: np.ndarray, r: np.ndarray, east: np.ndarray, north: np.ndarray, periodic: tuple, scale: float
-) -> None:
-    """r = scale·b − A x for the padded x."""
+def step_and_residual(
+    x: np.ndarray,
+    p: np.ndarray,
+    alpha: float,
+    b: np.ndarray,
+    r: np.ndarray,
+    single: np.ndarray,
+    east: np.ndarray,
+    north: np.ndarray,
+    periodic: tuple,
+    scale: float,
+) -> float:
+    """x += α p, r = scale·b − A x recomputed, single = r in float32; returns ‖r‖². x and p are padded."""
     ny, nx = b.shape
+    total = 0.0
     for j in range(ny):
+        _step_row(x[j + 1], p[j + 1], alpha)
         close_row(x[j + 1], nx, periodic[1])
+        if j > 0 and not periodic[0]:  # the rows around it have their step
+            total += _residual_row(
+                r[j - 1], single[j - 1], b[j - 1], x[j - 1], x[j], x[j + 1], east[j - 1], north[j - 1], north[j], scale
+            )
+    begin = ny - 1
     if periodic[0]:
         copy_row(x[0], x[ny])
         copy_row(x[ny + 1], x[1])
-    else:
-        x[0] = 0.0
-        x[ny + 1] = 0.0
-    for j in range(ny):
-        _product_row(r[j], x[j], x[j + 1], x[j + 2], east[j], north[j], north[j + 1])
-        row, rhs = r[j], b[j]
-        for i in range(nx):
-            row[i] = scale * rhs[i] - row[i]
+        begin = 0
+    for j in range(begin, ny):
+        total += _residual_row(r[j], single[j], b[j], x[j], x[j + 1], x[j + 2], east[j], north[j], north[j + 1], scale)
+    return total
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -165,28 +227,23 @@ def solve(
     x, p, q, r = vectors
     ny, nx = b.shape
     n = ny * nx
-    single = arena[levels[0, R] : levels[0, R] + n]
-    flat_r, flat_q = r.reshape(n), q.reshape(n)
-    x[:] = 0.0
-    p[:] = 0.0
-    q[:] = 0.0
+    single = grid(arena, levels[0, R], ny, nx)
+    flat_r, flat_q, flat_single = r.reshape(n), q.reshape(n), single.reshape(n)
+    total = 0.0
     for j in range(ny):
-        for i in range(nx):
-            r[j, i] = scale * b[j, i]
-    norm = math.sqrt(_update_residual(flat_r, flat_q, 0.0, single))
+        total += _start_row(r[j], single[j], b[j], scale)
+    norm = math.sqrt(total)
     start = norm
     history[0] = norm
     best = norm
-    strikes = 0
     iterations = 0
     status = MAXITER
     alpha = 0.0
     beta = 0.0
     rho = 0.0
-    if norm <= tolerance:
-        return CONVERGED, 0, norm
-    if not norm < np.inf:
-        return NONFINITE, 0, norm
+    if norm <= tolerance or not norm < np.inf:
+        x[:] = 0.0
+        return CONVERGED if norm <= tolerance else NONFINITE, 0, norm
     while iterations < maxiter:
         offset, energy = cycle(arena, levels, periodic, omegas, rings, lines)
         if not energy > 0.0:
@@ -195,54 +252,45 @@ def solve(
         beta = energy / rho if rho > 0.0 else 0.0
         rho = energy
         z = grid(arena, offset, ny, nx)
-        curvature = direction_and_product(p, x, z, q, east, north, alpha, beta, periodic)
+        curvature = direction_and_product(p, x, z, q, east, north, alpha, beta, iterations == 0, periodic)
         if not curvature > 0.0:
             alpha = 0.0
             status = INDEFINITE if curvature <= 0.0 else NONFINITE
             break
         alpha = rho / curvature
-        norm = math.sqrt(_update_residual(flat_r, flat_q, alpha, single))
+        norm = math.sqrt(_update_residual(flat_r, flat_q, alpha, flat_single))
         iterations += 1
         history[iterations] = norm
         if not norm < np.inf:
             status = NONFINITE
             break
         if norm <= tolerance or iterations == maxiter:
-            _finish(x, p, alpha)
-            true_residual(x, b, r, east, north, periodic, scale)
-            flat_q[:] = 0.0
-            norm = math.sqrt(_update_residual(flat_r, flat_q, 0.0, single))
+            norm = math.sqrt(step_and_residual(x, p, alpha, b, r, single, east, north, periodic, scale))
             history[iterations] = norm
             alpha = 0.0
             rho = 0.0
             if norm <= tolerance:
                 return CONVERGED, iterations, norm
-            strikes = strikes + 1 if norm > 0.5 * best else 0
-            best = min(best, norm)
-            if strikes >= 2:
+            # A second start from the true residual that does not halve it has met float64's floor.
+            if norm > 0.5 * best and iterations < maxiter:
                 return STAGNATED, iterations, norm
+            best = norm
         elif iterations % 50 == 0 and iterations >= 100:
             needed = iterations * math.log(start / tolerance) / max(math.log(start / norm), 1e-3)
             if needed > patience:
                 status = SLOW
                 break
     if status != MAXITER:
-        _finish(x, p, alpha)
-        true_residual(x, b, r, east, north, periodic, scale)
-        flat_q[:] = 0.0
-        norm = math.sqrt(_update_residual(flat_r, flat_q, 0.0, single))
+        if iterations == 0:
+            x[:] = 0.0
+            p[:] = 0.0
+        norm = math.sqrt(step_and_residual(x, p, alpha, b, r, single, east, north, periodic, scale))
         history[iterations] = norm
     return status, iterations, norm
 
 
 @row_kernel
-def _finish_row(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
+def _step_row(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
+    """x += α p."""
     for i in range(x.size):
         x[i] += alpha * p[i]
-
-
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _finish(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
-    """x += α p."""
-    for j in range(x.shape[0]):
-        _finish_row(x[j], p[j], alpha)

@@ -9,7 +9,7 @@ enum { PENDING = RUNNING + 1 };
 
 // Rows of `scalars` and of `marks`, one entry a sample each.
 enum Scalar { RHO, ALPHA, BETA, NORM, START, BEST, TOLERANCE, FACTOR, RHS_NORM, TOTAL };
-enum Mark { STATE, VERDICT, STRIKES, ITERATIONS, BEHIND, DEFINITE };
+enum Mark { STATE, VERDICT, ITERATIONS, BEHIND, DEFINITE };
 
 INLINE bool is_finite(double x) { return x <= 1.7976931348623157e308 && x >= -1.7976931348623157e308; }
 
@@ -71,7 +71,6 @@ KERNEL begin(const int* list, int capacity, int blocks, double rtol, int maxiter
         else if (maxiter == 0) state = MAXITER;
         marks[STATE * capacity + s] = state;
         marks[VERDICT * capacity + s] = state;
-        marks[STRIKES * capacity + s] = 0;
         marks[ITERATIONS * capacity + s] = 0;
         marks[BEHIND * capacity + s] = 0;
     }
@@ -254,7 +253,7 @@ KERNEL true_residual(const int* list, int capacity, int ny, int nx, int sides, i
     }
 }
 
-// The suspended: converged, ended by the verdict, stagnated after two claims that did not halve the true residual, or
+// The suspended: converged, ended by the verdict, stagnated after a claim that did not halve the true residual, or
 // on with the recurrence restarted.
 KERNEL settle(const int* list, int capacity, int blocks, int iteration, int maxiter, const double* partials,
               double* scalars, int* marks, double* norms) {
@@ -267,13 +266,10 @@ KERNEL settle(const int* list, int capacity, int blocks, int iteration, int maxi
         scalars[ALPHA * capacity + s] = 0.0;
         scalars[RHO * capacity + s] = 0.0;
         if (state == MAXITER) {
-            const int strikes = norm > 0.5 * best ? marks[STRIKES * capacity + s] + 1 : 0;
             norms[s] = norm;
-            marks[STRIKES * capacity + s] = strikes;
             scalars[BEST * capacity + s] = norm < best ? norm : best;
             if (norm <= scalars[TOLERANCE * capacity + s]) state = CONVERGED;
-            else if (strikes >= 2) state = STAGNATED;
-            else if (iteration < maxiter) state = RUNNING;
+            else if (iteration < maxiter) state = norm > 0.5 * best ? STAGNATED : RUNNING;
         }
         marks[STATE * capacity + s] = state;
     }
