@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, Preconditioner, SolveResult
+from resolvent.solvers import (
+    PRECONDITIONERS,
+    SOLVERS,
+    BoxDiffusion,
+    BoxSolver,
+    DiffusionStencil,
+    InputError,
+    Preconditioner,
+    SolveResult,
+)
+from resolvent.solvers.multigrid.batch import STEPS
 
 from .arguments import one_of
 
@@ -82,8 +94,15 @@ class SolverSpec:
     ) -> SolveResult:
         """Solve ``operator @ x = rhs`` with `M`, or with the preconditioner set up afresh.
 
-        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`.
+        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`. CG with multigrid on a
+        diffusion operator runs as one compiled solve without a matrix (:class:`resolvent.solvers.BoxSolver`).
         """
+        if M is None and x0 is None and self._is_compiled(operator):
+            box_solver = _box_solver(*_box_of(operator), self.settings.get("maxiter") or 500, threading.get_ident())
+            tolerance = self.rtol if rtol is None else rtol
+            result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
+            result.x = result.x.reshape(-1)
+            return result
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
         if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
             settings = {"nullspace": nullspace, **settings}
@@ -91,6 +110,16 @@ class SolverSpec:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
         preconditioner = self.setup(operator, near_nullspace) if M is None else M
         return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
+
+    def _is_compiled(self, operator: Any) -> bool:
+        """Whether `BoxSolver` does just what is asked for."""
+        return (
+            (self.name, self.preconditioner) == ("cg", "multigrid")
+            and dict(self.preconditioner_settings) in ({}, {"steps": STEPS})
+            and {key for key, value in self.settings.items() if value is not None} <= {"rtol", "maxiter"}
+            and isinstance(operator, (DiffusionStencil, BoxDiffusion))
+            and len(operator.shape_grid) in (2, 3)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; :meth:`from_dict` inverts."""
@@ -108,3 +137,15 @@ class SolverSpec:
         for key in values:
             one_of(key, known, "key of a solver")
         return cls(**values)
+
+
+def _box_of(operator: DiffusionStencil | BoxDiffusion) -> tuple[Any, ...]:
+    if isinstance(operator, DiffusionStencil):
+        return operator.shape_grid, None, "dirichlet"
+    return operator.shape_grid, operator.box.lengths, operator.box.sides
+
+
+@lru_cache(maxsize=4)
+def _box_solver(shape: tuple[int, ...], lengths: Any, boundary: Any, maxiter: int, thread: int) -> BoxSolver:
+    """The memory of the last boxes that a thread has solved on: it is worth several samples, and leaves no trace."""
+    return BoxSolver(shape, lengths, boundary, maxiter)

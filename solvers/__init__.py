@@ -2,7 +2,7 @@
 
 from .bicgstab import bicgstab
 from .block_cg import block_cg
-from .box_stencil import BoxStencil, box_diffusion
+from .box_stencil import BoxDiffusion, BoxStencil, box_diffusion
 from .cg import cg
 from .chebyshev import chebyshev
 from .colouring import greedy_colours
@@ -19,7 +19,7 @@ from .kinds import ACCEPTED_KINDS, Kind
 from .lgmres import lgmres
 from .matrix_properties import MatrixProperties, matrix_properties
 from .minres import minres
-from .multigrid import BatchResult, Multigrid, solve_batch
+from .multigrid import BatchResult, BoxSolver, Multigrid, solve_batch
 from .ordering import ORDERINGS, order_features, path_length
 from .preconditioner import Preconditioner
 from .preconditioners import (
@@ -66,6 +66,8 @@ __all__ = [
     "SSOR",
     "BatchResult",
     "BlockJacobi",
+    "BoxDiffusion",
+    "BoxSolver",
     "BoxStencil",
     "Breakdown",
     "ChebyshevPolynomial",

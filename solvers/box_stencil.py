@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .multigrid.geometry import Box, read_box
 from .multigrid.transmissibilities import faces
 from .operands import is_gpu
 
-__all__ = ["BoxStencil", "box_diffusion"]
+__all__ = ["BoxDiffusion", "BoxStencil", "box_diffusion"]
 
 
 class BoxStencil(LinearOperator):
@@ -72,7 +72,7 @@ class BoxStencil(LinearOperator):
         return self._matrix
 
 
-def box_diffusion(coefficient: Any, lengths: Any = None, boundary: Any = "dirichlet") -> BoxStencil:
+def box_diffusion(coefficient: Any, lengths: Any = None, boundary: Any = "dirichlet") -> BoxDiffusion:
     """−∇·(a ∇u) on a box by cell-centred finite volumes: harmonic means between cells, half cells at Dirichlet walls.
 
     On the unit square with Dirichlet walls this is the matrix of :class:`DiffusionStencil`, which needs no entries.
@@ -99,15 +99,35 @@ def box_diffusion(coefficient: Any, lengths: Any = None, boundary: Any = "dirich
     if not (a.min() > 0.0 and np.isfinite(a.max())):
         bad = int(np.count_nonzero(~(np.isfinite(a) & (a > 0.0))))
         raise InputError(f"coefficient holds {bad} values that are not positive and finite; expected a > 0 everywhere.")
-    box: Box = read_box(a.shape, lengths, boundary)
-    diagonal, lower, upper = np.zeros(a.shape), [], []
-    for axis, face in enumerate(faces(a, box)):
-        low, high = _slices(a.ndim, axis, slice(None, -1)), _slices(a.ndim, axis, slice(1, None))
-        diagonal += face[low]
-        diagonal += face[high]
-        lower.append(-face[low])
-        upper.append(-face[high])
-    return BoxStencil(diagonal, lower, upper, box.periodic)
+    return BoxDiffusion(a, read_box(a.shape, lengths, boundary))
+
+
+class BoxDiffusion(BoxStencil):
+    """The matrix of `box_diffusion`, assembled when its entries are first asked for.
+
+    Attributes
+    ----------
+    coefficient : ndarray, float64
+    box : Box
+    """
+
+    def __init__(self, coefficient: np.ndarray, box: Box) -> None:
+        LinearOperator.__init__(self, np.dtype(np.float64), (coefficient.size, coefficient.size))
+        self.shape_grid = coefficient.shape
+        self.coefficient = coefficient
+        self.box = box
+
+    @cached_property
+    def _matrix(self) -> sp.csr_array:
+        a, box = self.coefficient, self.box
+        diagonal, lower, upper = np.zeros(a.shape), [], []
+        for axis, face in enumerate(faces(a, box)):
+            low, high = _slices(a.ndim, axis, slice(None, -1)), _slices(a.ndim, axis, slice(1, None))
+            diagonal += face[low]
+            diagonal += face[high]
+            lower.append(-face[low])
+            upper.append(-face[high])
+        return _assemble(diagonal, lower, upper, box.periodic)
 
 
 def _slices(ndim: int, axis: int, which: slice) -> tuple[slice, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,10 @@ from .skr_matrices import (
 __all__ = ["Darcy"]
 
 _WELL_RADIUS = 0.05
+
+
+MULTIGRID_CELLS = 50_000
+"""Cells from which on multigrid is the default. It is faster everywhere, but its kernels compile for a minute once."""
 
 
 class Darcy(Problem):
@@ -200,6 +205,8 @@ class Darcy(Problem):
             # The splines overshoot at jumps, so the published matrix need not be positive definite; that of skr is
             # nonsymmetric.
             return SolverSpec("gmres", {"rtol": 1e-10}, "direct", {})
+        if len(self.shape) in (2, 3) and math.prod(self.shape) >= MULTIGRID_CELLS:
+            return SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
         scaling = "sqrt_diagonal" if self.medium == "lognormal" else "none"
         return diffusion_solver(self.shape, self.sides, scaling)
 

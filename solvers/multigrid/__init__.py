@@ -1,6 +1,7 @@
 """Matrix-free multigrid for diffusion with variable coefficients on boxes."""
 
 from .batch import BatchResult, solve_batch
+from .box_solver import BoxSolver
 from .preconditioner import Multigrid
 
-__all__ = ["BatchResult", "Multigrid", "solve_batch"]
+__all__ = ["BatchResult", "BoxSolver", "Multigrid", "solve_batch"]

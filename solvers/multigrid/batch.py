@@ -197,7 +197,7 @@ def solve_batch(
     failed = threading.Event()
 
     def work() -> None:
-        workspace = Workspace(box, STEPS) if len(box.shape) == 2 else Workspace3D(box, STEPS)
+        workspace = workspace_for(box)
         while not failed.is_set() and (k := next(queue)) < len(fields):
             try:
                 done[k] = _solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
@@ -219,6 +219,11 @@ def solve_batch(
         seconds=time.perf_counter() - began,
         threads=threads,
     )
+
+
+def workspace_for(box: Box) -> Workspace | Workspace3D:
+    """Return the memory that one thread needs on a box."""
+    return Workspace(box, STEPS) if len(box.shape) == 2 else Workspace3D(box, STEPS)
 
 
 def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int, fallback: bool) -> BatchResult:

@@ -19,7 +19,7 @@ from .rows import close_row, copy_row
 CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW = range(6)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def largest_magnitude(v: np.ndarray) -> float:
     """max |v|; without the temporary array of NumPy's, whose pages threads would map and unmap over and over."""
     largest = 0.0
@@ -28,7 +28,7 @@ def largest_magnitude(v: np.ndarray) -> float:
     return largest
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def sum_of_squares(v: np.ndarray, scale: float) -> float:
     """Σ (scale v)²."""
     total = 0.0
@@ -100,7 +100,7 @@ def _update_residual(r: np.ndarray, q: np.ndarray, alpha: float, single: np.ndar
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def direction_and_product(
     p: np.ndarray,
     x: np.ndarray,
@@ -159,7 +159,7 @@ def _residual_row(
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def step_and_residual(
     x: np.ndarray,
     p: np.ndarray,
@@ -192,7 +192,7 @@ def step_and_residual(
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def solve(
     b: np.ndarray,
     scale: float,

@@ -172,7 +172,6 @@ def solve(
     start = norm
     history[0] = norm
     best = norm
-    strikes = 0
     iterations = 0
     status = MAXITER
     alpha = 0.0
@@ -207,10 +206,10 @@ def solve(
             rho = 0.0
             if norm <= tolerance:
                 return CONVERGED, iterations, norm
-            strikes = strikes + 1 if norm > 0.5 * best else 0
-            best = min(best, norm)
-            if strikes >= 2:
+            # A second start from the true residual that does not halve it has met float64's floor.
+            if norm > 0.5 * best and iterations < maxiter:
                 return STAGNATED, iterations, norm
+            best = norm
         elif iterations % 50 == 0 and iterations >= 100:
             needed = iterations * math.log(start / tolerance) / max(math.log(start / norm), 1e-3)
             if needed > patience:

@@ -47,26 +47,26 @@ def plan(sizes: list[tuple[int, int]]) -> tuple[np.ndarray, int]:
     return table, end
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def grid(arena: np.ndarray, offset: int, rows: int, columns: int) -> np.ndarray:
     """A (rows, columns) array inside the arena."""
     return arena[offset : offset + rows * columns].reshape((rows, columns))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def inside_rim(arena: np.ndarray, offset: int, rows: int, nx: int) -> np.ndarray:
     """Rows of an array with a rim, from its first inner cell on; entries from nx on belong to the rim."""
     start = offset + nx + 3
     return arena[start : start + rows * (nx + 2)].reshape((rows, nx + 2))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def with_rim(arena: np.ndarray, offset: int, row: np.ndarray) -> np.ndarray:
     """An array of a coarse level as one vector, rim included."""
     return arena[offset : offset + (row[NY] + 2) * (row[NX] + 2)]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def cells(arena: np.ndarray, levels: np.ndarray, level: int, column: int) -> np.ndarray:
     """A field of a level as rows of at least nx cells."""
     row = levels[level]
@@ -75,7 +75,7 @@ def cells(arena: np.ndarray, levels: np.ndarray, level: int, column: int) -> np.
     return inside_rim(arena, row[column], row[NY], row[NX])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def links_of(arena: np.ndarray, levels: np.ndarray, level: int) -> tuple:
     """East, north, rising and falling links of a level; the diagonal ones of the finest level are placeholders.
 
@@ -100,7 +100,7 @@ def links_of(arena: np.ndarray, levels: np.ndarray, level: int) -> tuple:
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def link_vectors(arena: np.ndarray, row: np.ndarray) -> tuple:
     """The links of a coarse level as vectors, rims included."""
     return (
@@ -111,7 +111,7 @@ def link_vectors(arena: np.ndarray, row: np.ndarray) -> tuple:
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def weights_of(arena: np.ndarray, row: np.ndarray, coarse: np.ndarray) -> tuple:
     """The eight arrays of interpolation weights between a level and the next."""
     ny, nx, cy, cx = row[NY], row[NX], coarse[NY], coarse[NX]
@@ -151,7 +151,7 @@ def _invert_row(out: np.ndarray, total: np.ndarray, size: np.ndarray) -> None:
         out[i] = two / d if d > zero else zero
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def invert_diagonal(links: tuple, diagonals: bool, size: tuple, out: np.ndarray, lines: np.ndarray) -> None:
     """out = D⁻¹ for relaxation, with D = (Σ links + Σ |links|)/2: the diagonal of A where no link is negative.
 
@@ -170,7 +170,7 @@ def invert_diagonal(links: tuple, diagonals: bool, size: tuple, out: np.ndarray,
         _invert_row(out[j][:nx], total, magnitude)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def set_up_levels(
     arena: np.ndarray,
     levels: np.ndarray,
@@ -206,7 +206,7 @@ def set_up_levels(
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def invert_coarsest(
     links: tuple, diagonals: bool, ny: int, nx: int, periodic: tuple, wall: bool, out: np.ndarray
 ) -> bool:
@@ -296,7 +296,7 @@ def _solve_coarsest(r: np.ndarray, x: np.ndarray, inverse: np.ndarray, ny: int, 
     return energy
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def cycle(
     arena: np.ndarray,
     levels: np.ndarray,

@@ -22,7 +22,7 @@ LINES = 9
 """Rows of scratch that the set-up of a level needs."""
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def coarse_links(
     links: tuple,
     diagonals: bool,
@@ -87,7 +87,7 @@ def coarse_links(
         copy_row(coarse[3][0], coarse[3][cy])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _links_around_cells(
     links: tuple, diagonals: bool, weights: tuple, periodic: tuple, jc: int, lines: np.ndarray
 ) -> None:
@@ -279,7 +279,7 @@ def _add(out: np.ndarray, row: np.ndarray) -> None:
         out[i] += row[i]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _add_links_around_cells(
     coarse: tuple, size: tuple, periodic: tuple, jc: int, count: int, lines: np.ndarray
 ) -> None:
@@ -299,14 +299,14 @@ def _add_links_around_cells(
         _add(coarse[3][jc + 1, 1 : inner + 1], lines[8])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _rank_one(s: tuple, t: float, d: tuple) -> tuple:
     """Add −t δ_K δ_L for the pairs south, north, west, east edge and rising, falling diagonal of the corners."""
     a, b, c, e = t * d[0], t * d[1], d[2], d[3]
     return (s[0] - a * d[1], s[1] - t * c * e, s[2] - a * c, s[3] - b * e, s[4] - a * e, s[5] - b * c)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_rows(links: tuple, diagonals: bool, weights: tuple, corners: tuple, j: int, i: int) -> tuple:
     """The cell between two neighbouring fine rows j, j + 1 that are both coarse."""
     _, riser, rising, falling = links
@@ -324,7 +324,7 @@ def _across_rows(links: tuple, diagonals: bool, weights: tuple, corners: tuple, 
     return _rank_one(s, falling[j + 1, i + 1], (zero, one, -c, -d))
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_columns(links: tuple, diagonals: bool, weights: tuple, corners: tuple, j: int, i: int) -> tuple:
     """The cell between two neighbouring fine columns i, i + 1 that are both coarse."""
     face, _, rising, falling = links
@@ -342,7 +342,7 @@ def _across_columns(links: tuple, diagonals: bool, weights: tuple, corners: tupl
     return _rank_one(s, falling[j + 1, i + 1], (zero, -u, one, -v))
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_corner(links: tuple, diagonals: bool, j: int, i: int) -> tuple:
     """The cell between four neighbouring fine cells that are all coarse points."""
     zero = np.float32(0.0)
@@ -351,7 +351,7 @@ def _across_corner(links: tuple, diagonals: bool, j: int, i: int) -> tuple:
     return (zero, zero, zero, zero, zero, zero)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _links_along_rows(
     face: np.ndarray,
     riser: np.ndarray,
@@ -383,7 +383,7 @@ def _links_along_rows(
                 coarse[rows - 1, ic + 1] -= riser[ny, 2 * ic + 1] * west[rows - 1, ic] * east[rows - 1, ic]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _links_along_columns(
     face: np.ndarray,
     riser: np.ndarray,
@@ -416,7 +416,7 @@ def _links_along_columns(
             coarse[jc + 1, ic] = riser[j + 1, strides[1] * ic]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def links_to_walls(
     links: tuple,
     diagonals: bool,
@@ -460,7 +460,7 @@ def links_to_walls(
             coarse[1][cy, ic] = _row_sum(products, size, weights, strides, periodic, cy - 1, ic)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _row_sum(
     products: np.ndarray,
     size: tuple,
@@ -499,7 +499,7 @@ def _row_sum(
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _product(links: tuple, diagonals: bool, size: tuple, periodic: tuple, u: np.ndarray, j: int, i: int) -> Any:
     """(A u) at one cell; neighbours beyond a wall are zero."""
     face, riser, rising, falling = links
@@ -515,7 +515,7 @@ def _product(links: tuple, diagonals: bool, size: tuple, periodic: tuple, u: np.
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _neighbour(i: int, n: int, periodic: bool) -> int:
     """An index of a neighbour, −1 beyond a wall."""
     if i >= n:
@@ -523,6 +523,6 @@ def _neighbour(i: int, n: int, periodic: bool) -> int:
     return n - 1 if i < 0 and periodic else i
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _at(u: np.ndarray, j: int, i: int) -> Any:
     return u[j, i] if j >= 0 and i >= 0 else np.float32(0.0)

@@ -22,7 +22,7 @@ import numpy as np
 from .row_kernel import FAST, row_kernel
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def weights_along_rows(
     links: tuple, diagonals: bool, nx: int, stride: int, periodic: bool, west: np.ndarray, east: np.ndarray
 ) -> None:
@@ -70,7 +70,7 @@ def _share_nine_points(
         west[g], east[g] = _shares(face[i] + southwest[i] + northwest[i], face[i + 1] + northeast[i] + southeast[i])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def weights_along_columns(
     links: tuple, diagonals: bool, ny: int, stride: int, periodic: bool, south: np.ndarray, north: np.ndarray
 ) -> None:
@@ -140,7 +140,7 @@ def _share_columns(
             south[i], north[i] = _shares(below[i] + southwest[i] + southeast[i], above[i] + northeast[i] + northwest[i])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _shares(low: Any, high: Any) -> tuple:
     """Two links as parts of their sum, a half each where there are none; negative ones count as none."""
     zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
@@ -152,7 +152,7 @@ def _shares(low: Any, high: Any) -> tuple:
     return low * scale + rest, high * scale + rest
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def weights_amid_cells(links: tuple, diagonals: bool, weights: tuple, periodic: tuple, lines: np.ndarray) -> None:
     """Weights of the four corners at the cells amid them, (gaps_y, gaps_x), from the weights along rows and columns.
 
@@ -289,7 +289,7 @@ def _collapse_nine_points(
         ne[g] = d * (to_north * top_east[g] + to_east * north_next[g] + northeast[i])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def interpolated_ones(weights: tuple, size: tuple, periodic: tuple, out: np.ndarray) -> None:
     """out = P 1: one, but for the cells beside a wall that lack a coarse point on that side."""
     west, _east, south, _north, sw, se, nw, ne = weights

@@ -29,7 +29,7 @@ def _first_step(x: np.ndarray, r: np.ndarray, inverse_diagonal: np.ndarray, omeg
         x[k] = omega * inverse_diagonal[k] * r[k]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _relax(
     out: np.ndarray,
     x: np.ndarray,
@@ -90,7 +90,7 @@ def _relax_cells(
         out[k] = u + omega * inverse_diagonal[k] * s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _residual(out: np.ndarray, x: np.ndarray, r: np.ndarray, links: tuple, size: tuple) -> None:
     """out = r − A x."""
     ny, nx = size
@@ -139,7 +139,7 @@ def _residual_cells(
         out[k] = s
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def close_rim(x: np.ndarray, ny: int, nx: int, periodic: tuple) -> None:
     """Copy the cells of the other side into the rim where the box is periodic; elsewhere it stays zero."""
     width = nx + 2
@@ -156,7 +156,7 @@ def close_rim(x: np.ndarray, ny: int, nx: int, periodic: tuple) -> None:
         copy_row(x[(ny + 1) * width : (ny + 2) * width], x[width : 2 * width])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def descend_level(
     r: np.ndarray,
     x: np.ndarray,
@@ -216,7 +216,7 @@ def descend_level(
                 restrict_weighted_pairs(coarse_r[jn, :cx], points, north[jc], gaps, nw[jc], ne[jc], periodic[1])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def ascend_level(
     r: np.ndarray,
     x: np.ndarray,

@@ -27,5 +27,12 @@ class _Disjoint(Compiler):
 
 def row_kernel(function: Callable[..., Any]) -> Any:
     """Compile a loop whose written arrays overlap no other argument; arguments only read may overlap each other."""
-    options = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy", "_nrt": False}
+    options = {
+        "nogil": True,
+        "cache": True,
+        "fastmath": FAST,
+        "error_model": "numpy",
+        "_nrt": False,
+        "forceinline": True,
+    }
     return numba.njit(**options, pipeline_class=_Disjoint)(function)

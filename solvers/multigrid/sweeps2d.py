@@ -26,7 +26,7 @@ from .rows import (
 )
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def descend(
     r: np.ndarray,
     x: np.ndarray,
@@ -107,7 +107,7 @@ def descend(
                     restrict_weighted_pairs(coarse_r[jn, :cx], points, north[jc], gaps, nw[jc], ne[jc], periodic_x)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def ascend(
     r: np.ndarray,
     x: np.ndarray,

@@ -46,7 +46,7 @@ def _to_single(double: np.ndarray, single: np.ndarray) -> None:
         single[i] = np.float32(double[i])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def faces2d(
     a: np.ndarray,
     weights: tuple,

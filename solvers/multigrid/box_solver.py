@@ -1,0 +1,62 @@
+"""Diffusion problems on one box, one after another, in memory that is kept between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..result import SolveResult
+from ..stopping import check_tolerances
+from .batch import _check_sums, _read_coefficients, _read_rhs, _solve_sample, workspace_for
+from .geometry import read_box
+
+
+class BoxSolver:
+    """Solves −∇·(a∇u) = f on one grid as `solve_batch` does, for samples that come one at a time.
+
+    The results are those of `solve_batch`, bit for bit, whatever was solved before; only the memory is kept. One thread
+    at a time.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Cells per axis, (ny, nx) or (nz, ny, nx).
+    lengths, boundary, maxiter, fallback
+        As in `solve_batch`.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        lengths: Any = None,
+        boundary: Any = "dirichlet",
+        maxiter: int = 500,
+        fallback: bool = True,
+    ) -> None:
+        if len(shape) not in (2, 3) or min(shape) < 1:
+            raise InputError(f"shape is {tuple(shape)}; expected two or three positive numbers of cells.")
+        self.box = read_box(tuple(shape), lengths, boundary)
+        _, _, self._maxiter = check_tolerances(0.5, 0.0, maxiter, 1)
+        self._fallback = fallback
+        self._workspace = workspace_for(self.box)
+
+    def solve(self, coefficient: Any, rhs: Any = 1.0, *, rtol: float = 1e-10) -> SolveResult:
+        """Solve one sample; `coefficient` has the box's shape, `rhs` too or is a number. The result's x has it too.
+
+        Raises
+        ------
+        InputError
+            If an argument does not fit.
+        """
+        shape = self.box.shape
+        if np.shape(coefficient) != shape:
+            raise InputError(f"coefficient has shape {np.shape(coefficient)}; the box has {shape} cells.")
+        field = _read_coefficients(np.asarray(coefficient)[None])
+        source = _read_rhs(rhs, field.shape, False)
+        rtol, _, _ = check_tolerances(rtol, 0.0, self._maxiter, 1)
+        if self.box.singular:
+            _check_sums(source)
+        x = np.empty(shape)
+        return _solve_sample(self._workspace, self.box, field[0], source[0], x, rtol, self._maxiter, self._fallback)[0]
