@@ -4,6 +4,7 @@ from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
 from .dataset import Dataset
 from .description import describe, format_description
+from .engines import ENGINES, Engine, open_engine
 from .fields import GaussianRandomField
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
@@ -15,9 +16,11 @@ from .solver_choice import SolverSpec
 from .stats import field_statistics
 
 __all__ = [
+    "ENGINES",
     "FORMAT_VERSION",
     "PROBLEMS",
     "Dataset",
+    "Engine",
     "Failure",
     "Field",
     "GaussianRandomField",
@@ -35,6 +38,7 @@ __all__ = [
     "generate",
     "make_problem",
     "nodes",
+    "open_engine",
     "sample_generator",
     "verify",
 ]

@@ -52,6 +52,8 @@ class Dataset:
         Cells along each axis.
     dtype : numpy.dtype
         Of the stored inputs and outputs.
+    times : ndarray, shape (T,)
+        Of the outputs' steps; one for a steady problem.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class Dataset:
             self.fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
             self.axis_names = [str(name) for name in file["dimensions"].attrs["spatial_dims"]]
             self.axes = tuple(file["dimensions"][name][:] for name in self.axis_names)
+            self.times: np.ndarray = file["dimensions"]["time"][:]
             self.dtype: np.dtype[Any] = field_dataset(file, self.output_fields[0]).dtype
         self.resolution: tuple[int, ...] = tuple(len(points) for points in self.axes)
 
@@ -131,7 +134,7 @@ class Dataset:
 
         Returns
         -------
-        ndarray, shape (N, *space)
+        ndarray, shape (N, *space); of an output with several times (N, T, *space)
             In the stored dtype; a constant field is repeated (read-only) for every sample.
 
         Raises
@@ -142,16 +145,32 @@ class Dataset:
         one_of(field, self.fields, f"field of {self.name}")
         parts = [self._read(shard, field, a, b) for shard, a, b in self._pieces(split, start, stop)]
         if not parts:
-            return np.empty((0, *self.resolution), dtype=self.dtype)
+            steps = (self.times.size,) if self.trajectories and field in self.output_fields else ()
+            return np.empty((0, *steps, *self.resolution), dtype=self.dtype)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split."""
-        inputs, outputs = (
-            np.stack([self.read(split, name, start, stop) for name in names], axis=1)
-            for names in (self.input_fields, self.output_fields)
-        )
-        return inputs, outputs
+        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split.
+
+        Of trajectories: the inputs are the input fields, then the first step of every output, and the outputs are the
+        last steps, so that an operator learns the map from the first time to the last.
+        """
+        inputs = [self.read(split, name, start, stop) for name in self.input_fields]
+        outputs = [self.read(split, name, start, stop) for name in self.output_fields]
+        if self.trajectories:
+            inputs += [values[:, 0] for values in outputs]
+            outputs = [values[:, -1] for values in outputs]
+        if not inputs:
+            raise InputError(
+                f"{self.folder} holds outputs alone ({', '.join(self.output_fields)}, one step): there is nothing to "
+                "learn them from; import it again with inputs=[NAME, …]"
+            )
+        return np.stack(inputs, axis=1), np.stack(outputs, axis=1)
+
+    @property
+    def trajectories(self) -> bool:
+        """Whether the outputs have several steps in time."""
+        return self.times.size > 1
 
     def provenance(self, split: str) -> dict[str, np.ndarray]:
         """Per sample of a split, as arrays of length N: index, seed, status, iterations, residual, seconds, digest."""
@@ -184,7 +203,7 @@ class Dataset:
             if not dataset.attrs["sample_varying"]:
                 return np.broadcast_to(dataset[...], (stop - start, *dataset.shape))
             values = dataset[start:stop]
-            return values[:, 0] if dataset.attrs["time_varying"] else values
+            return values[:, 0] if dataset.attrs["time_varying"] and values.shape[1] == 1 else values
 
     def _own_handles(self) -> _Handles:
         if self._handles.pid != os.getpid():

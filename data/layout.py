@@ -4,14 +4,16 @@
 
     /                     dataset_name, grid_type, n_spatial_dims, n_trajectories, simulation_parameters, one attribute
                           a parameter; ours: resolvent_format_version, input_fields, output_fields, config (JSON)
-    /dimensions           spatial_dims; time (1), x, y, z
+    /dimensions           spatial_dims; time (T; 1 where steady), x, y, z
     /boundary_conditions  x_wall, …: bc_type, associated_dims, associated_fields; mask
     /scalars              field_names; one number a simulation parameter
-    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time, outputs have one
-                          time step, (B, 1, *space)
+    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time, outputs do,
+                          (B, T, *space)
     /t1_fields /t2_fields empty
     /auxiliary            fields stored for the certificate alone: The Well's readers do not see them
     /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
+
+``FORMAT.md`` beside this file is the specification, line by line; :mod:`.format_check` checks it.
 
 References
 ----------
@@ -36,20 +38,14 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-from .arguments import one_of
+from .compression import PLUGIN, Compression, EncodedField
 from .grids import AXES
 from .problem import Field
+from .untrusted_hdf5 import check_dataset, check_links
 
-__all__ = ["COMPRESSIONS", "FORMAT_VERSION", "ShardContents", "encode_shard", "field_dataset", "open_shard", "versions"]
+__all__ = ["FORMAT_VERSION", "ShardContents", "encode_shard", "field_dataset", "open_shard", "versions"]
 
 FORMAT_VERSION = 1
-
-COMPRESSIONS: dict[str, dict[str, Any]] = {
-    # Level 1 with the byte shuffle: measured 0.5 ms for a 64² float64 solution; level 4 saves another 0.3 % of it.
-    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
-    "lzf": {"compression": "lzf", "shuffle": True},
-    "none": {},
-}
 
 
 @dataclass
@@ -61,7 +57,7 @@ class ShardContents:
     name : str
         The dataset's name.
     fields : dict of Field
-        Values of shape (B, *space); of a constant, (*space).
+        Values of shape (B, *space), of a constant (*space), of an output where there are `times` (B, T, *space).
     axes : tuple of ndarray
         Coordinates along each axis.
     boundary : str or None
@@ -74,6 +70,10 @@ class ShardContents:
     provenance : dict of ndarray
         Arrays of length B.
     scalars : mapping
+    times : ndarray, shape (T,), or None
+        Times of the outputs' steps; None for a steady problem.
+    encoded : dict of EncodedField
+        By name, the fields that are compressed within an error bound; their `values` are the decoded ones.
     """
 
     name: str
@@ -86,6 +86,8 @@ class ShardContents:
     start: int
     provenance: dict[str, np.ndarray]
     scalars: Mapping[str, float] = field(default_factory=dict)
+    times: np.ndarray | None = None
+    encoded: Mapping[str, EncodedField] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -101,17 +103,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def encode_shard(contents: ShardContents, compression: str = "gzip") -> bytes:
+def encode_shard(contents: ShardContents, compression: Compression | None = None) -> bytes:
     """The file as bytes, built in memory: the caller can hash it and write it in one go, and no HDF5 handle ever sees
     a full disk. The bytes hold no time stamps beyond those in the provenance."""
     name = f"shard-{uuid.uuid4().hex}"  # HDF5 knows files in memory by name: two threads must not share one
     with h5py.File(name, "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
-        _write(file, contents, COMPRESSIONS[one_of(compression, COMPRESSIONS, "compression")])
+        _write(file, contents, compression or Compression())
         file.flush()
         return file.id.get_file_image()
 
 
-def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) -> None:
+def _write(file: h5py.File, contents: ShardContents, compression: Compression) -> None:
     fields = contents.fields
     spatial = list(AXES[: len(contents.axes)])
     count = next(len(f.values) for f in fields.values() if f.role != "constant")
@@ -130,7 +132,8 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
 
     dimensions = file.create_group("dimensions")
     dimensions.attrs["spatial_dims"] = spatial
-    for axis, points in zip(("time", *spatial), (np.zeros(1), *contents.axes), strict=True):
+    times = np.zeros(1) if contents.times is None else contents.times
+    for axis, points in zip(("time", *spatial), (times, *contents.axes), strict=True):
         dataset = dimensions.create_dataset(axis, data=points)
         dataset.attrs["sample_varying"] = False
         # The Well's checker reads 'time_varying' as "has a leading time axis", which the time axis itself has.
@@ -162,9 +165,10 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
         where = "auxiliary" if item.role == "auxiliary" else "t0_fields"
         stored[where].append(name)
         varies = item.role != "constant"
-        values = item.values[:, None] if item.role == "output" else item.values
+        steady = item.role == "output" and contents.times is None
+        values = item.values[:, None] if steady else item.values
         chunks = (1, *values.shape[1:]) if varies else values.shape
-        dataset = groups[where].create_dataset(name, data=values, chunks=chunks, fletcher32=True, **filters)
+        dataset = _create(groups[where], name, values, chunks, contents.encoded.get(name), compression)
         dataset.attrs["dim_varying"] = [True] * len(spatial)
         dataset.attrs["sample_varying"] = varies
         dataset.attrs["time_varying"] = item.role == "output"
@@ -183,13 +187,38 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
         provenance.create_dataset(name, data=values)
 
 
+def _create(
+    group: h5py.Group,
+    name: str,
+    values: np.ndarray,
+    chunks: tuple[int, ...],
+    encoded: EncodedField | None,
+    compression: Compression,
+) -> h5py.Dataset:
+    if encoded is None:
+        return group.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **compression.filters())
+    filters = compression.lossy_filters(compression.error_bound or 1.0)
+    dataset = group.create_dataset(
+        name, shape=values.shape, dtype=values.dtype, chunks=chunks, fletcher32=True, **filters
+    )
+    for place, (mask, raw) in enumerate(encoded.chunks):
+        dataset.id.write_direct_chunk((place, *(0,) * (values.ndim - 1)), raw, mask)
+    dataset.attrs["compression"] = compression.name
+    dataset.attrs["error_bound"] = compression.error_bound
+    dataset.attrs["error_bound_mode"] = compression.mode
+    dataset.attrs["error_measured"] = encoded.error_measured
+    dataset.attrs["compression_ratio"] = encoded.ratio
+    return dataset
+
+
 def open_shard(path: Path) -> h5py.File:
-    """Open a shard for reading.
+    """Open a shard for reading; no data beyond the file itself are reached through it.
 
     Raises
     ------
     InputError
-        For a file that is missing, truncated or not HDF5, not ours, or of another format version.
+        For a file that is missing, truncated or not HDF5, not ours, of another format version, with links or datasets
+        that point elsewhere, or with shapes whose numbers are not in the file.
     """
     remedy = "run the same generate command again to restore it"
     if not path.is_file():
@@ -199,8 +228,13 @@ def open_shard(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error).split("(")[-1].rstrip(")")
         raise InputError(f"{path} cannot be read as HDF5 ({reason}): {remedy}") from None
-    found = file.attrs.get("resolvent_format_version")
-    if found is None or int(found) != FORMAT_VERSION:
+    try:
+        found = file.attrs.get("resolvent_format_version")
+        same = found is not None and int(found) == FORMAT_VERSION
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        file.close()
+        raise InputError(f"{path} holds no readable format version ({_short(error)}): {remedy}") from None
+    if not same:
         file.close()
         if found is None:
             raise InputError(
@@ -210,7 +244,22 @@ def open_shard(path: Path) -> h5py.File:
             f"{path} is in format version {found}, this Resolvent reads {FORMAT_VERSION}: "
             "use the Resolvent that wrote it, or generate the data again"
         )
+    try:
+        for name, item in check_links(file, path):
+            if isinstance(item, h5py.Dataset):
+                check_dataset(item, name, path)
+        if json.loads(str(file.attrs["config"])).get("compression") in PLUGIN:
+            import hdf5plugin  # noqa: F401  registers the filters
+    except (KeyError, ValueError, AttributeError, RuntimeError, InputError) as error:
+        file.close()
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} holds no readable attribute config ({_short(error)}): {remedy}") from None
     return file
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def field_dataset(file: h5py.File, name: str) -> h5py.Dataset:

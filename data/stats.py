@@ -18,8 +18,8 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
     """mean, std, rms and their deltas of each field over the training split (the first one that has samples).
 
     Mean and sum of squared deviations are merged sample by sample, in order, in float64 (Chan, Golub, LeVeque 1983), so
-    that the figures do not depend on sharding and do not lose digits where the mean is large. A steady problem has one
-    time step and so no deltas; The Well's normalisation wants the keys, with 0.
+    that the figures do not depend on sharding and do not lose digits where the mean is large. The deltas are
+    those of successive time steps; a steady problem has none, and The Well's normalisation wants the keys, with 0.
 
     Returns
     -------
@@ -31,21 +31,45 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
         key: {} for key in ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
     }
     for name in dataset.fields:
-        count, mean, spread = 0, 0.0, 0.0
+        whole, steps = _Moments(), _Moments()
+        varies = dataset.trajectories and name in dataset.output_fields
         for start in range(0, dataset.splits[split], _BLOCK):
-            for values in dataset.read(split, name, start, start + _BLOCK):
-                values = np.asarray(values, dtype=np.float64)
-                size, centre = values.size, float(values.mean())
-                shift = centre - mean
-                spread += float(np.square(values - centre).sum()) + shift**2 * count * size / (count + size)
-                mean += shift * size / (count + size)
-                count += size
-        figures["mean"][name] = mean
-        figures["std"][name] = float(np.sqrt(spread / count))
-        figures["rms"][name] = float(np.sqrt(mean**2 + spread / count))
-        for key in ("mean_delta", "std_delta", "rms_delta"):
-            figures[key][name] = 0.0
+            values = np.asarray(dataset.read(split, name, start, start + _BLOCK), dtype=np.float64)
+            whole.add(values)
+            if varies:
+                steps.add(np.diff(values, axis=1))
+        for suffix, moments in (("", whole), ("_delta", steps)):
+            for key, figure in moments.figures().items():
+                figures[f"{key}{suffix}"][name] = figure
     return {"split": split, "samples": dataset.splits[split], **figures}
+
+
+class _Moments:
+    """Mean and sum of squared deviations of all numbers seen so far, sample by sample in order."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.spread = 0, 0.0, 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Take samples in, values of shape (N, …)."""
+        rows = np.ascontiguousarray(values.reshape(len(values), -1))
+        size = rows.shape[1]
+        centres = rows.mean(axis=1)
+        spreads = np.square(rows - centres[:, None]).sum(axis=1)
+        for centre, spread in zip(centres.tolist(), spreads.tolist(), strict=True):
+            shift = centre - self.mean
+            self.spread += spread + shift**2 * self.count * size / (self.count + size)
+            self.mean += shift * size / (self.count + size)
+            self.count += size
+
+    def figures(self) -> dict[str, float]:
+        """mean, std and rms; 0 where nothing was seen."""
+        variance = self.spread / self.count if self.count else 0.0
+        return {
+            "mean": self.mean,
+            "std": float(np.sqrt(variance)),
+            "rms": float(np.sqrt(self.mean**2 + variance)),
+        }
 
 
 def write_statistics(dataset: Dataset, refresh: bool = True) -> None:
