@@ -2,10 +2,12 @@
 
 from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
+from .convert import export_dataset, import_dataset
 from .dataset import Dataset
 from .description import describe, format_description
 from .engines import ENGINES, Engine, open_engine
 from .fields import GaussianRandomField
+from .formats import FORMATS
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
 from .layout import FORMAT_VERSION
@@ -17,6 +19,7 @@ from .stats import field_statistics
 
 __all__ = [
     "ENGINES",
+    "FORMATS",
     "FORMAT_VERSION",
     "PROBLEMS",
     "Dataset",
@@ -32,10 +35,12 @@ __all__ = [
     "VerifyReport",
     "cell_centres",
     "describe",
+    "export_dataset",
     "field_statistics",
     "format_description",
     "from_arrays",
     "generate",
+    "import_dataset",
     "make_problem",
     "nodes",
     "open_engine",

@@ -29,7 +29,7 @@ from .problem import Field, Role
 from .splits import Shard, automatic_shard_size, plan_shards, split_sizes
 from .stats import write_statistics
 
-__all__ = ["BOUNDARIES", "Source", "SourceField", "check_identifier", "write_source"]
+__all__ = ["BOUNDARIES", "Source", "SourceField", "check_identifier", "name_of", "write_source"]
 
 BOUNDARIES = ("wall", "open", "periodic")
 
@@ -210,6 +210,11 @@ def check_identifier(label: Any, what: str) -> str:
     if not isinstance(label, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", label):
         raise InputError(f"{what} {label!r}: expected letters, digits, '_' and '-' only")
     return label
+
+
+def name_of(path: Path) -> str:
+    """A dataset's name from a file's: what is not allowed in one becomes '_'."""
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)[:100] or "data"
 
 
 def _check(source: Source) -> None:

@@ -33,11 +33,12 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
     for name in dataset.fields:
         whole, steps = _Moments(), _Moments()
         varies = dataset.trajectories and name in dataset.output_fields
-        for start in range(0, dataset.splits[split], _BLOCK):
-            values = np.asarray(dataset.read(split, name, start, start + _BLOCK), dtype=np.float64)
-            whole.add(values)
-            if varies:
-                steps.add(np.diff(values, axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154: figures that are infinite
+            for start in range(0, dataset.splits[split], _BLOCK):
+                values = np.asarray(dataset.read(split, name, start, start + _BLOCK), dtype=np.float64)
+                whole.add(values)
+                if varies:
+                    steps.add(np.diff(values, axis=1))
         for suffix, moments in (("", whole), ("_delta", steps)):
             for key, figure in moments.figures().items():
                 figures[f"{key}{suffix}"][name] = figure
@@ -58,7 +59,7 @@ class _Moments:
         spreads = np.square(rows - centres[:, None]).sum(axis=1)
         for centre, spread in zip(centres.tolist(), spreads.tolist(), strict=True):
             shift = centre - self.mean
-            self.spread += spread + shift**2 * self.count * size / (self.count + size)
+            self.spread += spread + shift * shift * self.count * size / (self.count + size)
             self.mean += shift * size / (self.count + size)
             self.count += size
 
@@ -68,7 +69,7 @@ class _Moments:
         return {
             "mean": self.mean,
             "std": float(np.sqrt(variance)),
-            "rms": float(np.sqrt(self.mean**2 + variance)),
+            "rms": float(np.sqrt(self.mean * self.mean + variance)),
         }
 
 

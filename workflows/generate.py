@@ -39,7 +39,7 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             problem,
             folder.path,
             samples=config.samples,
-            splits=_splits(config),
+            splits=splits_of(config),
             seed=config.seed,
             shard_size=config.shard_size,
             engine=engine,
@@ -65,7 +65,8 @@ def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
     return replace(problem.default_solver, settings={**problem.default_solver.settings, **tolerances})
 
 
-def _splits(config: DictConfig) -> Any:
+def splits_of(config: DictConfig) -> Any:
+    """Return the splits of a config as sizes or as fractions."""
     splits = (
         OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
     )
