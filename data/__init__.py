@@ -7,6 +7,7 @@ from .dataset import Dataset
 from .description import describe, format_description
 from .engines import ENGINES, Engine, open_engine
 from .fields import GaussianRandomField
+from .format_check import Violation, check_format
 from .formats import FORMATS
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
@@ -33,7 +34,9 @@ __all__ = [
     "Problem",
     "SolverSpec",
     "VerifyReport",
+    "Violation",
     "cell_centres",
+    "check_format",
     "describe",
     "export_dataset",
     "field_statistics",

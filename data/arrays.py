@@ -13,8 +13,9 @@ from resolvent.solvers import InputError
 from .arguments import one_of
 from .compression import Compression
 from .dataset import Dataset
+from .identifiers import check_identifier
 from .problem import Role
-from .source import Source, SourceField, check_identifier, write_source
+from .source import Source, SourceField, write_source
 
 __all__ = ["from_arrays"]
 

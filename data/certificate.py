@@ -15,8 +15,9 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from .compression import Compression, residual_floor
-from .dataset_folder import read_config, read_manifest
+from .dataset_folder import mark_damaged, read_config, read_manifest
 from .digests import combined_digest, config_hash, file_sha256, sample_digest
+from .format_check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .layout import field_dataset, open_shard
 from .problem import Problem
 from .problems import make_problem
@@ -24,19 +25,25 @@ from .splits import Shard, plan_shards
 
 __all__ = ["Failure", "VerifyReport", "verify"]
 
+_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of a file that lies
+
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found."""
+    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found.
+
+    `line` is that of ``FORMAT.md`` which the file breaks.
+    """
 
     shard: str
     sample: int | None
     what: str
     value: str
+    line: str = ""
 
     def __str__(self) -> str:
         where = self.shard if self.sample is None else f"{self.shard}, sample {self.sample}"
-        return f"{where}: {self.what} ({self.value})"
+        return f"{where}: {self.what} ({self.value})" + (f", FORMAT {self.line}" if self.line else "")
 
 
 @dataclass
@@ -94,17 +101,19 @@ class VerifyReport:
 def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Recompute every checksum and certificate of a dataset.
 
-    For each shard: the manifest's SHA-256 of the file; its configuration and range; for each sample the content digest,
-    finiteness, and the relative residual of its equations in float64, from the stored arrays and the problem rebuilt
-    from the stored configuration. The residual must not exceed the solver's rtol plus the bound on what rounding to the
-    stored dtype can add (for float64: the rounding in evaluating the residual itself, which another machine may do in
-    another order).
+    For each shard: its structure against ``FORMAT.md``; the manifest's SHA-256 of the file; its configuration and
+    range; for each sample the content digest, finiteness, and the relative residual of its equations in float64, from
+    the stored arrays and the problem rebuilt from the stored configuration. The residual must not exceed the solver's
+    rtol plus the bound on what rounding to the stored dtype, and an error bound of the compression, can add (for
+    float64: the rounding in evaluating the residual itself, which another machine may do in another order).
 
     Parameters
     ----------
     folder : path
     progress : callable
         Called with (samples done, total).
+
+    Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
 
     Returns
     -------
@@ -133,27 +142,49 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
     total = sum(len(s) for s in shards)
     records = read_manifest(place)
     digests: list[bytes] = []
+    fields: set[str] = set()
     for shard in shards:
         file = shard.path(name)
         report.shards += 1
         record = records.get(file)
         if record is None:
-            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted"))
+            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted", "3.2"))
         elif record.config != config_hash(config):
-            report.failures.append(Failure(file, None, "was made with another configuration", record.config[:12]))
+            report.failures.append(
+                Failure(file, None, "was made with another configuration", record.config[:12], "3.3")
+            )
         elif (place / file).is_file() and (found := file_sha256(place / file)) != record.sha256:
-            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12]))
+            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12], "3.4"))
         try:
             opened = open_shard(place / file)
         except InputError as error:
-            report.failures.append(Failure(file, None, "cannot be opened", str(error)))
+            report.failures.append(Failure(file, None, "cannot be opened", str(error), line_of_refusal(error)))
             continue
         with opened:
+            other = record is not None and record.config != config_hash(config)  # said already
+            broken = shard_violations(opened, file, shard, config)
+            broken = [v for v in broken if not (other and v.what.endswith("config.yaml"))]
+            report.failures += [Failure(file, None, "breaks the format", v.what, v.line) for v in broken]
+            fields.update(str(n) for n in described_fields(opened))
             found_digests = _verify_shard(opened, file, shard, problem, config, report, progress, total)
         digests += found_digests
         if record is not None and combined_digest(found_digests) != record.digest:
-            report.failures.append(Failure(file, None, "content digest differs from the manifest", record.digest[:12]))
-    _verify_nothing_else_is_there(place, {s.path(name) for s in shards}, report)
+            report.failures.append(
+                Failure(file, None, "content digest differs from the manifest", record.digest[:12], "3.5")
+            )
+    stray = [
+        Failure(path, None, "is not part of the dataset", "remove it", "1.2") for path in stray_files(place, config)
+    ]
+    report.failures += stray
+    report.failures += [
+        Failure(v.file, None, "breaks the format", v.what, v.line) for v in stats_violations(place, fields)
+    ]
+    planned = {s.path(name) for s in shards}
+    if not mark_damaged(place, sorted({f.shard for f in report.failures if f.shard in planned})) and report.failures:
+        report.notes.append(
+            "the damaged shards could not be listed in damaged.json (no permission, or a generate is at work there): "
+            "delete them, and the same generate command makes them again"
+        )
     report.content_digest = combined_digest(digests) if len(digests) == total else ""
     report.seconds = time.perf_counter() - began
     return report
@@ -178,32 +209,35 @@ def _verify_shard(
         datasets = {field_name: field_dataset(file, field_name) for field_name in fields}
         constants = {n: d[...] for n, d in datasets.items() if not d.attrs["sample_varying"]}
         count = int(file.attrs["n_trajectories"])
-    except (OSError, KeyError, RuntimeError) as error:
-        report.failures.append(Failure(name, None, "cannot be read", _short(error)))
+        recorded_digests = [bytes(row) for row in provenance["digest"]]
+        residuals = [float(value) for value in provenance["residual"]] if problem is not None else []
+    except _DAMAGE as error:
+        report.failures.append(Failure(name, None, "cannot be read", _short(error), "4.1"))
         return digests
     expected = range(shard.start, shard.stop)
+    if any(len(rows) < len(shard) for rows in provenance.values()):
+        return digests  # named by the check of the format
     if count != len(shard) or ("seed" in provenance and list(provenance["index"]) != list(expected)):
         report.failures.append(
-            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count))
+            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count), "9.2")
         )
         return digests
     for place, index in enumerate(expected):
         try:
             arrays = {n: constants[n] if n in constants else _sample(d, place) for n, d in datasets.items()}
-        except (OSError, RuntimeError) as error:
-            report.failures.append(Failure(name, index, "cannot be read", _short(error)))
+        except _DAMAGE as error:
+            report.failures.append(Failure(name, index, "cannot be read", _short(error), "4.1"))
             continue
         digests.append(sample_digest(arrays))
-        if digests[-1] != bytes(provenance["digest"][place]):
+        if digests[-1] != recorded_digests[place]:
             report.failures.append(
-                Failure(name, index, "content digest differs from the provenance", "numbers changed")
+                Failure(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
             )
         bad = [n for n, values in arrays.items() if not np.isfinite(values).all()]
         if bad:
-            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad)))
+            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad), "8.7"))
         elif problem is not None:
-            recorded = float(provenance["residual"][place])
-            _verify_residual(problem, arrays, dtype, outputs, compression, name, index, recorded, report)
+            _verify_residual(problem, arrays, dtype, outputs, compression, name, index, residuals[place], report)
         report.samples += 1
         if progress is not None:
             progress(report.samples, total)
@@ -231,26 +265,19 @@ def _verify_residual(
     try:
         residual = problem.residual(arrays)
         bound = problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression)
-    except InputError as error:  # a coefficient that is not positive, say
-        report.failures.append(Failure(name, index, "its equations cannot be evaluated", str(error)))
+    except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
+        # a coefficient that is not positive, say, or a field that is missing
+        report.failures.append(Failure(name, index, "its equations cannot be evaluated", _short(error), "11.2"))
         return
     report.residual_max = max(report.residual_max or 0.0, residual)
     if not recorded <= tolerance:
         report.failures.append(
-            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{recorded:.3e}")
+            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{recorded:.3e}", "11.1")
         )
     if not residual <= tolerance + bound:
         cause = "rounding and compression" if compression.lossy else "rounding"
         what = f"residual above rtol {tolerance:.0e} plus {cause} {bound:.1e}"
-        report.failures.append(Failure(name, index, what, f"{residual:.3e}"))
-
-
-def _verify_nothing_else_is_there(folder: Path, planned: set[str], report: VerifyReport) -> None:
-    """A reader that takes every HDF5 file of a split, as The Well's does, must not find more than was certified."""
-    for path in sorted([*folder.glob("data/*/*.hdf5"), *folder.glob("data/*/*.h5")]):
-        relative = path.relative_to(folder).as_posix()
-        if relative not in planned:
-            report.failures.append(Failure(relative, None, "is not part of the dataset", "remove it"))
+        report.failures.append(Failure(name, index, what, f"{residual:.3e}", "11.2"))
 
 
 def _short(error: Exception) -> str:

@@ -200,6 +200,8 @@ class Dataset:
             if "/" in what:
                 return file[what][start:stop]
             dataset = field_dataset(file, what)
+            if dataset.shape[-len(self.resolution) :] != self.resolution:
+                raise ValueError(f"{what} is of shape {dataset.shape} on a grid {self.resolution}")
             if not dataset.attrs["sample_varying"]:
                 return np.broadcast_to(dataset[...], (stop - start, *dataset.shape))
             values = dataset[start:stop]
@@ -217,7 +219,9 @@ class Dataset:
         with handles.lock:
             try:
                 yield handles.get(path)
-            except (OSError, KeyError, RuntimeError) as error:
+            except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+                if isinstance(error, InputError):
+                    raise
                 raise InputError(
                     f"{path} is damaged ({' '.join(str(error).split())[:100]}): "
                     "run the same generate command again to restore it"

@@ -40,6 +40,7 @@ from .atomic_files import (
     write_atomically,
     write_yaml,
 )
+from .dataset_config import check_config
 from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION
 from .splits import Shard
@@ -101,6 +102,19 @@ class ShardRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     stamp: list[int] | None = None
 
+    def plausible(self) -> bool:
+        """Whether the values are of the right types: the line may be anybody's."""
+        words = (self.file, self.split, self.config, self.sha256, self.digest)
+        counts = (self.start, self.stop, self.size)
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in counts)
+        figures = (self.residual_max, self.iterations_mean, *(self.seconds.values() if self.seconds else ()))
+        return (
+            whole
+            and all(isinstance(word, str) for word in words)
+            and isinstance(self.seconds, dict)
+            and all(n is None or isinstance(n, (int, float)) for n in figures)
+        )
+
     def line(self) -> bytes:
         return (json.dumps(asdict(self)) + "\n").encode("ascii")
 
@@ -129,6 +143,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is in dataset format version {found}, this Resolvent reads {FORMAT_VERSION}: "
             "use the Resolvent that wrote it, or generate the data again"
         )
+    check_config(config, path)
     return config
 
 
@@ -141,9 +156,10 @@ def read_manifest(folder: Path) -> dict[str, ShardRecord]:
     for line in path.read_bytes().splitlines():
         try:
             record = ShardRecord(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
-        records[record.file] = record
+        if record.plausible():
+            records[record.file] = record
     return records
 
 

@@ -7,7 +7,6 @@ source from another, once to write. So its size is bounded by the disk, not by t
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +23,13 @@ from .dataset import Dataset
 from .dataset_folder import DatasetFolder, shard_size_there
 from .digests import combined_digest, sample_digest
 from .grids import AXES, cell_centres
+from .identifiers import check_identifier
 from .layout import ShardContents
 from .problem import Field, Role
 from .splits import Shard, automatic_shard_size, plan_shards, split_sizes
 from .stats import write_statistics
 
-__all__ = ["BOUNDARIES", "Source", "SourceField", "check_identifier", "name_of", "write_source"]
+__all__ = ["BOUNDARIES", "Source", "SourceField", "write_source"]
 
 BOUNDARIES = ("wall", "open", "periodic")
 
@@ -203,18 +203,6 @@ def write_source(
         dataset = Dataset(folder.folder)
         write_statistics(dataset, refresh=bool(missing))
     return dataset
-
-
-def check_identifier(label: Any, what: str) -> str:
-    """Return a name that is safe in files, paths and HDF5; raise InputError for any other."""
-    if not isinstance(label, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", label):
-        raise InputError(f"{what} {label!r}: expected letters, digits, '_' and '-' only")
-    return label
-
-
-def name_of(path: Path) -> str:
-    """A dataset's name from a file's: what is not allowed in one becomes '_'."""
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)[:100] or "data"
 
 
 def _check(source: Source) -> None:

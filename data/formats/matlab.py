@@ -25,7 +25,8 @@ import scipy.io
 from resolvent.solvers import InputError
 
 from ..free_memory import check_fits
-from ..source import Source, name_of
+from ..identifiers import name_of
+from ..source import Source
 from ..untrusted_hdf5 import open_untrusted
 from .named_arrays import Selection, StoredArray, source_of_arrays
 

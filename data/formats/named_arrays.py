@@ -19,7 +19,8 @@ from resolvent.solvers import InputError
 from ..arguments import one_of
 from ..dataset import Dataset
 from ..grids import AXES
-from ..source import BOUNDARIES, Source, SourceField, check_identifier
+from ..identifiers import check_identifier
+from ..source import BOUNDARIES, Source, SourceField
 
 __all__ = [
     "METADATA",

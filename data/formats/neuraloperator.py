@@ -18,7 +18,8 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from ..dataset import Dataset
-from ..source import Source, name_of
+from ..identifiers import name_of
+from ..source import Source
 from .named_arrays import (
     METADATA,
     Selection,

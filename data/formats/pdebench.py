@@ -30,7 +30,8 @@ from resolvent.solvers import InputError
 from ..arguments import one_of
 from ..dataset import Dataset
 from ..grids import AXES
-from ..source import Source, SourceField, name_of
+from ..identifiers import name_of
+from ..source import Source, SourceField
 from ..untrusted_hdf5 import open_untrusted
 from .named_arrays import METADATA, Selection, dataset_metadata, parse_metadata, stored_dtype
 
