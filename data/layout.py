@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 import platform
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -46,6 +47,9 @@ from .untrusted_hdf5 import check_dataset, check_links
 __all__ = ["FORMAT_VERSION", "ShardContents", "encode_shard", "field_dataset", "open_shard", "versions"]
 
 FORMAT_VERSION = 1
+
+_REMEMBERED = 4096
+_checked: OrderedDict[tuple[str, int, int, int, int], None] = OrderedDict()  # files whose links have been checked
 
 
 @dataclass
@@ -244,10 +248,16 @@ def open_shard(path: Path) -> h5py.File:
             f"{path} is in format version {found}, this Resolvent reads {FORMAT_VERSION}: "
             "use the Resolvent that wrote it, or generate the data again"
         )
+    found = path.stat()
+    stamp = (str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     try:
-        for name, item in check_links(file, path):
-            if isinstance(item, h5py.Dataset):
-                check_dataset(item, name, path)
+        if stamp not in _checked:  # a reader of many files opens each of them several times
+            for name, item in check_links(file, path):
+                if isinstance(item, h5py.Dataset):
+                    check_dataset(item, name, path)
+            _checked[stamp] = None
+            while len(_checked) > _REMEMBERED:
+                _checked.popitem(last=False)
         if json.loads(str(file.attrs["config"])).get("compression") in PLUGIN:
             import hdf5plugin  # noqa: F401  registers the filters
     except (KeyError, ValueError, AttributeError, RuntimeError, InputError) as error:
