@@ -70,7 +70,7 @@ def evaluate_operator(
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
     count = split_size(dataset, split)
-    _check_channels(model, dataset)
+    _check_channels(model, dataset, split)
     measures = {
         "relative_l2": relative_l2,
         "relative_h1": relative_h1,
@@ -130,11 +130,12 @@ def _summary(name: str, values: np.ndarray) -> float:
     return float(values.max() if name == "max_error" else values.mean())
 
 
-def _check_channels(model: Predictor, dataset: GridDataset) -> None:
+def _check_channels(model: Predictor, dataset: GridDataset, split: str) -> None:
     if not isinstance(model, Operator):
         return
     wanted = (model.in_channels, model.out_channels, model.ndim)
-    given = (len(dataset.input_fields), len(dataset.output_fields), len(dataset.resolution))
+    inputs, outputs = dataset.arrays(split, 0, 1)  # of trajectories the channels are more than the fields
+    given = (inputs.shape[1], outputs.shape[1], inputs.ndim - 2)
     if wanted != given:
         raise InputError(
             f"the model maps {wanted[0]} fields to {wanted[1]} in {wanted[2]} dimensions and the dataset has "
