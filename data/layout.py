@@ -42,7 +42,7 @@ from resolvent.solvers import InputError
 from .compression import PLUGIN, Compression, EncodedField
 from .grids import AXES
 from .problem import Field
-from .untrusted_hdf5 import check_dataset, check_links
+from .untrusted_hdf5 import check_file
 
 __all__ = ["FORMAT_VERSION", "ShardContents", "encode_shard", "field_dataset", "open_shard", "versions"]
 
@@ -252,9 +252,7 @@ def open_shard(path: Path) -> h5py.File:
     stamp = (str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     try:
         if stamp not in _checked:  # a reader of many files opens each of them several times
-            for name, item in check_links(file, path):
-                if isinstance(item, h5py.Dataset):
-                    check_dataset(item, name, path)
+            check_file(file, path)
             _checked[stamp] = None
             while len(_checked) > _REMEMBERED:
                 _checked.popitem(last=False)
