@@ -36,6 +36,8 @@ class Dataset:
     Parameters
     ----------
     folder : path
+    open_files : int or None
+        Files kept open at once, per process, a megabyte each. None: 32. Fewer do where all is read in order.
 
     Attributes
     ----------
@@ -61,8 +63,9 @@ class Dataset:
         For a folder that is no dataset, of another format version, or not finished.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], open_files: int | None = None) -> None:
         self.folder = Path(folder)
+        self._open_files = open_files
         self.config = read_config(self.folder)
         self.name: str = self.config["problem"]["name"] if self.config["kind"] == "problem" else self.config["name"]
         sizes: dict[str, int] = self.config["splits"]
@@ -76,7 +79,7 @@ class Dataset:
                 f"first {missing[0]}): run the same generate command again to complete it"
             )
         self.records: list[ShardRecord] = [records[s.path(self.name)] for s in self.shards]
-        self._handles = _Handles()
+        self._handles = _Handles(open_files)
         with self._opened(self.shards[0]) as file:
             self.input_fields = [str(name) for name in file.attrs["input_fields"]]
             self.output_fields = [str(name) for name in file.attrs["output_fields"]]
@@ -97,7 +100,7 @@ class Dataset:
         return {**self.__dict__, "_handles": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _handles=_Handles())
+        self.__dict__.update(state, _handles=_Handles(state["_open_files"]))
 
     def __len__(self) -> int:
         return sum(self.splits.values())
@@ -209,7 +212,9 @@ class Dataset:
 
     def _own_handles(self) -> _Handles:
         if self._handles.pid != os.getpid():
-            self._handles = _Handles()  # the parent's handles are not closed: HDF5 would flush its state here
+            self._handles = _Handles(
+                self._open_files
+            )  # the parent's handles are not closed: HDF5 would flush its state here
         return self._handles
 
     @contextmanager
@@ -231,8 +236,9 @@ class Dataset:
 class _Handles:
     """The open files of one process, the most recently used ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None) -> None:
         self.pid = os.getpid()
+        self.limit = limit
         self.lock = threading.RLock()
         self.files: OrderedDict[Path, h5py.File] = OrderedDict()
 
@@ -241,7 +247,7 @@ class _Handles:
             self.files.move_to_end(path)
         else:
             self.files[path] = open_shard(path)
-            while len(self.files) > _OPEN_FILES:
+            while len(self.files) > (self.limit or _OPEN_FILES):
                 self.files.popitem(last=False)[1].close()
         return self.files[path]
 

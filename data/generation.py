@@ -223,7 +223,7 @@ def generate(
                 finished = make_shard(task, on_sample=meter.advance)
                 folder.accept(finished.temporary, finished.record)
         folder.finish()
-        with Dataset(folder.folder) as dataset, storage_errors(folder.folder / "stats.yaml"):
+        with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
             write_statistics(dataset, refresh=bool(missing))
             digest = dataset.content_digest
     return _report(folder, sizes, missing, digest, time.perf_counter() - began)

@@ -200,9 +200,9 @@ def write_source(
             if progress is not None:
                 progress(done, len(order))
         folder.finish()
-        dataset = Dataset(folder.folder)
-        write_statistics(dataset, refresh=bool(missing))
-    return dataset
+        with Dataset(folder.folder, open_files=2) as written:
+            write_statistics(written, refresh=bool(missing))
+    return Dataset(folder.folder)
 
 
 def _check(source: Source) -> None:

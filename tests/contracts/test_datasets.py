@@ -13,14 +13,27 @@ import h5py
 import numpy as np
 import pytest
 
-from resolvent.data import Dataset, describe, format_description, from_arrays, generate, make_problem, verify
+from resolvent.data import (
+    Dataset,
+    check_format,
+    describe,
+    format_description,
+    from_arrays,
+    generate,
+    import_dataset,
+    make_problem,
+    verify,
+)
 
 SPLITS = {"train": 5, "valid": 2, "test": 2}
 
 
-def _generated(name: str, dtype: str = "float64", **settings: Any) -> Callable[[Path], Any]:
+def _generated(
+    name: str, dtype: str = "float64", compression: str = "gzip", error_bound: float | None = None, **settings: Any
+) -> Callable[[Path], Any]:
     def make(out: Path) -> None:
-        generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, dtype=dtype)
+        storage: dict[str, Any] = {"dtype": dtype, "compression": compression, "error_bound": error_bound}
+        generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, **storage)
 
     return make
 
@@ -35,6 +48,21 @@ def _brought(channels: int, *space: int, dtype: str = "float64") -> Callable[[Pa
     return make
 
 
+def _imported(*space: int, steps: int, **settings: Any) -> Callable[[Path], Any]:
+    """A trajectory in PDEBench's layout, through an importer."""
+
+    def make(out: Path) -> None:
+        file = out.parent / "trajectories.hdf5"
+        with h5py.File(file, "w") as stream:
+            stream["tensor"] = np.random.default_rng(0).normal(size=(9, steps, *space)).astype("f4")
+            stream["t-coordinate"] = np.linspace(0, 1, steps + 1)
+            stream.attrs["nu"] = 0.01
+        import_dataset(file, out, splits=SPLITS, shard_size=3, **settings)
+        file.unlink()
+
+    return make
+
+
 DATASETS: dict[str, Callable[[Path], Any]] = {
     "poisson": _generated("poisson", resolution=10),
     "darcy": _generated("darcy", resolution=(10, 12)),
@@ -43,6 +71,9 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
+    "imported-trajectories-2d": _imported(6, 8, steps=3),
+    "imported-trajectories-1d-sz3": _imported(40, steps=5, compression="sz3", error_bound=1e-4),
+    "darcy-zfp": _generated("darcy", resolution=10, compression="zfp", error_bound=1e-7),
 }
 
 
@@ -67,7 +98,8 @@ def test_reading(folder: Path) -> None:
     assert len(dataset) == 9
     for split, size in SPLITS.items():
         inputs, outputs = dataset.arrays(split)
-        assert inputs.shape == (size, len(dataset.input_fields), *dataset.resolution)
+        channels = len(dataset.input_fields) + (len(dataset.output_fields) if dataset.trajectories else 0)
+        assert inputs.shape == (size, channels, *dataset.resolution)
         assert outputs.shape == (size, len(dataset.output_fields), *dataset.resolution)
         assert inputs.dtype == outputs.dtype == dataset.dtype
         assert np.isfinite(inputs).all()
@@ -77,7 +109,9 @@ def test_reading(folder: Path) -> None:
             np.testing.assert_array_equal(part[0], inputs[start:stop])
             np.testing.assert_array_equal(part[1], outputs[start:stop])
         for c, name in enumerate(dataset.output_fields):
-            np.testing.assert_array_equal(dataset.read(split, name), outputs[:, c])
+            values = dataset.read(split, name)
+            assert values.shape[1:] == ((dataset.times.size,) if dataset.trajectories else ()) + dataset.resolution
+            np.testing.assert_array_equal(values[:, -1] if dataset.trajectories else values, outputs[:, c])
         rows = dataset.provenance(split)
         assert all(len(values) == size for values in rows.values())
         assert {"index", "digest"} <= set(rows)
@@ -89,6 +123,7 @@ def test_verification_statistics_and_description(folder: Path) -> None:
     dataset, report = Dataset(folder), verify(folder)
     assert report.ok, report.failures
     assert report.content_digest == dataset.content_digest
+    assert check_format(folder) == []
     assert report.residuals_checked == (dataset.config["kind"] == "problem")
     assert set(dataset.stats["mean"]) == set(dataset.fields)
     described = describe(folder)
@@ -145,23 +180,29 @@ def test_the_wells_own_loader(folder: Path) -> None:
     from the_well.data.normalization import ZScoreNormalization
 
     dataset = Dataset(folder)
+    steps = dataset.times.size
     for split, size in SPLITS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = well.WellDataset(
-                path=str(folder), well_split_name=split, n_steps_input=1, n_steps_output=0, use_normalization=False
+                path=str(folder), well_split_name=split, n_steps_input=steps, n_steps_output=0, use_normalization=False
             )
         assert len(theirs) == size
         assert theirs.metadata.spatial_resolution == dataset.resolution
         assert theirs.metadata.dataset_name == dataset.name
         assert theirs.metadata.field_names[0] == dataset.output_fields
-        assert theirs.metadata.constant_field_names[0][: len(dataset.input_fields)] == dataset.input_fields
+        if not dataset.trajectories:
+            assert theirs.metadata.constant_field_names[0][: len(dataset.input_fields)] == dataset.input_fields
         inputs, outputs = dataset.arrays(split)
         for i in range(size):
             item = theirs[i]
-            np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(outputs[i], 0, -1))
-            constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
-            np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
+            np.testing.assert_array_equal(item["input_fields"][-1].numpy(), np.moveaxis(outputs[i], 0, -1))
+            if dataset.trajectories:
+                np.testing.assert_array_equal(item["input_fields"][0].numpy(), np.moveaxis(inputs[i], 0, -1))
+                np.testing.assert_array_equal(item["input_time_grid"].numpy(), dataset.times)
+            else:
+                constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
+                np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
             np.testing.assert_array_equal(item["space_grid"].numpy(), grid)
             if dataset.config["kind"] == "problem":
@@ -169,7 +210,7 @@ def test_the_wells_own_loader(folder: Path) -> None:
     normalised = well.WellDataset(
         path=str(folder / "data" / "train"),
         normalization_path=str(folder / "stats.yaml"),
-        n_steps_input=1,
+        n_steps_input=steps,
         n_steps_output=0,
         use_normalization=True,
         normalization_type=ZScoreNormalization,
@@ -177,4 +218,4 @@ def test_the_wells_own_loader(folder: Path) -> None:
     values = np.stack([normalised[i]["input_fields"].numpy() for i in range(5)])[..., 0]
     std = max(dataset.stats["std"][dataset.output_fields[0]], 1e-4)  # their floor
     expected = (dataset.read("train", dataset.output_fields[0]) - dataset.stats["mean"][dataset.output_fields[0]]) / std
-    np.testing.assert_allclose(values[:, 0], expected, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(values if dataset.trajectories else values[:, 0], expected, rtol=2e-4, atol=1e-5)
