@@ -91,7 +91,7 @@ def open_source(path: Path, selection: Selection) -> Source:
         raise InputError(f"source={path}: no such file or folder")
     if path.is_file():
         format_name = format_of(path)
-        source = FORMATS[format_name].open(path, selection)
+        source = _opened(format_name, path, selection)
         return _with_origin(source, format_name, [path])
     endings = [ending for item in FORMATS.values() for ending in item.endings]
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in endings and p.is_file())
@@ -111,7 +111,7 @@ def open_source(path: Path, selection: Selection) -> Source:
     if len(names) > 1:
         raise InputError(f"source={path} holds files of several formats ({', '.join(sorted(names))}): give one file")
     format_name = names.pop()
-    parts = {split: FORMATS[format_name].open(by_split[split][0], selection) for split in _ORDER if split in by_split}
+    parts = {split: _opened(format_name, by_split[split][0], selection) for split in _ORDER if split in by_split}
     return _with_origin(_joined(parts, path), format_name, [by_split[split][0] for split in parts])
 
 
@@ -130,6 +130,19 @@ def format_of(path: Path) -> str:
             return name
     endings = ", ".join(ending for item in FORMATS.values() for ending in item.endings)
     raise InputError(f"source={path}: unknown ending '{path.suffix}'; expected one of {endings}")
+
+
+def _opened(format_name: str, path: Path, selection: Selection) -> Source:
+    """Open a file; whatever a damaged one makes a reader raise that the reader did not expect becomes one line."""
+    try:
+        return FORMATS[format_name].open(path, selection)
+    except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, (InputError, PermissionError)):
+            raise
+        raise InputError(
+            f"{path} cannot be read as {format_name} ({' '.join(str(error).split())[:120]}): it is damaged or of "
+            "another kind"
+        ) from None
 
 
 def _split_of(path: Path) -> str:

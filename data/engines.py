@@ -103,13 +103,13 @@ def _dask(workers: int, settings: Mapping[str, Any]) -> Iterator[Engine]:
         else:
             try:
                 client = stack.enter_context(Client(str(address), timeout=20))
+                client.wait_for_workers(1, timeout=120)
             except (OSError, ValueError, TimeoutError) as error:
                 raise InputError(
-                    f"engine.address={address}: no Dask scheduler answers there "
+                    f"engine.address={address}: no Dask scheduler with workers answers there "
                     f"({' '.join(str(error).split())[:80] or type(error).__name__}): start one with 'dask scheduler', "
                     "or leave address out"
                 ) from None
-            client.wait_for_workers(1)
             workers = sum(client.nthreads().values())
         # Not pure by name: two runs on one scheduler must not share results, which are files of one folder.
         yield Engine("dask", workers, client.get_executor(pure=False, retries=retries))

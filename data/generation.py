@@ -9,7 +9,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -253,8 +261,8 @@ class _Meter:
 
 _POOLS = 4  # own pools in a row that may break without a shard having been finished
 _KILLED = (
-    "a worker process was killed, most likely for lack of memory: run the same command again with fewer "
-    "workers or a smaller shard_size (finished shards are kept)"
+    "a worker process was killed, most likely for lack of memory, or its cluster is gone: run the same command again "
+    "with fewer workers or a smaller shard_size (finished shards are kept)"
 )
 
 
@@ -336,7 +344,8 @@ def _run(
         for future in waiting:
             future.cancel()
         _salvage(waiting, folder)
-        if isinstance(error, BrokenProcessPool) and helpers is None:
+        lost = isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"  # Dask's
+        if lost and helpers is None:
             raise InputError(_KILLED) from error
         raise
 

@@ -230,7 +230,15 @@ def _sizes(splits: Mapping[str, int] | Sequence[float], count: int) -> dict[str,
 
 def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Samples in the stored dtype, checked: shapes as promised, every number finite."""
-    parts = [source.read(a, b) for a, b in _runs(rows)]
+    try:
+        parts = [source.read(a, b) for a, b in _runs(rows)]
+    except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"samples {int(rows.min())} to {int(rows.max())} of {source.name} cannot be read "
+            f"({' '.join(str(error).split())[:120]}): the file is damaged or compressed by a filter that is not here"
+        ) from None
     steps = () if source.times is None else (len(source.times),)
     held = {}
     for item in source.fields:

@@ -202,6 +202,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         lambda p: _groups(p),
         "expected one",
     ),
+    "damaged chunk": ("a.h5", lambda p: _damaged_chunk(p), "cannot be read .*damaged or compressed by a filter"),
+    "unknown filter": ("a.h5", lambda p: _unknown_filter(p), "cannot be read .*filter"),
     "empty archive": ("a.npz", lambda p: p.write_bytes(b""), "cannot be read as .npz"),
     "truncated archive": ("a.npz", lambda p: (np.savez(p, x=X, y=X), p.write_bytes(p.read_bytes()[:900])), "truncated"),
     "pickle in an archive": ("a.npz", _zip({"x.npy": _array(np.array([_Harmful()], dtype=object))}), "pickled objects"),
@@ -244,6 +246,23 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "unknown ending": ("a.xlsx", lambda p: p.write_bytes(b"x"), "unknown ending '.xlsx'"),
     "missing": ("a.h5", lambda p: None, "no such file"),
 }
+
+
+def _damaged_chunk(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("tensor", data=X[:, None], chunks=(1, 1, 6, 6), compression="gzip", fletcher32=True)
+        place = file["tensor"].id.get_chunk_info(2)
+    content = bytearray(path.read_bytes())
+    content[place.byte_offset + 20] ^= 255
+    path.write_bytes(content)
+
+
+def _unknown_filter(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        filters = {"compression": 511, "allow_unknown_filter": True}
+        tensor = file.create_dataset("tensor", (4, 1, 6, 6), "f8", chunks=(1, 1, 6, 6), **filters)
+        for k in range(4):
+            tensor.id.write_direct_chunk((k, 0, 0, 0), X[k].tobytes())
 
 
 def _groups(path: Path) -> None:
