@@ -271,7 +271,7 @@ class _Steps:
         W = self.basis[:rows]
         directions, preimages = [self.Z[:m]], [self.V[:m]]
         if kept:
-            sizes = np.sqrt(np.sum(np.abs(on_host(carrier.T)) ** 2, axis=1))
+            sizes = on_host(xp.sqrt(xp.sum(xp.abs(carrier.T) ** 2, axis=1)))
             scale = xp.asarray(1.0 / sizes)[:, None]
             T = carrier.T * scale
             G[:kept, :kept] = np.diag(1.0 / sizes)
@@ -282,11 +282,11 @@ class _Steps:
             return
         images, combination = chosen
         C = xp.asarray(images.T) @ W
-        combination_ = xp.asarray(combination.T)
-        U = combination_ @ xp.concat(directions) if kept else combination_ @ directions[0]
+        change = xp.asarray(combination.T)
+        U = change @ xp.concat(directions) if kept else change @ directions[0]
         T = U
         if self.column.preconditioned:
-            T = combination_ @ xp.concat(preimages) if kept else combination_ @ preimages[0]
+            T = change @ xp.concat(preimages) if kept else change @ preimages[0]
         gram = on_host(xp.conj(C) @ C.T)
         if np.abs(gram - np.eye(len(gram))).max() > _ORTHONORMAL:
             C, U, T = orthonormal_images(xp, C, U, T)

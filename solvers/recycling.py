@@ -212,7 +212,7 @@ def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
     else:
         C = column.A.rows(U)
     sizes = xp.sqrt(xp.sum(xp.abs(C) ** 2, axis=1))
-    good = np.flatnonzero(on_host(xp.isfinite(sizes) & (sizes > 0.0)))
+    good = xp.asarray(np.flatnonzero(on_host(xp.isfinite(sizes) & (sizes > 0.0))))
     scale = 1.0 / sizes[good][:, None]
     return orthonormal_images(xp, xp.asarray(C[good], dtype=column.dtype) * scale, U[good] * scale, T[good] * scale)
 

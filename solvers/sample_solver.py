@@ -53,7 +53,7 @@ class SampleSolver:
         self.rtol, self.atol, self.maxiter = rtol, atol, maxiter
         self.solver, self.solver_settings = solver, solver_settings
         self.preconditioner, self.preconditioner_settings = preconditioner, preconditioner_settings
-        self.positive = batch.hermitian and batch.positive_diagonal()
+        self._positive = self.positive = batch.hermitian and batch.positive_diagonal()
         self.results: dict[int, SolveResult] = {}
         self.ledger = Ledger()
         self._last: tuple[Any, Any] | None = None
@@ -67,11 +67,12 @@ class SampleSolver:
         A, b = self.batch.matrices[i], self.batch.rhs[i]
         if guess is not None and not self.helps(A, b, guess):
             guess = None
+        self.positive = self._positive
         M = self.set_up(A)
         result = self.certified(i, self.run(A, b, guess, M, rtol=rtol))
         if result.converged or self.solver is not None:
             return result
-        factors = self.set_up(A, "direct") if self.batch.factorable else None
+        factors = self.set_up(A, "direct" if self.batch.factorable else None)
         M = factors if factors is not None else M
         again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, maxiter=self.maxiter, M=M)
         self.ledger.count(again)
@@ -178,14 +179,18 @@ class SampleSolver:
         result = method(A, b, x0, **options)
         self.ledger.count(result)
         if result.status is Status.INDEFINITE and method in (cg, deflated_cg):
-            result = (recycled_minres if recycle else minres)(A, b, x0, **options)
-            self.ledger.count(result)
-        return result
+            self.positive = False  # until `forget`; a preconditioner that took A for definite does not fit it either
+            if M is None:
+                result = (recycled_minres if recycle else minres)(A, b, x0, **options)
+                self.ledger.count(result)
+        return result if recycle else dataclasses.replace(result, space=None)
 
     def _method(self, M: Any) -> Callable[..., SolveResult]:
         if self.batch.hermitian and (M is None or M.kind == "spd"):
             return cg if self.positive else minres
-        return fgmres if getattr(M, "kind", None) == "nonlinear" else gmres
+        if getattr(M, "kind", None) == "nonlinear":
+            return fgmres
+        return gmres if self.batch.factorable else gcrodr
 
     def _recycling_method(self, M: Any) -> Callable[..., SolveResult]:
         if self.batch.hermitian and (M is None or M.kind == "spd"):
@@ -214,8 +219,9 @@ class SampleSolver:
         return M
 
     def forget(self) -> None:
-        """Set up anew whatever comes next: a preconditioner that was refreshed depends on what it was before."""
+        """What comes next depends on nothing before: neither on a preconditioner refreshed nor on signs seen."""
         self._last = None
+        self.positive = self._positive
 
     def refresh(self, M: Any, A: Any) -> Any:
         """M for another matrix: by `update` where the pattern is shared, which keeps what does not depend on values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -234,16 +235,18 @@ class _Sequence(SampleSolver):
                 fresh, stale = None, False
             own = fresh is None and M is not None
             x0 = guess if guess is not None and self.helps(A, b, guess) else None
+            positive = self.positive
             result = self.run(A, b, x0, M, recycle, space)
-            if not result.converged and fresh is not None:
-                M, fresh, own = self.refresh(M, A), None, True
+            if not result.converged and (fresh is not None or self.positive != positive):
+                M = self.refresh(M, A) if self.positive == positive else self.set_up(A)
+                fresh, own = None, True
                 result = self.run(A, b, x0, M, recycle, space)
             space = result.space
             if fresh is None:
                 fresh = result.iterations
             stale = result.iterations > _GROWTH * fresh + _SLACK
             if result.converged:
-                self.results[i], guess = result, result.x
+                self.results[i], guess = dataclasses.replace(result, space=None), result.x
                 self.count_finish(result.iterations, own=x0 is None or own)
 
     def _ordered(self, block: list[int]) -> list[int]:

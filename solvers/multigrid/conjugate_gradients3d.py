@@ -130,15 +130,19 @@ def _true_norm(
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _first_norm(b: np.ndarray, scale: float, q: np.ndarray, r: np.ndarray, arena: np.ndarray, row: np.ndarray) -> float:
-    """Set r = scale·b; returns ‖r‖."""
-    nx = row[NX]
+def _first_norm(b: np.ndarray, scale: float, r: np.ndarray, arena: np.ndarray, row: np.ndarray) -> float:
+    """Set r = scale·b and its float32 copy; returns ‖r‖."""
+    nx, single = row[NX], row[R]
+    total = 0.0
     for k in range(row[NZ]):
         for j in range(row[NY]):
             begin, source = (k + 1) * row[S] + (j + 1) * row[W] + 1, (k * row[NY] + j) * nx
             for i in range(nx):
-                put(q, begin + i, -scale * get(b, source + i))
-    return math.sqrt(_update_residual(r, q, 1.0, 0.0, arena, row[R]))
+                value = scale * get(b, source + i)
+                put(r, begin + i, value)
+                put(arena, single + begin + i, np.float32(value))
+                total += value * value
+    return math.sqrt(total)
 
 
 def solve(
@@ -163,9 +167,8 @@ def solve(
     """
     x, p, q, r = vectors
     row = levels[0]
-    x[:] = 0.0
-    p[:] = 0.0
-    norm = _first_norm(b, scale, q, r, arena, row)
+    x[:] = 0.0  # the other vectors are written before they count
+    norm = _first_norm(b, scale, r, arena, row)
     start = norm
     history[0] = norm
     best = norm

@@ -45,11 +45,15 @@ class Workspace3D:
         self.rings = np.zeros(4 * plane * (steps - 1) + plane, dtype=np.float32)
         self.work = np.zeros(max(plane, SWEEP_TILE), dtype=np.float32)
         self.tile = np.zeros(LINES * TILE, dtype=np.float32)
-        self.faces = _aligned((3 * cells,), np.float64)
+        # One block for all that is double: memory of several megabytes gets huge pages, which vectors alone would not.
+        lines = (cells + 7) // 8 * 8
+        double = _aligned((3 * cells + 8 + 4 * lines,), np.float64)
+        self.faces = double[: 3 * cells]
+        start = (3 * cells + 7) // 8 * 8
+        self.vectors = tuple(double[start + k * lines :][:cells] for k in range(4))
         kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
         self.kinds = [np.zeros(length, dtype=np.float32) for length in kinds]
         self._copy = np.zeros(math.prod(box.shape))
-        self.vectors: tuple[np.ndarray, ...] = ()
         self.history = np.zeros(1)
         self.scale = 1.0
         self._directions = np.array(DIRECTIONS, dtype=np.int64)
@@ -87,10 +91,6 @@ class Workspace3D:
         self, rhs: np.ndarray, factor: float, tolerance: float, maxiter: int, patience: int
     ) -> tuple[int, int, float]:
         """Conjugate gradients on the scaled operator; see `conjugate_gradients3d.solve`."""
-        cells = int(self.levels[0, N])
-        if not self.vectors:
-            x, p, q, r = (_aligned((cells,), np.float64) for _ in range(4))
-            self.vectors = (x, p, q, r)
         if self.history.size <= maxiter:
             self.history = np.zeros(maxiter + 1)
         outcome: tuple[int, int, float] = solve(

@@ -391,6 +391,22 @@ def test_a_chain_depends_on_its_own_samples_alone(strategy, sort):
         np.testing.assert_array_equal(alone.solutions, whole.solutions[start : start + 4])
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("indefinite", [False, True])
+def test_systems_too_large_to_factor(monkeypatch, strategy, indefinite):
+    """Multigrid where it serves; an indefinite matrix of positive diagonal shows in the solve, and goes another way."""
+    monkeypatch.setattr("resolvent.solvers.family_analysis._DIRECT_WORK", 0.0)
+    systems = list(drifting(8, np.random.default_rng(12), indefinite))
+    result = solve_sequence(systems, rtol=RTOL, strategy=strategy, chain=4)
+    certified(systems, result)
+    assert all(one.space is None for one in result.results)
+    if strategy == "warm_start":
+        first = solve_sequence(systems[:4], rtol=RTOL, strategy=strategy, chain=4)
+        np.testing.assert_array_equal(first.solutions, result.solutions[:4])
+        second = solve_sequence(systems[4:], rtol=RTOL, strategy=strategy, chain=4)
+        np.testing.assert_array_equal(second.solutions, result.solutions[4:])
+
+
 def test_features_decide_the_order():
     systems = list(drifting(9, np.random.default_rng(11)))
     shuffled = np.random.default_rng(0).permutation(9)
