@@ -2,10 +2,14 @@
 
 from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
+from .convert import export_dataset, import_dataset
 from .dataset import Dataset
 from .description import describe, format_description
+from .engines import ENGINES, Engine, open_engine
 from .evolution import EvolutionProblem, Trajectory
 from .fields import GaussianRandomField
+from .format_check import Violation, check_format
+from .formats import FORMATS
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
 from .layout import FORMAT_VERSION
@@ -16,9 +20,12 @@ from .solver_choice import SolverSpec
 from .stats import field_statistics
 
 __all__ = [
+    "ENGINES",
+    "FORMATS",
     "FORMAT_VERSION",
     "PROBLEMS",
     "Dataset",
+    "Engine",
     "EvolutionProblem",
     "Failure",
     "Field",
@@ -30,14 +37,19 @@ __all__ = [
     "SolverSpec",
     "Trajectory",
     "VerifyReport",
+    "Violation",
     "cell_centres",
+    "check_format",
     "describe",
+    "export_dataset",
     "field_statistics",
     "format_description",
     "from_arrays",
     "generate",
+    "import_dataset",
     "make_problem",
     "nodes",
+    "open_engine",
     "sample_generator",
     "verify",
 ]

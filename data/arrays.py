@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from resolvent.solvers import InputError
 
-from .arguments import nonnegative_integer, one_of
-from .certified_shard import encode_to_temporary
+from .arguments import one_of
+from .compression import Compression
 from .dataset import Dataset
-from .dataset_folder import DatasetFolder
-from .digests import combined_digest, sample_digest
-from .grids import AXES, cell_centres
-from .layout import COMPRESSIONS, ShardContents
-from .problem import Field, Role
-from .splits import Shard, plan_shards, split_sizes
-from .stats import write_statistics
+from .identifiers import check_identifier
+from .problem import Role
+from .source import Source, SourceField, write_source
 
 __all__ = ["from_arrays"]
 
@@ -40,7 +34,9 @@ def from_arrays(
     boundary: str | None = None,
     dtype: str | None = None,
     compression: str = "gzip",
-    shard_size: int = 100,
+    error_bound: float | None = None,
+    error_bound_mode: str = "absolute",
+    shard_size: int | None = None,
 ) -> Dataset:
     """Write input and output arrays as a dataset.
 
@@ -66,7 +62,7 @@ def from_arrays(
     boundary : {'wall', 'open', 'periodic'} or None
     dtype : {'float64', 'float32'} or None
         None keeps float32, and stores everything else as float64.
-    compression, shard_size
+    compression, error_bound, error_bound_mode, shard_size
         As of :func:`~resolvent.data.generate`.
 
     Returns
@@ -89,76 +85,36 @@ def from_arrays(
             f"inputs live on a grid {first.shape[2:]} and outputs on {second.shape[2:]}: expected the same grid"
         )
     labels = _labels(names, {"inputs": first.shape[1], "outputs": second.shape[1]})
-    _check_identifier(name, "name")
+    check_identifier(name, "name")
     for key in units or {}:
         one_of(key, [*labels["inputs"], *labels["outputs"]], "field in units")
     kinds = {str(np.result_type(a.dtype)) for a in (first, second)}
     stored = (
         one_of(dtype, ("float64", "float32"), "dtype") if dtype else ("float32" if kinds == {"float32"} else "float64")
     )
-    one_of(compression, COMPRESSIONS, "compression")
-    if boundary is not None:
-        one_of(boundary, ("wall", "open", "periodic"), "boundary")
-    points = _coordinates(axes, first.shape[2:])
-    sizes = split_sizes(None if isinstance(splits, Mapping) else len(first), splits)
-    if sum(sizes.values()) > len(first):
-        raise InputError(
-            f"the splits sum to {sum(sizes.values())} but the arrays hold {len(first)} samples: lower them"
-        )
-    order = np.arange(len(first))
-    if shuffle_seed is not None:
-        order = np.random.default_rng(nonnegative_integer(shuffle_seed, "shuffle_seed")).permutation(len(first))
-
+    squeezed = Compression(compression, error_bound, error_bound_mode)
     columns: list[tuple[str, Role, np.ndarray]] = [
         *((label, "input", first[:, c]) for c, label in enumerate(labels["inputs"])),
         *((label, "output", second[:, c]) for c, label in enumerate(labels["outputs"])),
     ]
-    digests = {
-        int(i): sample_digest({label: np.ascontiguousarray(a[i], dtype=stored) for label, _, a in columns})
-        for i in order[: sum(sizes.values())]
-    }
-    config = {
-        "kind": "arrays",
-        "name": name,
-        "fields": {k: list(v) for k, v in labels.items()},
-        "units": dict(units or {}),
-        "grid": "cell centres of the unit box (assumed)" if axes is None else "given",
-        "boundary": boundary,
-        "digest": combined_digest(digests.values()),
-        "splits": sizes,
-        "start": 0,
-        "shuffle_seed": shuffle_seed,
-        "dtype": stored,
-        "compression": compression,
-        "shard_size": shard_size,
-    }
-    folder = DatasetFolder(Path(out), name, config, plan_shards(sizes, shard_size))
-    bytes_per_sample = sum(a[0].size for _, _, a in columns) * np.dtype(stored).itemsize + 1024
-
-    def contents(shard: Shard) -> ShardContents:
-        rows = order[shard.start : shard.stop]
-        return ShardContents(
-            name=name,
-            fields={
-                label: Field(np.ascontiguousarray(a[rows], dtype=stored), (units or {}).get(label, "1"), "", role)
-                for label, role, a in columns
-            },
-            axes=points,
-            boundary=boundary,
-            config=folder.config,
-            config_hash=folder.hash,
-            split=shard.split,
-            start=shard.start,
-            provenance={"index": rows, "digest": np.array([np.frombuffer(digests[int(i)], np.uint8) for i in rows])},
-        )
-
-    with folder.writing(bytes_per_sample) as missing:
-        for shard in missing:
-            folder.accept(*encode_to_temporary(contents(shard), folder.folder, shard, compression))
-        folder.finish()
-        dataset = Dataset(folder.folder)
-        write_statistics(dataset, refresh=bool(missing))
-    return dataset
+    source = Source(
+        name=name,
+        fields=[SourceField(label, role, (units or {}).get(label, "1")) for label, role, _ in columns],
+        count=len(first),
+        space=first.shape[2:],
+        read=lambda a, b: {label: values[a:b] for label, _, values in columns},
+        dtype=stored,
+        axes=axes,
+        boundary=boundary,
+    )
+    return write_source(
+        source,
+        out,
+        splits=splits,
+        shuffle_seed=shuffle_seed,
+        compression=squeezed,
+        shard_size=shard_size,
+    )
 
 
 def _numbers(values: Any, what: str) -> np.ndarray:
@@ -226,23 +182,8 @@ def _labels(names: Mapping[str, Sequence[str]] | None, channels: Mapping[str, in
                 f"names of {key} are {labels[key]}: the array has {count} channels, expected a name for each"
             )
         for label in labels[key]:
-            _check_identifier(label, "field name")
+            check_identifier(label, "field name")
     every = [*labels["inputs"], *labels["outputs"]]
     if len(set(every)) != len(every):
         raise InputError(f"field names {every} repeat one: expected different names for all inputs and outputs")
     return labels
-
-
-def _check_identifier(label: str, what: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", label):
-        raise InputError(f"{what} {label!r}: expected letters, digits, '_' and '-' only")
-
-
-def _coordinates(axes: Sequence[np.ndarray] | None, space: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    if axes is None:
-        return tuple(cell_centres(n) for n in space)
-    points = tuple(np.asarray(a, dtype=np.float64) for a in axes)
-    for axis, given, n in zip(AXES, points, space, strict=False):
-        if given.shape != (n,) or not np.isfinite(given).all():
-            raise InputError(f"axes: {axis} is of shape {given.shape}, expected ({n},) finite coordinates, one a cell")
-    return points

@@ -14,8 +14,10 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-from .dataset_folder import read_config, read_manifest
+from .compression import Compression, residual_floor
+from .dataset_folder import mark_damaged, read_config, read_manifest
 from .digests import combined_digest, config_hash, file_sha256, sample_digest
+from .format_check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .layout import field_dataset, field_shape, open_shard
 from .problem import Problem
 from .problems import make_problem
@@ -23,19 +25,25 @@ from .splits import Shard, plan_shards
 
 __all__ = ["Failure", "VerifyReport", "verify"]
 
+_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of a file that lies
+
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found."""
+    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found.
+
+    `line` is that of ``FORMAT.md`` which the file breaks.
+    """
 
     shard: str
     sample: int | None
     what: str
     value: str
+    line: str = ""
 
     def __str__(self) -> str:
         where = self.shard if self.sample is None else f"{self.shard}, sample {self.sample}"
-        return f"{where}: {self.what} ({self.value})"
+        return f"{where}: {self.what} ({self.value})" + (f", FORMAT {self.line}" if self.line else "")
 
 
 @dataclass
@@ -93,17 +101,19 @@ class VerifyReport:
 def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Recompute every checksum and certificate of a dataset.
 
-    For each shard: the manifest's SHA-256 of the file; its configuration and range; for each sample the content digest,
-    finiteness, and the relative residual of its equations in float64, from the stored arrays and the problem rebuilt
-    from the stored configuration. The residual must not exceed the solver's rtol plus the bound on what rounding to the
-    stored dtype can add (for float64: the rounding in evaluating the residual itself, which another machine may do in
-    another order).
+    For each shard: its structure against ``FORMAT.md``; the manifest's SHA-256 of the file; its configuration and
+    range; for each sample the content digest, finiteness, and the relative residual of its equations in float64, from
+    the stored arrays and the problem rebuilt from the stored configuration. The residual must not exceed the solver's
+    rtol plus the bound on what rounding to the stored dtype, and an error bound of the compression, can add (for
+    float64: the rounding in evaluating the residual itself, which another machine may do in another order).
 
     Parameters
     ----------
     folder : path
     progress : callable
         Called with (samples done, total).
+
+    Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
 
     Returns
     -------
@@ -132,27 +142,49 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
     total = sum(len(s) for s in shards)
     records = read_manifest(place)
     digests: list[bytes] = []
+    fields: set[str] = set()
     for shard in shards:
         file = shard.path(name)
         report.shards += 1
         record = records.get(file)
         if record is None:
-            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted"))
+            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted", "3.2"))
         elif record.config != config_hash(config):
-            report.failures.append(Failure(file, None, "was made with another configuration", record.config[:12]))
+            report.failures.append(
+                Failure(file, None, "was made with another configuration", record.config[:12], "3.3")
+            )
         elif (place / file).is_file() and (found := file_sha256(place / file)) != record.sha256:
-            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12]))
+            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12], "3.4"))
         try:
             opened = open_shard(place / file)
         except InputError as error:
-            report.failures.append(Failure(file, None, "cannot be opened", str(error)))
+            report.failures.append(Failure(file, None, "cannot be opened", str(error), line_of_refusal(error)))
             continue
         with opened:
-            found_digests = _verify_shard(opened, file, shard, problem, config["dtype"], report, progress, total)
+            other = record is not None and record.config != config_hash(config)  # said already
+            broken = shard_violations(opened, file, shard, config)
+            broken = [v for v in broken if not (other and v.what.endswith("config.yaml"))]
+            report.failures += [Failure(file, None, "breaks the format", v.what, v.line) for v in broken]
+            fields.update(str(n) for n in described_fields(opened))
+            found_digests = _verify_shard(opened, file, shard, problem, config, report, progress, total)
         digests += found_digests
         if record is not None and combined_digest(found_digests) != record.digest:
-            report.failures.append(Failure(file, None, "content digest differs from the manifest", record.digest[:12]))
-    _verify_nothing_else_is_there(place, {s.path(name) for s in shards}, report)
+            report.failures.append(
+                Failure(file, None, "content digest differs from the manifest", record.digest[:12], "3.5")
+            )
+    stray = [
+        Failure(path, None, "is not part of the dataset", "remove it", "1.2") for path in stray_files(place, config)
+    ]
+    report.failures += stray
+    report.failures += [
+        Failure(v.file, None, "breaks the format", v.what, v.line) for v in stats_violations(place, fields)
+    ]
+    planned = {s.path(name) for s in shards}
+    if not mark_damaged(place, sorted({f.shard for f in report.failures if f.shard in planned})) and report.failures:
+        report.notes.append(
+            "the damaged shards could not be listed in damaged.json (no permission, or a generate is at work there): "
+            "delete them, and the same generate command makes them again"
+        )
     report.content_digest = combined_digest(digests) if len(digests) == total else ""
     report.seconds = time.perf_counter() - began
     return report
@@ -163,25 +195,33 @@ def _verify_shard(
     name: str,
     shard: Shard,
     problem: Problem | None,
-    dtype: str,
+    config: Mapping[str, Any],
     report: VerifyReport,
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> list[bytes]:
     digests: list[bytes] = []
+    dtype, compression = str(config["dtype"]), Compression.from_config(config)
     try:
+        outputs = [str(n) for n in file.attrs["output_fields"]]
         provenance = {key: file["provenance"][key][:] for key in file["provenance"]}
         fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
         datasets = {field_name: field_dataset(file, field_name) for field_name in fields}
         constants = {n: d[...] for n, d in datasets.items() if not d.attrs["sample_varying"]}
         count = int(file.attrs["n_trajectories"])
-    except (OSError, KeyError, RuntimeError) as error:
-        report.failures.append(Failure(name, None, "cannot be read", _short(error)))
+        recorded_digests = [bytes(row) for row in provenance["digest"]]
+        figures = {key: v.tolist() for key, v in provenance.items() if v.dtype.kind == "f" and v.ndim == 1}
+        if problem is not None and "residual" not in figures:
+            raise KeyError("provenance/residual")
+    except _DAMAGE as error:
+        report.failures.append(Failure(name, None, "cannot be read", _short(error), "4.1"))
         return digests
     expected = range(shard.start, shard.stop)
+    if any(len(rows) < len(shard) for rows in provenance.values()):
+        return digests  # named by the check of the format
     if count != len(shard) or ("seed" in provenance and list(provenance["index"]) != list(expected)):
         report.failures.append(
-            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count))
+            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count), "9.2")
         )
         return digests
     for place, index in enumerate(expected):
@@ -189,20 +229,20 @@ def _verify_shard(
             arrays = {
                 n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
             }
-        except (OSError, RuntimeError) as error:
-            report.failures.append(Failure(name, index, "cannot be read", _short(error)))
+        except _DAMAGE as error:
+            report.failures.append(Failure(name, index, "cannot be read", _short(error), "4.1"))
             continue
         digests.append(sample_digest(arrays))
-        if digests[-1] != bytes(provenance["digest"][place]):
+        if digests[-1] != recorded_digests[place]:
             report.failures.append(
-                Failure(name, index, "content digest differs from the provenance", "numbers changed")
+                Failure(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
             )
-        bad = [n for n, values in arrays.items() if not np.isfinite(values).all()]
+        bad = [n for n, values in arrays.items() if values.dtype.kind not in "fiub" or not np.isfinite(values).all()]
         if bad:
-            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad)))
+            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad), "8.7"))
         elif problem is not None:
-            recorded = {key: float(values[place]) for key, values in provenance.items() if values.dtype.kind == "f"}
-            _verify_residual(problem, arrays, dtype, name, index, recorded, report)
+            recorded = {key: values[place] for key, values in figures.items()}
+            _verify_residual(problem, arrays, dtype, outputs, compression, name, index, recorded, report)
         report.samples += 1
         if progress is not None:
             progress(report.samples, total)
@@ -213,6 +253,8 @@ def _verify_residual(
     problem: Problem,
     arrays: dict[str, np.ndarray],
     dtype: str,
+    outputs: list[str],
+    compression: Compression,
     name: str,
     index: int,
     recorded: Mapping[str, float],
@@ -221,34 +263,29 @@ def _verify_residual(
     tolerance = report.tolerance or 0.0
     try:
         residual = problem.residual(arrays)
-        bound = problem.rounding(arrays, dtype)
+        bound = problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression)
         certificate = problem.certificate(arrays)
-    except InputError as error:  # a coefficient that is not positive, say
-        report.failures.append(Failure(name, index, "its equations cannot be evaluated", str(error)))
+    except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
+        # a coefficient that is not positive, say, or a field that is missing
+        report.failures.append(Failure(name, index, "its equations cannot be evaluated", _short(error), "11.2"))
         return
     report.residual_max = max(report.residual_max or 0.0, residual)
     before = recorded["residual"]
     if not before <= tolerance:
         report.failures.append(
-            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}")
+            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}", "11.1")
         )
     if not residual <= tolerance + bound:
-        what = f"residual above rtol {tolerance:.0e} plus rounding {bound:.1e}"
-        report.failures.append(Failure(name, index, what, f"{residual:.3e}"))
+        cause = "rounding and compression" if compression.lossy else "rounding"
+        what = f"residual above rtol {tolerance:.0e} plus {cause} {bound:.1e}"
+        report.failures.append(Failure(name, index, what, f"{residual:.3e}", "11.2"))
     for key, value in certificate.items():
+        if key not in recorded:
+            report.failures.append(Failure(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3"))
         # Both come from the stored arrays: another machine may add in another order, and no more.
-        if not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
-            report.failures.append(
-                Failure(name, index, f"recorded {key} {recorded[key]:.6e} does not hold", f"{value:.6e}")
-            )
-
-
-def _verify_nothing_else_is_there(folder: Path, planned: set[str], report: VerifyReport) -> None:
-    """A reader that takes every HDF5 file of a split, as The Well's does, must not find more than was certified."""
-    for path in sorted([*folder.glob("data/*/*.hdf5"), *folder.glob("data/*/*.h5")]):
-        relative = path.relative_to(folder).as_posix()
-        if relative not in planned:
-            report.failures.append(Failure(relative, None, "is not part of the dataset", "remove it"))
+        elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
+            what = f"recorded {key} {recorded[key]:.6e} does not hold"
+            report.failures.append(Failure(name, index, what, f"{value:.6e}", "11.3"))
 
 
 def _short(error: Exception) -> str:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from resolvent.solvers import InputError
 
 from .atomic_files import storage_errors, write_temporary
+from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
 from .digests import combined_digest, sample_digest
 from .layout import CONSTANT, ShardContents, encode_shard
@@ -43,7 +44,7 @@ class ShardTask:
     shard : Shard
     seed : int
     dtype : str
-    compression : str
+    compression : Compression
     folder : Path
     name : str
     config, config_hash
@@ -55,7 +56,7 @@ class ShardTask:
     shard: Shard
     seed: int
     dtype: str
-    compression: str
+    compression: Compression
     folder: Path
     name: str
     config: Mapping[str, Any]
@@ -106,6 +107,7 @@ def make_shard(
             if on_sample is not None:
                 on_sample()
     began = time.perf_counter()
+    encoded = _compress_outputs(task, described, stacks, rows) if task.compression.lossy else {}
     provenance = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     contents = ShardContents(
         name=task.name,
@@ -121,6 +123,7 @@ def make_shard(
         axis_names=task.problem.axis_names,
         masks=task.problem.boundary_masks,
         times=task.problem.times,
+        encoded=encoded,
     )
     temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
     record.seed = task.seed
@@ -135,7 +138,7 @@ def make_shard(
 
 
 def encode_to_temporary(
-    contents: ShardContents, folder: Path, shard: Shard, compression: str
+    contents: ShardContents, folder: Path, shard: Shard, compression: Compression
 ) -> tuple[Path, ShardRecord]:
     """Encode, hash and write a shard beside its final place; the record still lacks what only a solver knows."""
     content = encode_shard(contents, compression)
@@ -225,6 +228,34 @@ def certified_sample(
         "seconds_hashing": time.perf_counter() - solved,
     }
     return stored, row
+
+
+def _compress_outputs(
+    task: ShardTask, described: Mapping[str, Field], stacks: dict[str, np.ndarray], rows: list[dict[str, Any]]
+) -> dict[str, EncodedField]:
+    """Compress the outputs within the error bound, put what they decode to in `stacks`, and certify that anew.
+
+    Raises
+    ------
+    InputError
+        If a residual rises above the bound on what the error can add.
+    """
+    outputs = [name for name, item in described.items() if item.role == "output"]
+    encoded = {name: encode_field(stacks[name], task.compression) for name in outputs}
+    stacks.update({name: field.values for name, field in encoded.items()})
+    for place, row in enumerate(rows):
+        arrays = {n: stacks[n] if item.role in CONSTANT else stacks[n][place] for n, item in described.items()}
+        rounding = 0.0 if task.dtype == "float64" else task.problem.rounding(arrays, task.dtype)
+        row["rounding"] = rounding + residual_floor(task.problem, arrays, outputs, task.compression)
+        row["residual_stored"] = task.problem.residual(arrays)
+        row["digest"] = np.frombuffer(sample_digest(arrays), dtype=np.uint8)
+        if not row["residual_stored"] <= row["residual"] + row["rounding"]:
+            raise InputError(
+                f"sample {row['index']} of {task.problem.name}: compression raised the residual to "
+                f"{row['residual_stored']:.2e}, above the bound {row['residual'] + row['rounding']:.2e}: use a smaller "
+                "error_bound, or compression=gzip"
+            )
+    return encoded
 
 
 def _stored(item: Field, dtype: str) -> np.ndarray:

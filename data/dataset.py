@@ -36,6 +36,8 @@ class Dataset:
     Parameters
     ----------
     folder : path
+    open_files : int or None
+        Files kept open at once, per process, a megabyte each. None: 32. Fewer do where all is read in order.
 
     Attributes
     ----------
@@ -61,8 +63,9 @@ class Dataset:
         For a folder that is no dataset, of another format version, or not finished.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], open_files: int | None = None) -> None:
         self.folder = Path(folder)
+        self._open_files = open_files
         self.config = read_config(self.folder)
         self.name: str = self.config["problem"]["name"] if self.config["kind"] == "problem" else self.config["name"]
         sizes: dict[str, int] = self.config["splits"]
@@ -76,7 +79,7 @@ class Dataset:
                 f"first {missing[0]}): run the same generate command again to complete it"
             )
         self.records: list[ShardRecord] = [records[s.path(self.name)] for s in self.shards]
-        self._handles = _Handles()
+        self._handles = _Handles(open_files)
         with self._opened(self.shards[0]) as file:
             self.input_fields = [str(name) for name in file.attrs["input_fields"]]
             self.output_fields = [str(name) for name in file.attrs["output_fields"]]
@@ -97,7 +100,7 @@ class Dataset:
         return {**self.__dict__, "_handles": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _handles=_Handles())
+        self.__dict__.update(state, _handles=_Handles(state["_open_files"]))
 
     def __len__(self) -> int:
         return sum(self.splits.values())
@@ -134,7 +137,7 @@ class Dataset:
 
         Returns
         -------
-        ndarray, shape (N, *space), or (N, T, *space) of a trajectory
+        ndarray, shape (N, *space); of an output with several times (N, T, *space)
             In the stored dtype; a constant field is repeated (read-only) for every sample.
 
         Raises
@@ -153,15 +156,26 @@ class Dataset:
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split.
 
-        The times of a trajectory are channels: Cout is T for one output field, and field by field for several.
+        The times of a trajectory are channels: Cout is T for one output field, and field by field for several. Where
+        there are no input fields, the first step of every output is the input and the later ones are the output.
         """
-        inputs, outputs = (
-            np.stack([self.read(split, name, start, stop) for name in names], axis=1)
-            for names in (self.input_fields, self.output_fields)
-        )
-        if len(self.times) > 1:
-            outputs = outputs.reshape(len(outputs), len(self.output_fields) * len(self.times), *self.resolution)
-        return inputs, outputs
+        inputs = [self.read(split, name, start, stop) for name in self.input_fields]
+        outputs = [self.read(split, name, start, stop) for name in self.output_fields]
+        if self.trajectories:
+            if not inputs:
+                inputs, outputs = [values[:, 0] for values in outputs], [values[:, 1:] for values in outputs]
+            return np.stack(inputs, axis=1), np.concatenate(outputs, axis=1)
+        if not inputs:
+            raise InputError(
+                f"{self.folder} holds outputs alone ({', '.join(self.output_fields)}, one step): there is nothing to "
+                "learn them from; import it again with inputs=[NAME, …]"
+            )
+        return np.stack(inputs, axis=1), np.stack(outputs, axis=1)
+
+    @property
+    def trajectories(self) -> bool:
+        """Whether the outputs have several steps in time."""
+        return self.times.size > 1
 
     def provenance(self, split: str) -> dict[str, np.ndarray]:
         """Per sample of a split, as arrays of length N: index, seed, status, iterations, residual, seconds, digest."""
@@ -191,6 +205,9 @@ class Dataset:
             if "/" in what:
                 return file[what][start:stop]
             dataset = field_dataset(file, what)
+            mesh = str(dataset.attrs["role"]) == "mesh"
+            if not mesh and dataset.shape[-len(self.resolution) :] != self.resolution:
+                raise ValueError(f"{what} is of shape {dataset.shape} on a grid {self.resolution}")
             if not dataset.attrs["sample_varying"]:
                 return np.broadcast_to(dataset[...], (stop - start, *dataset.shape))
             values = dataset[start:stop]
@@ -198,7 +215,9 @@ class Dataset:
 
     def _own_handles(self) -> _Handles:
         if self._handles.pid != os.getpid():
-            self._handles = _Handles()  # the parent's handles are not closed: HDF5 would flush its state here
+            self._handles = _Handles(
+                self._open_files
+            )  # the parent's handles are not closed: HDF5 would flush its state here
         return self._handles
 
     @contextmanager
@@ -208,7 +227,9 @@ class Dataset:
         with handles.lock:
             try:
                 yield handles.get(path)
-            except (OSError, KeyError, RuntimeError) as error:
+            except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+                if isinstance(error, InputError):
+                    raise
                 raise InputError(
                     f"{path} is damaged ({' '.join(str(error).split())[:100]}): "
                     "run the same generate command again to restore it"
@@ -218,8 +239,9 @@ class Dataset:
 class _Handles:
     """The open files of one process, the most recently used ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None) -> None:
         self.pid = os.getpid()
+        self.limit = limit
         self.lock = threading.RLock()
         self.files: OrderedDict[Path, h5py.File] = OrderedDict()
 
@@ -228,7 +250,7 @@ class _Handles:
             self.files.move_to_end(path)
         else:
             self.files[path] = open_shard(path)
-            while len(self.files) > _OPEN_FILES:
+            while len(self.files) > (self.limit or _OPEN_FILES):
                 self.files.popitem(last=False)[1].close()
         return self.files[path]
 

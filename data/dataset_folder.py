@@ -5,11 +5,18 @@
     OUT/config.yaml                       the full configuration; fixed once the first shard is in
     OUT/manifest.jsonl                    one line a finished shard
     OUT/stats.yaml                        statistics of the fields, written when all shards are in
+    OUT/damaged.json                      shards in which verify found a fault; gone when they have been made again
     OUT/data/{train,valid,test}/NAME_00000.hdf5
 
 A shard is in when its file has been renamed into place *and* its manifest line, with the file's SHA-256, is on the
 disk. Whatever the instant at which the process dies, a file without its line, or a line without its file, is simply
 made again.
+
+A finished file is trusted when the dataset is opened for writing again if its SHA-256 agrees. For large datasets, whose
+hashing would take minutes, it is also trusted if size, modification and change time are those in its manifest line: a
+program that writes to a file cannot keep its change time. What changes bits without the operating system's knowledge
+(a failing disk) is found by verify, which hashes everything and lists the shards in ``damaged.json``; the next
+generate makes these again, whatever their times say.
 """
 
 from __future__ import annotations
@@ -33,11 +40,24 @@ from .atomic_files import (
     write_atomically,
     write_yaml,
 )
+from .dataset_config import check_config
 from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION
 from .splits import Shard
 
-__all__ = ["DatasetFolder", "ShardRecord", "read_config", "read_manifest"]
+__all__ = [
+    "DatasetFolder",
+    "ShardRecord",
+    "mark_damaged",
+    "read_config",
+    "read_damaged",
+    "read_manifest",
+    "shard_size_there",
+]
+
+DAMAGED = "damaged.json"
+
+_HASHED_BYTES = 1 << 28  # datasets up to this size are hashed whole when they are opened for writing: half a second
 
 
 @dataclass
@@ -64,6 +84,8 @@ class ShardRecord:
         None for data that came as arrays.
     seconds : dict
         By phase: sampling, solving, writing.
+    stamp : list of int or None
+        Modification and change time of the file in ns when its SHA-256 was last seen to hold.
     """
 
     file: str
@@ -78,6 +100,20 @@ class ShardRecord:
     residual_max: float | None = None
     iterations_mean: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    stamp: list[int] | None = None
+
+    def plausible(self) -> bool:
+        """Whether the values are of the right types: the line may be anybody's."""
+        words = (self.file, self.split, self.config, self.sha256, self.digest)
+        counts = (self.start, self.stop, self.size)
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in counts)
+        figures = (self.residual_max, self.iterations_mean, *(self.seconds.values() if self.seconds else ()))
+        return (
+            whole
+            and all(isinstance(word, str) for word in words)
+            and isinstance(self.seconds, dict)
+            and all(n is None or isinstance(n, (int, float)) for n in figures)
+        )
 
     def line(self) -> bytes:
         return (json.dumps(asdict(self)) + "\n").encode("ascii")
@@ -107,6 +143,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is in dataset format version {found}, this Resolvent reads {FORMAT_VERSION}: "
             "use the Resolvent that wrote it, or generate the data again"
         )
+    check_config(config, path)
     return config
 
 
@@ -119,10 +156,43 @@ def read_manifest(folder: Path) -> dict[str, ShardRecord]:
     for line in path.read_bytes().splitlines():
         try:
             record = ShardRecord(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
-        records[record.file] = record
+        if record.plausible():
+            records[record.file] = record
     return records
+
+
+def shard_size_there(folder: Path) -> int | None:
+    """Samples a file of the dataset that is in the folder, which a run that does not say keeps; None without one."""
+    path = folder / "config.yaml"
+    found = read_yaml(path).get("shard_size") if path.is_file() else None
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def read_damaged(folder: Path) -> set[str]:
+    """The shards that a verification found damaged and that have not been made again since."""
+    try:
+        names = json.loads((folder / DAMAGED).read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def mark_damaged(folder: Path, shards: Sequence[str]) -> bool:
+    """Keep a list of damaged shards for the next generate (an empty one removes it); False where that is impossible."""
+    path = folder / DAMAGED
+    if not shards and not path.exists():
+        return True
+    try:
+        with _exclusive(folder):
+            if shards:
+                write_atomically(json.dumps(sorted(shards)).encode("ascii"), path)
+            else:
+                path.unlink(missing_ok=True)
+    except (OSError, InputError):  # read-only, or a generate is at work there and checks for itself
+        return False
+    return True
 
 
 class DatasetFolder:
@@ -146,6 +216,7 @@ class DatasetFolder:
         self.hash = config_hash(self.config)
         self.shards = list(shards)
         self.records: dict[str, ShardRecord] = {}
+        self._damaged: set[str] = set()
         self._made: list[Path] = []
 
     @contextmanager
@@ -153,7 +224,7 @@ class DatasetFolder:
         """Open for writing; gives the shards that still have to be made.
 
         Checks the configuration against the one that is there, takes the folder's lock, clears temporary files of runs
-        that died, checks every finished shard's SHA-256 and the free space. If nothing was finished and the folder was
+        that died, checks every finished shard and the free space. If nothing was finished and the folder was
         made here, it is removed again on the way out.
         """
         self._check_config()
@@ -181,16 +252,22 @@ class DatasetFolder:
         """Put a finished shard in: rename its file, then append its manifest line, each flushed to the disk."""
         with storage_errors(self.folder / record.file):
             publish(temporary, self.folder / record.file)
+            record.stamp = _stamp(self.folder / record.file)
             with (self.folder / "manifest.jsonl").open("ab") as stream:
                 stream.write(record.line())
                 stream.flush()
                 os.fsync(stream.fileno())
         self.records[record.file] = record
+        if record.file in self._damaged:
+            self._damaged.remove(record.file)
+            with storage_errors(self.folder / DAMAGED):
+                self._write_damaged()
 
     def finish(self) -> None:
-        """Rewrite the manifest in the order of the plan (shards finish in any order)."""
+        """Rewrite the manifest in the order of the plan (shards finish in any order); clear what dead workers left."""
         with storage_errors(self.folder / "manifest.jsonl"):
             self._write_manifest()
+            self._clear_temporaries()
 
     def _check_config(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -234,10 +311,14 @@ class DatasetFolder:
                 self._made.append(self.folder / "config.yaml")
             write_yaml(self.config, self.folder / "config.yaml")
         found = read_manifest(self.folder)
+        files = {shard.path(self.name) for shard in self.shards}
+        self._damaged = read_damaged(self.folder) & files
+        self._write_damaged()
+        hashed = sum(record.size for record in found.values()) <= _HASHED_BYTES
         missing = []
         for shard in self.shards:
             record = found.get(shard.path(self.name))
-            if record is not None and self._intact(shard, record):
+            if record is not None and record.file not in self._damaged and self._intact(shard, record, hashed):
                 self.records[record.file] = record
             else:
                 missing.append(shard)
@@ -251,7 +332,8 @@ class DatasetFolder:
             for stale in self.folder.glob(pattern):
                 stale.unlink(missing_ok=True)
 
-    def _intact(self, shard: Shard, record: ShardRecord) -> bool:
+    def _intact(self, shard: Shard, record: ShardRecord, hashed: bool) -> bool:
+        """Whether the file is the one its line says; by its bytes if `hashed` or if its times are not those kept."""
         same = (record.split, record.start, record.stop, record.config) == (
             shard.split,
             shard.start,
@@ -259,7 +341,22 @@ class DatasetFolder:
             self.hash,
         )
         path = self.path(shard)
-        return same and path.is_file() and path.stat().st_size == record.size and file_sha256(path) == record.sha256
+        if not same or not path.is_file() or path.stat().st_size != record.size:
+            return False
+        stamp = _stamp(path)
+        if not hashed and stamp == record.stamp:
+            return True
+        if file_sha256(path) != record.sha256:
+            return False
+        record.stamp = stamp
+        return True
+
+    def _write_damaged(self) -> None:
+        path = self.folder / DAMAGED
+        if self._damaged:
+            write_atomically(json.dumps(sorted(self._damaged)).encode("ascii"), path)
+        else:
+            path.unlink(missing_ok=True)
 
     def _write_manifest(self) -> None:
         lines = [self.records[s.path(self.name)].line() for s in self.shards if s.path(self.name) in self.records]
@@ -275,6 +372,11 @@ class DatasetFolder:
                 path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
             except OSError:
                 return  # something that is not ours is in it
+
+
+def _stamp(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_mtime_ns, found.st_ctime_ns]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from .dataset import Dataset
@@ -41,6 +42,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
                     "description": str(stored.attrs["description"]),
                     "shape": list(field_shape(stored)),
                     "dtype": str(stored.dtype),
+                    "compression": _compression(stored),
                     "mean": stats["mean"][name],
                     "std": stats["std"][name],
                 }
@@ -59,9 +61,22 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
             "versions": versions,
             "config": dataset.config,
         }
+        if dataset.trajectories:
+            described["times"] = [float(dataset.times[0]), float(dataset.times[-1]), int(dataset.times.size)]
         if dataset.config["kind"] == "problem":
             described["provenance"] = _provenance(dataset)
         return described
+
+
+def _compression(stored: h5py.Dataset) -> str:
+    """How a field is stored where that may have changed its numbers; else ''."""
+    if "error_bound" not in stored.attrs:
+        return ""
+    attrs = stored.attrs
+    return (
+        f"{attrs['compression']} within {float(attrs['error_bound']):.1e} {attrs['error_bound_mode']} (measured "
+        f"{float(attrs['error_measured']):.1e}, ratio {float(attrs['compression_ratio']):.3g}, first file)"
+    )
 
 
 def _provenance(dataset: Dataset) -> dict[str, Any]:
@@ -94,12 +109,15 @@ def format_description(described: dict[str, Any]) -> str:
         f"  points   {spans}",
         "  fields",
     ]
+    if "times" in described:
+        first, last, steps = described["times"]
+        lines.insert(3, f"  times    {first:g} … {last:g} in {steps} steps")
     width = max(len(name) for name in described["fields"])
     for name, item in described["fields"].items():
         shape = "×".join(str(n) for n in item["shape"])
         lines.append(
             f"    {name:<{width}}  {item['role']:<9} {shape} {item['dtype']}  units {item['units']}  "
-            f"mean {item['mean']:.4g}  std {item['std']:.4g}  {item['description']}".rstrip()
+            f"mean {item['mean']:.4g}  std {item['std']:.4g}  {item['description']}  {item['compression']}".rstrip()
         )
     if described["kind"] == "problem":
         settings = ", ".join(f"{k}={v}" for k, v in config["problem"]["settings"].items())
@@ -115,6 +133,8 @@ def format_description(described: dict[str, Any]) -> str:
             f" (rounding at most {provenance['rounding_max']:.1e})",
         ]
     else:
-        lines.append("  origin   arrays: checksums, no equations")
+        origin = config.get("origin")
+        where = f"{origin['format']} ({', '.join(origin['files'])})" if origin else "arrays"
+        lines.append(f"  origin   {where}: checksums, no equations")
     lines += [f"  versions {described['versions']}", f"  digest   {described['content_digest']}"]
     return "\n".join(lines)

@@ -64,6 +64,11 @@ class EvolutionProblem(Problem):
             )
 
     @property
+    def exact_outputs(self) -> bool:
+        """True: the first state is the initial one."""
+        return True
+
+    @property
     def times(self) -> np.ndarray:
         return np.linspace(0.0, self.final_time, self.snapshots + 1)
 

@@ -9,7 +9,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -25,13 +33,15 @@ from resolvent.solvers import InputError
 from .arguments import nonnegative_integer, one_of, positive_integer
 from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
+from .compression import Compression
 from .dataset import Dataset
-from .dataset_folder import DatasetFolder
-from .layout import COMPRESSIONS, CONSTANT
+from .dataset_folder import DatasetFolder, shard_size_there
+from .engines import Engine
+from .layout import CONSTANT
 from .problem import Problem
 from .seeding import root_seed, sample_generator
 from .solver_choice import SolverSpec
-from .splits import Shard, plan_shards, split_sizes
+from .splits import Shard, automatic_shard_size, plan_shards, split_sizes
 from .stats import write_statistics
 
 __all__ = ["GenerationProgress", "GenerationReport", "generate"]
@@ -113,13 +123,16 @@ def generate(
     splits: Mapping[str, int] | Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     start: int = 0,
-    shard_size: int = 100,
+    shard_size: int | None = None,
     workers: int = 1,
     solver: SolverSpec | None = None,
     dtype: str | None = None,
     compression: str = "gzip",
+    error_bound: float | None = None,
+    error_bound_mode: str = "absolute",
     progress: Callable[[GenerationProgress], None] | None = None,
     executor: Executor | None = None,
+    engine: Engine | None = None,
 ) -> GenerationReport:
     """Generate a certified dataset, or finish one.
 
@@ -143,8 +156,9 @@ def generate(
     start : int
         Index of the first sample. ``splits={'test': 60}, start=540`` at another resolution gives the same fields as the
         test split of 540 + 60 samples.
-    shard_size : int
-        Samples a file. A shard is held in memory while it is made.
+    shard_size : int or None
+        Samples a file. A shard is held in memory while it is made. None: what the folder's dataset has, else 8 MiB of
+        numbers a file.
     workers : int
         Processes that make shards: this one and `workers` − 1 more, started afresh (so a script that calls this needs
         ``if __name__ == '__main__'``).
@@ -152,13 +166,19 @@ def generate(
         The problem's own choice if None.
     dtype : {'float64', 'float32'}
         Of the stored fields; the problem's own choice if None: float64, for trajectories float32.
-    compression : {'gzip', 'lzf', 'none'}
-        Lossless.
+    compression : {'gzip', 'lzf', 'none', 'zstd', 'blosc2', 'zfp', 'sz3'}
+        The last two change the outputs by at most `error_bound`; all others are lossless.
+    error_bound : float
+        Of zfp and sz3; the certificate counts what it can add to the residual.
+    error_bound_mode : {'absolute', 'relative'}
+        Relative to the largest magnitude of each sample's field (sz3).
     progress : callable
         Called with a :class:`GenerationProgress` as samples finish, at most ten times a second.
     executor : concurrent.futures.Executor
         Runs the shards instead of own workers, for example ``dask.distributed.Client.get_executor()``. Its workers must
-        see `out` under the same path. It is not shut down.
+        see `out` under the same path. It is not shut down. Shards that a broken pool of processes loses are an error.
+    engine : Engine
+        From :func:`~resolvent.data.open_engine`, instead of `workers` and `executor`.
 
     Raises
     ------
@@ -172,8 +192,18 @@ def generate(
     workers = positive_integer(workers, "workers")
     dtype = problem.default_dtype if dtype is None else dtype
     one_of(dtype, ("float64", "float32"), "dtype")
-    one_of(compression, COMPRESSIONS, "compression")
+    squeezed = Compression(compression, error_bound, error_bound_mode)
+    if squeezed.lossy and problem.exact_outputs:
+        raise InputError(
+            f"compression={compression} changes numbers that the certificate of {problem.name} wants exact (given "
+            "values at a boundary, a first state): use a lossless one, such as gzip or zstd"
+        )
     solver = solver or problem.default_solver
+    if engine is not None:
+        workers, executor = engine.workers, engine.executor
+    room = _bytes_per_sample(problem, dtype)
+    if shard_size is None:
+        shard_size = shard_size_there(Path(out)) or automatic_shard_size(room)
     shard_size = positive_integer(shard_size, "shard_size")
     shards = plan_shards(sizes, shard_size, start)
     config = {
@@ -184,32 +214,31 @@ def generate(
         "seed": seed,
         "solver": solver.to_dict(),
         "dtype": dtype,
-        "compression": compression,
+        **squeezed.settings(),
         "shard_size": shard_size,
     }
     folder = DatasetFolder(Path(out), problem.name, config, shards)
     # The limit holds here too, for executors whose workers are threads of this process.
-    with threadpool_limits(1), folder.writing(_bytes_per_sample(problem, dtype)) as missing:
+    with threadpool_limits(1), folder.writing(room) as missing:
         place = folder.folder.absolute()
         tasks = [
-            ShardTask(problem, solver, s, seed, dtype, compression, place, folder.name, folder.config, folder.hash)
+            ShardTask(problem, solver, s, seed, dtype, squeezed, place, folder.name, folder.config, folder.hash)
             for s in missing
         ]
         skipped = sum(sizes.values()) - sum(len(s) for s in missing)
         meter = _Meter(progress, sum(sizes.values()), skipped)
         meter.advance(0)
         if executor is not None:
-            _run(tasks, executor, folder, meter, give_up=lambda: None)
+            in_flight = engine.in_flight if engine is not None else 2 * _worker_count(executor)
+            _run(tasks, executor, folder, meter, lambda: None, in_flight)
         elif workers > 1 and len(tasks) > 1:
-            helpers = min(workers, len(tasks)) - 1
-            with _own_pool(helpers) as (pool, stop):
-                _run(tasks, pool, folder, meter, give_up=stop.set, helpers=helpers)
+            _run_in_own_pools(tasks, workers, folder, meter)
         else:
             for task in tasks:
                 finished = make_shard(task, on_sample=meter.advance)
                 folder.accept(finished.temporary, finished.record)
         folder.finish()
-        with Dataset(folder.folder) as dataset, storage_errors(folder.folder / "stats.yaml"):
+        with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
             write_statistics(dataset, refresh=bool(missing))
             digest = dataset.content_digest
     return _report(folder, sizes, missing, digest, time.perf_counter() - began)
@@ -224,6 +253,10 @@ class _Meter:
         self.began = time.perf_counter()
         self.told = 0.0
 
+    def restart(self, left: int) -> None:
+        """Count anew what is left: samples of shards that a killed worker took with it are made again."""
+        self.done = self.total - self.skipped - left
+
     def advance(self, count: int = 1) -> None:
         self.done += count
         now = time.perf_counter()
@@ -233,15 +266,50 @@ class _Meter:
             self.tell(GenerationProgress(self.done, self.total, self.skipped, now - self.began))
 
 
+_POOLS = 4  # own pools in a row that may break without a shard having been finished
+_KILLED = (
+    "a worker process was killed, most likely for lack of memory, or its cluster is gone: run the same command again "
+    "with fewer workers or a smaller shard_size (finished shards are kept)"
+)
+
+
+def _run_in_own_pools(tasks: Sequence[ShardTask], workers: int, folder: DatasetFolder, meter: _Meter) -> None:
+    """Run the tasks on processes of our own; when one is killed, what it and its fellows had is made by a new pool."""
+    left, broken = list(tasks), 0
+    while left:
+        helpers = min(workers, len(left)) - 1
+        try:
+            with _own_pool(max(helpers, 1)) as (pool, stop):
+                _run(left, pool, folder, meter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
+        except BrokenProcessPool as error:
+            remaining = [task for task in left if task.shard.path(folder.name) not in folder.records]
+            broken = 1 if len(remaining) < len(left) else broken + 1
+            if broken >= _POOLS:
+                raise InputError(_KILLED) from error
+            left = remaining
+            meter.restart(sum(len(task.shard) for task in left))
+        else:
+            return
+
+
+def _worker_count(executor: Executor) -> int:
+    """Workers of a pool, where it tells; else as many as this machine has processors."""
+    count = getattr(executor, "_max_workers", None)
+    return count if isinstance(count, int) and count > 0 else os.cpu_count() or 1
+
+
 def _run(
     tasks: Sequence[ShardTask],
     executor: Executor,
     folder: DatasetFolder,
     meter: _Meter,
     give_up: Callable[[], None],
+    in_flight: int,
     helpers: int | None = None,
 ) -> None:
-    """Run the tasks on `executor`; with `helpers` this process makes shards too, without waiting for them to start.
+    """Run the tasks on `executor`, at most `in_flight` at a time; with `helpers` this process makes shards too.
+
+    It does not wait for the helpers to start.
 
     Finished shards are put in by this process, which alone renames and writes the manifest: so a worker that outlives
     its parent cannot put a shard in behind the back of the next run.
@@ -251,9 +319,9 @@ def _run(
 
     def submit() -> None:
         # A helper that has started gets one shard ahead, so that it need not wait for this process to notice.
-        limit = len(tasks) if helpers is None else helpers * (2 if helped else 1)
+        limit = in_flight if helpers is None or helped else helpers
         while queue and len(waiting) < limit:
-            task = queue.pop()
+            task = queue.popleft() if helpers is None else queue.pop()
             waiting[executor.submit(make_shard_in_worker, task)] = task.shard
 
     def collect(timeout: float) -> None:
@@ -273,7 +341,7 @@ def _run(
     try:
         submit()
         while queue or waiting:
-            if queue:
+            if queue and helpers is not None:
                 mine = make_shard(queue.popleft(), on_sample=on_sample)
                 folder.accept(mine.temporary, mine.record)
             else:
@@ -283,11 +351,9 @@ def _run(
         for future in waiting:
             future.cancel()
         _salvage(waiting, folder)
-        if isinstance(error, BrokenProcessPool):
-            raise InputError(
-                "a worker process was killed, most likely for lack of memory: run the same command again with fewer "
-                "workers or a smaller shard_size (finished shards are kept)"
-            ) from error
+        lost = isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"  # Dask's
+        if lost and helpers is None:
+            raise InputError(_KILLED) from error
         raise
 
 

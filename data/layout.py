@@ -4,7 +4,7 @@
 
     /                     dataset_name, grid_type, n_spatial_dims, n_trajectories, simulation_parameters, one attribute
                           a parameter; ours: resolvent_format_version, input_fields, output_fields, config (JSON)
-    /dimensions           spatial_dims; time (1), x, y, z
+    /dimensions           spatial_dims; time (T; 1 where steady), x, y, z
     /boundary_conditions  x_wall, …: bc_type, associated_dims, associated_fields; mask
     /scalars              field_names; one number a simulation parameter
     /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time; outputs do: of a
@@ -18,6 +18,8 @@ open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` 
 geometry varies), what they form in ``auxiliary/triangles`` (m, 3) or (m, 6): vertices, then midpoints of the edges 01,
 12 and 20. The mask of ``node_wall`` is true at the nodes of the boundary.
 
+``FORMAT.md`` beside this file is the specification, line by line; :mod:`.format_check` checks it.
+
 References
 ----------
 Ohana et al., The Well: a Large-Scale Collection of Diverse Physics Simulations for Machine Learning, NeurIPS 2024;
@@ -29,6 +31,7 @@ from __future__ import annotations
 import json
 import platform
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -41,14 +44,15 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-from .arguments import one_of
+from .compression import PLUGIN, Compression, EncodedField
 from .grids import AXES
 from .problem import Field
+from .untrusted_hdf5 import check_file
 
 __all__ = [
-    "COMPRESSIONS",
     "CONSTANT",
     "FORMAT_VERSION",
+    "NODE",
     "ShardContents",
     "encode_shard",
     "field_dataset",
@@ -62,12 +66,11 @@ FORMAT_VERSION = 1
 CONSTANT = ("constant", "mesh")
 """Roles of what is the same in every sample and stored once a file."""
 
-COMPRESSIONS: dict[str, dict[str, Any]] = {
-    # Level 1 with the byte shuffle: measured 0.5 ms for a 64² float64 solution; level 4 saves another 0.3 % of it.
-    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
-    "lzf": {"compression": "lzf", "shuffle": True},
-    "none": {},
-}
+NODE = ("node",)
+"""The axes of values at the nodes of a mesh."""
+
+_REMEMBERED = 4096
+_checked: OrderedDict[tuple[str, int, int, int, int], None] = OrderedDict()  # files whose links have been checked
 
 
 @dataclass
@@ -97,6 +100,9 @@ class ShardContents:
     masks : tuple of ndarray
         For each axis, which points are at the boundary; by default the first and the last.
     times : ndarray, shape (T,)
+        Of the outputs' steps; a steady problem has one, 0.
+    encoded : dict of EncodedField
+        By name, the fields that are compressed within an error bound; their `values` are the decoded ones.
     """
 
     name: str
@@ -112,6 +118,7 @@ class ShardContents:
     axis_names: tuple[str, ...] = ()
     masks: tuple[np.ndarray, ...] = ()
     times: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    encoded: Mapping[str, EncodedField] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -127,17 +134,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def encode_shard(contents: ShardContents, compression: str = "gzip") -> bytes:
+def encode_shard(contents: ShardContents, compression: Compression | None = None) -> bytes:
     """The file as bytes, built in memory: the caller can hash it and write it in one go, and no HDF5 handle ever sees
     a full disk. The bytes hold no time stamps beyond those in the provenance."""
     name = f"shard-{uuid.uuid4().hex}"  # HDF5 knows files in memory by name: two threads must not share one
     with h5py.File(name, "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
-        _write(file, contents, COMPRESSIONS[one_of(compression, COMPRESSIONS, "compression")])
+        _write(file, contents, compression or Compression())
         file.flush()
         return file.id.get_file_image()
 
 
-def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) -> None:
+def _write(file: h5py.File, contents: ShardContents, compression: Compression) -> None:
     fields = contents.fields
     spatial = list(contents.axis_names or AXES[: len(contents.axes)])
     count = next(len(f.values) for f in fields.values() if f.role not in CONSTANT)
@@ -189,10 +196,10 @@ def _write(file: h5py.File, contents: ShardContents, filters: dict[str, Any]) ->
         where = "auxiliary" if item.role in ("auxiliary", "mesh") else "t0_fields"
         stored[where].append(name)
         varies = item.role not in CONSTANT
-        timed = item.time_varying or item.role == "output"
+        timed = item.role == "output"
         values = item.values[:, None] if timed and not item.time_varying else item.values
         chunks = (1, *values.shape[1:]) if varies else values.shape
-        dataset = groups[where].create_dataset(name, data=values, chunks=chunks, fletcher32=True, **filters)
+        dataset = _create(groups[where], name, values, chunks, contents.encoded.get(name), compression)
         dataset.attrs["dim_varying"] = [True] * len(spatial)
         dataset.attrs["sample_varying"] = varies
         dataset.attrs["time_varying"] = timed
@@ -223,13 +230,38 @@ def field_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
     return shape[1:] if dataset.attrs["time_varying"] and shape[0] == 1 else shape
 
 
+def _create(
+    group: h5py.Group,
+    name: str,
+    values: np.ndarray,
+    chunks: tuple[int, ...],
+    encoded: EncodedField | None,
+    compression: Compression,
+) -> h5py.Dataset:
+    if encoded is None:
+        return group.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **compression.filters())
+    filters = compression.lossy_filters(compression.error_bound or 1.0)
+    dataset = group.create_dataset(
+        name, shape=values.shape, dtype=values.dtype, chunks=chunks, fletcher32=True, **filters
+    )
+    for place, (mask, raw) in enumerate(encoded.chunks):
+        dataset.id.write_direct_chunk((place, *(0,) * (values.ndim - 1)), raw, mask)
+    dataset.attrs["compression"] = compression.name
+    dataset.attrs["error_bound"] = compression.error_bound
+    dataset.attrs["error_bound_mode"] = compression.mode
+    dataset.attrs["error_measured"] = encoded.error_measured
+    dataset.attrs["compression_ratio"] = encoded.ratio
+    return dataset
+
+
 def open_shard(path: Path) -> h5py.File:
-    """Open a shard for reading.
+    """Open a shard for reading; no data beyond the file itself are reached through it.
 
     Raises
     ------
     InputError
-        For a file that is missing, truncated or not HDF5, not ours, or of another format version.
+        For a file that is missing, truncated or not HDF5, not ours, of another format version, with links or datasets
+        that point elsewhere, or with shapes whose numbers are not in the file.
     """
     remedy = "run the same generate command again to restore it"
     if not path.is_file():
@@ -239,8 +271,13 @@ def open_shard(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error).split("(")[-1].rstrip(")")
         raise InputError(f"{path} cannot be read as HDF5 ({reason}): {remedy}") from None
-    found = file.attrs.get("resolvent_format_version")
-    if found is None or int(found) != FORMAT_VERSION:
+    try:
+        found = file.attrs.get("resolvent_format_version")
+        same = found is not None and int(found) == FORMAT_VERSION
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        file.close()
+        raise InputError(f"{path} holds no readable format version ({_short(error)}): {remedy}") from None
+    if not same:
         file.close()
         if found is None:
             raise InputError(
@@ -250,7 +287,26 @@ def open_shard(path: Path) -> h5py.File:
             f"{path} is in format version {found}, this Resolvent reads {FORMAT_VERSION}: "
             "use the Resolvent that wrote it, or generate the data again"
         )
+    found = path.stat()
+    stamp = (str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    try:
+        if stamp not in _checked:  # a reader of many files opens each of them several times
+            check_file(file, path)
+            _checked[stamp] = None
+            while len(_checked) > _REMEMBERED:
+                _checked.popitem(last=False)
+        if json.loads(str(file.attrs["config"])).get("compression") in PLUGIN:
+            import hdf5plugin  # noqa: F401  registers the filters
+    except (KeyError, ValueError, AttributeError, RuntimeError, InputError) as error:
+        file.close()
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} holds no readable attribute config ({_short(error)}): {remedy}") from None
     return file
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def field_dataset(file: h5py.File, name: str) -> h5py.Dataset:

@@ -49,7 +49,7 @@ class Field:
         'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate alone; 'mesh'
         is both, of any shape and of its own dtype, whatever the other fields are stored in (triangles are integers).
     time_varying : bool
-        Whether the first axis of `values` is time.
+        Of an output: whether the first axis of `values` is time.
     """
 
     values: np.ndarray
@@ -106,6 +106,11 @@ class Problem(ABC):
         for mask in masks:
             mask[[0, -1]] = True
         return masks
+
+    @property
+    def exact_outputs(self) -> bool:
+        """Whether the certificate wants some numbers of the outputs to the last bit: no compression within an error."""
+        return False
 
     @property
     def times(self) -> np.ndarray:

@@ -11,7 +11,10 @@ from resolvent.solvers import InputError
 
 from .arguments import nonnegative_integer, one_of, positive_integer
 
-__all__ = ["SPLITS", "Shard", "plan_shards", "split_sizes"]
+__all__ = ["SPLITS", "Shard", "automatic_shard_size", "plan_shards", "split_sizes"]
+
+_SHARD_BYTES = 8 << 20  # of numbers before compression, in a shard of automatic size
+_SHARD_SAMPLES = 512
 
 SPLITS = ("train", "valid", "test")
 """The Well's names of the splits, in the order in which they take consecutive sample indices."""
@@ -78,6 +81,15 @@ def _fraction(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
         raise InputError(f"split fraction {value!r}: expected a number from 0 to 1")
     return float(value)
+
+
+def automatic_shard_size(bytes_per_sample: int) -> int:
+    """Samples a file where the user does not say: 8 MiB of numbers, at least one sample, at most 512.
+
+    It depends on the size of a sample alone. So 10⁵ samples of 8² make 197 files, not 1000; the memory of a worker,
+    which holds one shard, does not grow with the number of samples; and a run that is killed loses little.
+    """
+    return min(max(_SHARD_BYTES // max(bytes_per_sample, 1), 1), _SHARD_SAMPLES)
 
 
 def plan_shards(sizes: Mapping[str, int], shard_size: int, first: int = 0) -> list[Shard]:

@@ -18,8 +18,8 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
     """mean, std, rms and their deltas of each field over the training split (the first one that has samples).
 
     Mean and sum of squared deviations are merged sample by sample, in order, in float64 (Chan, Golub, LeVeque 1983), so
-    that the figures do not depend on sharding and do not lose digits where the mean is large. Deltas are between stored
-    times; a steady problem has one time step and so none: The Well's normalisation wants the keys, with 0.
+    that the figures do not depend on sharding and do not lose digits where the mean is large. Deltas are between
+    successive stored times; a steady problem has none, and The Well's normalisation wants the keys, with 0.
 
     Returns
     -------
@@ -31,36 +31,46 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
         key: {} for key in ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
     }
     for name in dataset.fields:
-        plain, delta = _Moments(), _Moments()
-        for start in range(0, dataset.splits[split], _BLOCK):
-            for values in dataset.read(split, name, start, start + _BLOCK):
-                values = np.asarray(values, dtype=np.float64)
-                plain.add(values)
-                if name in dataset.output_fields and len(dataset.times) > 1:
-                    delta.add(np.diff(values, axis=0))
-        for suffix, moments in (("", plain), ("_delta", delta)):
-            figures[f"mean{suffix}"][name] = moments.mean
-            figures[f"std{suffix}"][name] = moments.std
-            figures[f"rms{suffix}"][name] = float(np.sqrt(moments.mean**2 + moments.std**2))
+        whole, steps = _Moments(), _Moments()
+        varies = dataset.trajectories and name in dataset.output_fields
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154: figures that are infinite
+            for start in range(0, dataset.splits[split], _BLOCK):
+                values = np.asarray(dataset.read(split, name, start, start + _BLOCK), dtype=np.float64)
+                whole.add(values)
+                if varies:
+                    steps.add(np.diff(values, axis=1))
+        for suffix, moments in (("", whole), ("_delta", steps)):
+            for key, figure in moments.figures().items():
+                figures[f"{key}{suffix}"][name] = figure
     return {"split": split, "samples": dataset.splits[split], **figures}
 
 
 class _Moments:
-    """Mean and standard deviation of arrays added one after the other; 0 of none."""
+    """Mean and sum of squared deviations of all numbers seen so far, sample by sample in order."""
 
     def __init__(self) -> None:
         self.count, self.mean, self.spread = 0, 0.0, 0.0
 
     def add(self, values: np.ndarray) -> None:
-        size, centre = values.size, float(values.mean())
-        shift = centre - self.mean
-        self.spread += float(np.square(values - centre).sum()) + shift**2 * self.count * size / (self.count + size)
-        self.mean += shift * size / (self.count + size)
-        self.count += size
+        """Take samples in, values of shape (N, …)."""
+        rows = np.ascontiguousarray(values.reshape(len(values), -1))
+        size = rows.shape[1]
+        centres = rows.mean(axis=1)
+        spreads = np.square(rows - centres[:, None]).sum(axis=1)
+        for centre, spread in zip(centres.tolist(), spreads.tolist(), strict=True):
+            shift = centre - self.mean
+            self.spread += spread + shift * shift * self.count * size / (self.count + size)
+            self.mean += shift * size / (self.count + size)
+            self.count += size
 
-    @property
-    def std(self) -> float:
-        return float(np.sqrt(self.spread / max(self.count, 1)))
+    def figures(self) -> dict[str, float]:
+        """mean, std and rms; 0 where nothing was seen."""
+        variance = self.spread / self.count if self.count else 0.0
+        return {
+            "mean": self.mean,
+            "std": float(np.sqrt(variance)),
+            "rms": float(np.sqrt(self.mean * self.mean + variance)),
+        }
 
 
 def write_statistics(dataset: Dataset, refresh: bool = True) -> None:

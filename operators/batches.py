@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -13,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from resolvent.data.free_memory import free_memory
 from resolvent.solvers import InputError
 
-__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "rank_share"]
+__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share"]
 
 _CHUNK = 64  # samples read at a time
 
@@ -157,24 +157,3 @@ class _FixedBatches:
 
     def __len__(self) -> int:
         return len(self.parts)
-
-
-def free_memory() -> float:
-    """Return the bytes of memory that can be had now: of the machine, or of the control group if that holds fewer."""
-    free = float("inf")
-    for limit, usage in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            with open(limit, encoding="ascii") as most, open(usage, encoding="ascii") as used:
-                free = min(free, float(int(most.read()) - int(used.read())))
-        except (OSError, ValueError):  # no such control group, or no limit ("max")
-            continue
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            available = next(line for line in file if line.startswith("MemAvailable:"))
-        return min(free, 1024.0 * float(available.split()[1]))
-    except (OSError, StopIteration):  # not Linux
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else float("inf")
-        return min(free, pages / 2.0)

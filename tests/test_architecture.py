@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resolvent.data import PROBLEMS
+from resolvent.data import ENGINES, FORMATS, PROBLEMS
 from resolvent.operators import OPERATORS
 from resolvent.solvers import PRECONDITIONERS, SOLVERS
 from resolvent.workflows.cli import main
@@ -50,6 +50,7 @@ def test_no_drawers_and_no_giants() -> None:
         ("solver", {*SOLVERS, "all", "auto"}),
         ("preconditioner", {*PRECONDITIONERS, "none"}),
         ("operator", set(OPERATORS)),
+        ("engine", set(ENGINES)),
     ],
 )
 def test_one_config_for_each_member(group: str, names: set[str]) -> None:
@@ -67,6 +68,8 @@ def test_one_config_for_each_member(group: str, names: set[str]) -> None:
         ("### Solvers", set(SOLVERS)),
         ("### Preconditioners", set(PRECONDITIONERS)),
         ("### Operators", set(OPERATORS)),
+        ("### Engines", set(ENGINES)),
+        ("### Formats", set(FORMATS)),
     ],
 )
 def test_readme_table_lists_each_member(heading: str, names: set[str]) -> None:

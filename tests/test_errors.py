@@ -161,6 +161,38 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "missing model": (["evaluate", "model={files}/gone", "data={files}/data", "out={out}"], ["gone"]),
     "no modes": (["train", "data={files}/data", "operator.modes=0", "out={out}"], ["modes", "0"]),
     "unknown split": (["inspect", "data={files}/data", "plot=true", "split=tset", "out={out}"], ["tset", "train"]),
+    "nothing to convert": (["convert", "out={out}"], ["source=FILE"]),
+    "missing source": (["convert", "source={files}/gone.h5", "out={out}"], ["gone.h5", "no such file"]),
+    "unknown format of a source": (["convert", "source={files}/matrix.xlsx", "out={out}"], [".xlsx", ".hdf5"]),
+    "unknown target": (["convert", "source={files}/data", "format=pdebnch", "out={out}"], ["did you mean 'pdebench'"]),
+    "unknown layout": (
+        ["convert", "source={files}/data", "format=pdebench", "layout=tensr", "out={out}"],
+        ["did you mean 'tensor'"],
+    ),
+    "layout of another format": (
+        ["convert", "source={files}/data", "format=npz", "layout=tensor", "out={out}"],
+        ["format=pdebench"],
+    ),
+    "layout of an import": (["convert", "source={files}/nan.npy", "layout=tensor", "out={out}"], ["layout=tensor"]),
+    "layout that has no place": (
+        ["convert", "source={files}/data", "format=pdebench", "layout=groups", "out={out}"],
+        ["holds no inputs", "format=neuraloperator"],
+    ),
+    "a dataset as a source": (["convert", "source={files}/data", "out={out}"], ["is a Resolvent dataset", "format="]),
+    "export onto the dataset": (
+        ["convert", "source={out}/../gone", "format=npz", "out={out}"],
+        ["gone", "is no folder"],
+    ),
+    "truncated source": (["convert", "source={files}/truncated.npz", "out={out}"], ["truncated.npz", "damaged"]),
+    "number for names": (["convert", "source={files}/good.npz", "inputs=3", "out={out}"], ["inputs=3", "names"]),
+    "unknown engine": (["generate", "engine=dsak", "out={out}"], ["engine=dsak", "did you mean 'dask'"]),
+    "unknown engine setting": (
+        ["generate", "engine=dask", "engine.adress=x", "out={out}"],
+        ["did you mean 'engine.address'"],
+    ),
+    "unknown cluster": (["generate", "engine=dask", "engine.cluster=pbs", "out={out}"], ["pbs", "slurm"]),
+    "no error bound": (["generate", "compression=zfp", "out={out}"], ["zfp", "error_bound"]),
+    "error bound without loss": (["generate", "error_bound=1e-6", "out={out}"], ["gzip is lossless"]),
     "unknown table": (["bench", "genration"], ["did you mean 'generation'"]),
 }
 

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resolvent.solvers import InputError
 
 CONFIG_MODULE = "resolvent.conf"
-GROUPS = ("problem", "solver", "preconditioner", "operator", "experiment")
+GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "experiment")
 
 
 def one_line(error: BaseException) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import GenerationReport, Problem, SolverSpec, generate
+from resolvent.data import GenerationReport, Problem, SolverSpec, generate, open_engine
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
 from .console import ProgressLine, duration, say
 from .run_folder import RunFolder
-from .systems import label, problem_of, solver_of
+from .systems import label, problem_of, settings_of, solver_of
 
 
 def run(overrides: Sequence[str]) -> int:
@@ -30,18 +30,24 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
     problem = problem_of(config)
     spec = generation_solver(config, problem)
     say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g})")
-    with ProgressLine("generate") as line:
+    engine_name, engine_settings = settings_of(config.engine)
+    with (
+        ProgressLine("generate") as line,
+        open_engine(engine_name, config.workers, engine_settings) as engine,
+    ):
         report = generate(
             problem,
             folder.path,
             samples=config.samples,
-            splits=_splits(config),
+            splits=splits_of(config),
             seed=config.seed,
             shard_size=config.shard_size,
-            workers=config.workers,
+            engine=engine,
             solver=spec,
             dtype=None if config.dtype is None else str(config.dtype),
             compression=str(config.compression),
+            error_bound=config.error_bound,
+            error_bound_mode=str(config.error_bound_mode),
             progress=lambda at: line(at.done + at.skipped, at.total),
         )
     _print(report, folder)
@@ -59,7 +65,8 @@ def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
     return replace(problem.default_solver, settings={**problem.default_solver.settings, **tolerances})
 
 
-def _splits(config: DictConfig) -> Any:
+def splits_of(config: DictConfig) -> Any:
+    """Return the splits of a config as sizes or as fractions."""
     splits = (
         OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
     )

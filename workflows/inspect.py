@@ -31,6 +31,8 @@ def run(overrides: Sequence[str]) -> int:
             raise InputError(f"samples={config.samples}: expected at least 1, from a split that holds some")
         names = [*dataset.input_fields, *dataset.output_fields]
         values = {name: dataset.read(str(config.split), name, 0, count) for name in names}
+        if dataset.trajectories:  # the last step is drawn
+            values.update({name: values[name][:, -1] for name in dataset.output_fields})
         samples = [{name: values[name][k] for name in names} for k in range(count)]
         mesh = None
         if "triangles" in dataset.fields:  # values at the nodes of a mesh

@@ -35,9 +35,10 @@ def run(overrides: Sequence[str]) -> int:
                 f"data={config.data}: its {split} split is empty; expected at least one sample in train and valid"
             )
     name, arguments = settings_of(config.operator)
+    inputs, outputs = dataset.arrays("train", 0, 1)
     arguments = {
-        "in_channels": len(dataset.input_fields),
-        "out_channels": len(dataset.output_fields) * len(dataset.times),  # the times of a trajectory are channels
+        "in_channels": inputs.shape[1],
+        "out_channels": outputs.shape[1],
         "ndim": len(dataset.resolution),
         **arguments,
     }

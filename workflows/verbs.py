@@ -20,6 +20,10 @@ VERBS = {
     ),
     "verify": Verb("recompute every certificate of a dataset", "resolvent verify data=datasets/darcy"),
     "inspect": Verb("describe a dataset", "resolvent inspect data=datasets/darcy plot=true"),
+    "convert": Verb(
+        "convert PDEBench, neuraloperator, NumPy and MATLAB files to a dataset, or a dataset to them",
+        "resolvent convert source=darcy_train_16.pt out=datasets/darcy16",
+    ),
     "train": Verb(
         "train a neural operator (again: resume)",
         "resolvent train data=datasets/darcy operator=fno epochs=20 out=runs/fno",

@@ -172,6 +172,11 @@ class Darcy(Problem):
         )
         self._published = PublishedScheme(self.shape) if legacy is True else None
 
+    @property
+    def exact_outputs(self) -> bool:
+        """Where published data are copied: their values on the boundary, and between nodes."""
+        return bool(self.legacy)
+
     def settings(self) -> dict[str, Any]:
         return {
             "resolution": plain_resolution(self.shape),

@@ -101,6 +101,11 @@ class Elasticity(Problem):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_assemble": None}
 
+    @property
+    def exact_outputs(self) -> bool:
+        """True: the values at the nodes of the held side are given."""
+        return True
+
     def settings(self) -> dict[str, Any]:
         return {
             "resolution": self.boxes[0] if len(set(self.boxes)) == 1 else list(self.boxes),

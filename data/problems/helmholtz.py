@@ -153,6 +153,11 @@ class Helmholtz(Problem):
                 "or fewer points_per_wavelength"
             )
 
+    @property
+    def exact_outputs(self) -> bool:
+        """Where published data are copied: their values on the boundary, and between nodes."""
+        return bool(self.legacy)
+
     def settings(self) -> dict[str, Any]:
         return {
             "resolution": plain_resolution(self.shape),

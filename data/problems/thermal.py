@@ -107,6 +107,11 @@ class Thermal(Problem):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_matrix": None}
 
+    @property
+    def exact_outputs(self) -> bool:
+        """True: the values at the nodes of the held side are given."""
+        return True
+
     def settings(self) -> dict[str, Any]:
         return {
             "resolution": self.boxes,

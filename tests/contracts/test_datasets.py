@@ -13,14 +13,34 @@ import h5py
 import numpy as np
 import pytest
 
-from resolvent.data import Dataset, describe, format_description, from_arrays, generate, make_problem, verify
+from resolvent.data import (
+    FORMATS,
+    Dataset,
+    check_format,
+    describe,
+    export_dataset,
+    format_description,
+    from_arrays,
+    generate,
+    import_dataset,
+    make_problem,
+    verify,
+)
+from resolvent.solvers import InputError
 
 SPLITS = {"train": 5, "valid": 2, "test": 2}
 
 
-def _generated(name: str, dtype: str | None = "float64", **settings: Any) -> Callable[[Path], Any]:
+def _generated(
+    name: str,
+    dtype: str | None = "float64",
+    compression: str = "gzip",
+    error_bound: float | None = None,
+    **settings: Any,
+) -> Callable[[Path], Any]:
     def make(out: Path) -> None:
-        generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, dtype=dtype)
+        storage: dict[str, Any] = {"dtype": dtype, "compression": compression, "error_bound": error_bound}
+        generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, **storage)
 
     return make
 
@@ -31,6 +51,21 @@ def _brought(channels: int, *space: int, dtype: str = "float64") -> Callable[[Pa
         inputs = rng.normal(size=(9, channels, *space)).astype(dtype)
         axes = [np.linspace(0, 2, n) for n in space]
         from_arrays(inputs, inputs[:, :1] ** 2, out, splits=SPLITS, shard_size=3, axes=axes)
+
+    return make
+
+
+def _imported(*space: int, steps: int, **settings: Any) -> Callable[[Path], Any]:
+    """A trajectory in PDEBench's layout, through an importer."""
+
+    def make(out: Path) -> None:
+        file = out.parent / "trajectories.hdf5"
+        with h5py.File(file, "w") as stream:
+            stream["tensor"] = np.random.default_rng(0).normal(size=(9, steps, *space)).astype("f4")
+            stream["t-coordinate"] = np.linspace(0, 1, steps + 1)
+            stream.attrs["nu"] = 0.01
+        import_dataset(file, out, splits=SPLITS, shard_size=3, **settings)
+        file.unlink()
 
     return make
 
@@ -60,6 +95,9 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "arrays-1d": _brought(2, 20),
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
+    "imported-trajectories-2d": _imported(6, 8, steps=3),
+    "imported-trajectories-1d-sz3": _imported(40, steps=5, compression="sz3", error_bound=1e-4),
+    "darcy-zfp": _generated("darcy", resolution=10, compression="zfp", error_bound=1e-7),
 }
 
 
@@ -84,9 +122,11 @@ def test_reading(folder: Path) -> None:
     assert len(dataset) == 9
     for split, size in SPLITS.items():
         inputs, outputs = dataset.arrays(split)
-        assert inputs.shape == (size, len(dataset.input_fields), *dataset.resolution)
-        steps = len(dataset.times)
-        assert outputs.shape == (size, steps * len(dataset.output_fields), *dataset.resolution)
+        steps, fields = dataset.times.size, len(dataset.output_fields)
+        assert dataset.trajectories == (steps > 1)
+        first = dataset.trajectories and not dataset.input_fields  # the first step is the input
+        assert inputs.shape == (size, fields if first else len(dataset.input_fields), *dataset.resolution)
+        assert outputs.shape == (size, (steps - first) * fields, *dataset.resolution)
         assert inputs.dtype == outputs.dtype == dataset.dtype
         assert np.isfinite(inputs).all()
         assert np.isfinite(outputs).all()
@@ -95,8 +135,15 @@ def test_reading(folder: Path) -> None:
             np.testing.assert_array_equal(part[0], inputs[start:stop])
             np.testing.assert_array_equal(part[1], outputs[start:stop])
         for c, name in enumerate(dataset.output_fields):
-            of_field = outputs[:, c] if steps == 1 else outputs[:, c * steps : (c + 1) * steps]
-            np.testing.assert_array_equal(dataset.read(split, name), of_field)
+            values = dataset.read(split, name)
+            assert values.shape == (size, *((steps,) if dataset.trajectories else ()), *dataset.resolution)
+            states = values.reshape(size, steps, *dataset.resolution)
+            of_field = outputs.reshape(size, fields, steps - first, *dataset.resolution)[:, c]
+            np.testing.assert_array_equal(states[:, int(first) :], of_field)
+            if first:
+                np.testing.assert_array_equal(states[:, 0], inputs[:, c])
+        for c, name in enumerate(dataset.input_fields):
+            np.testing.assert_array_equal(dataset.read(split, name), inputs[:, c])
         rows = dataset.provenance(split)
         assert all(len(values) == size for values in rows.values())
         assert {"index", "digest"} <= set(rows)
@@ -108,6 +155,7 @@ def test_verification_statistics_and_description(folder: Path) -> None:
     dataset, report = Dataset(folder), verify(folder)
     assert report.ok, report.failures
     assert report.content_digest == dataset.content_digest
+    assert check_format(folder) == []
     assert report.residuals_checked == (dataset.config["kind"] == "problem")
     assert set(dataset.stats["mean"]) == set(dataset.fields)
     described = describe(folder)
@@ -122,7 +170,8 @@ def test_bits_do_not_depend_on_the_sharding(folder: Path, tmp_path: Path) -> Non
     if dataset.config["kind"] != "problem":
         pytest.skip("arrays are stored as they come")
     problem = make_problem(dataset.config["problem"]["name"], **dataset.config["problem"]["settings"])
-    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, dtype=dataset.config["dtype"])
+    storage = {key: dataset.config[key] for key in ("dtype", "compression", "error_bound") if key in dataset.config}
+    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, **storage)
     assert report.content_digest == dataset.content_digest
 
 
@@ -173,7 +222,7 @@ def test_the_wells_own_loader(folder: Path) -> None:
     from the_well.data.normalization import ZScoreNormalization
 
     dataset = Dataset(folder)
-    steps = len(dataset.times)
+    steps = dataset.times.size
     for split, size in SPLITS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -185,14 +234,14 @@ def test_the_wells_own_loader(folder: Path) -> None:
         assert theirs.metadata.dataset_name == dataset.name
         assert theirs.metadata.field_names[0] == dataset.output_fields
         assert theirs.metadata.constant_field_names[0][: len(dataset.input_fields)] == dataset.input_fields
-        inputs, outputs = dataset.arrays(split)
+        states = np.stack([dataset.read(split, name) for name in dataset.output_fields], axis=-1)
+        states = states.reshape(size, steps, *dataset.resolution, -1)
         for i in range(size):
             item = theirs[i]
-            expected = outputs[i].reshape(-1, steps, *dataset.resolution)
-            np.testing.assert_array_equal(item["input_fields"].numpy(), np.moveaxis(expected, 0, -1))
-            np.testing.assert_allclose(item["input_time_grid"].numpy(), dataset.times)
-            constants = item["constant_fields"].numpy()[..., : len(dataset.input_fields)]
-            np.testing.assert_array_equal(constants, np.moveaxis(inputs[i], 0, -1))
+            np.testing.assert_array_equal(item["input_fields"].numpy(), states[i])
+            np.testing.assert_array_equal(item["input_time_grid"].numpy(), dataset.times)
+            for c, name in enumerate(dataset.input_fields):
+                np.testing.assert_array_equal(item["constant_fields"].numpy()[..., c], dataset.read(split, name)[i])
             grid = np.stack(np.meshgrid(*dataset.axes, indexing="ij"), -1)
             np.testing.assert_array_equal(item["space_grid"].numpy(), grid)
             if dataset.config["kind"] == "problem":
@@ -213,3 +262,26 @@ def test_the_wells_own_loader(folder: Path) -> None:
     std = max(dataset.stats["std"][dataset.output_fields[0]], 1e-4)  # their floor
     expected = (dataset.read("train", dataset.output_fields[0]) - dataset.stats["mean"][dataset.output_fields[0]]) / std
     np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=2e-4, atol=1e-5)
+
+
+def test_exports_come_back_or_are_refused(folder: Path, tmp_path: Path) -> None:
+    """What another layout cannot hold is refused in one line, and what it can is read back to the last bit."""
+    dataset = Dataset(folder)
+    mesh = dataset.axis_names == ["node"]
+    tensor = len(dataset.output_fields) == 1 and len(dataset.input_fields) + dataset.trajectories <= 1
+    for name in (name for name, item in FORMATS.items() if item.exports()):
+        if mesh or (name == "pdebench" and not tensor):
+            with pytest.raises(InputError, match=dataset.name) as refusal:
+                export_dataset(folder, tmp_path / name, name)
+            assert "\n" not in str(refusal.value)
+            assert not (tmp_path / name).exists()
+            continue
+        assert len(export_dataset(folder, tmp_path / name, name)) == len(SPLITS)
+        again = import_dataset(tmp_path / name, tmp_path / f"{name}-again")
+        assert again.splits == SPLITS
+        assert (again.input_fields, again.output_fields) == (dataset.input_fields, dataset.output_fields)
+        assert check_format(again.folder) == []
+        np.testing.assert_array_equal(again.times, dataset.times)
+        for split in SPLITS:
+            for field in (*dataset.input_fields, *dataset.output_fields):
+                np.testing.assert_array_equal(again.read(split, field), dataset.read(split, field))

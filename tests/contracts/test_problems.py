@@ -185,6 +185,7 @@ def test_fields_are_named_shaped_and_described(problem: Problem) -> None:
     assert {"input", "output"} <= roles <= {"input", "output", "constant", "auxiliary", "mesh"}
     for name, field in fields.items():
         assert name.isidentifier()
+        assert field.time_varying == (field.role == "output" and isinstance(problem, EvolutionProblem))
         if field.role != "mesh":
             steps = (len(problem.times),) if field.time_varying else ()
             assert field.values.shape == steps + problem.shape

@@ -55,7 +55,7 @@ def test_takes_a_preconditioner_that_changes_and_the_energy_error_falls():
     assert result.converged
     assert result.iterations < 20
     assert np.all(np.diff(errors) <= 1e-12 * errors[0])
-    with pytest.raises(InputError, match="fcg or fgmres"):
+    with pytest.raises(InputError, match="use fcg, fgmres or fgcrodr"):
         cg(A, b, M=Changing(A))
 
 

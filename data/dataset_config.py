@@ -1,0 +1,95 @@
+"""The configuration of a dataset, checked before anything in it is believed (FORMAT 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resolvent.solvers import InputError
+
+from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
+from .identifiers import is_identifier
+from .splits import SPLITS
+
+__all__ = ["check_config", "config_violation"]
+
+
+def check_config(config: Mapping[str, Any], path: Path) -> None:
+    """Raise for a configuration that no dataset has.
+
+    Raises
+    ------
+    InputError
+        Naming the line of FORMAT.md.
+    """
+    found = config_violation(config)
+    if found is not None:
+        line, what = found
+        raise InputError(f"{path} breaks FORMAT {line}: {what}; restore it, or generate the data again")
+
+
+def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The first line of FORMAT.md that a configuration breaks, and how; None if it breaks none."""
+    kind = config.get("kind")
+    if kind not in ("problem", "arrays"):
+        return "2.2", f"kind is {_shown(kind)}, expected problem or arrays"
+    splits = config.get("splits")
+    if (
+        not isinstance(splits, Mapping)
+        or not set(splits) <= set(SPLITS)
+        or not all(_integer(n, 0) for n in splits.values())
+        or not sum(splits.values()) > 0
+    ):
+        return "2.3", f"splits is {_shown(splits)}, expected sizes of {', '.join(SPLITS)}"
+    for key, least in (("start", 0), ("shard_size", 1)):
+        if not _integer(config.get(key), least):
+            return "2.3", f"{key} is {_shown(config.get(key))}, expected an integer of at least {least}"
+    shards = sum(-(-n // config["shard_size"]) for n in splits.values())
+    if shards > 10_000_000:
+        return "2.3", f"splits and shard_size make {shards} shards, expected at most 10000000"
+    if config.get("dtype") not in ("float64", "float32"):
+        return "2.4", f"dtype is {_shown(config.get('dtype'))}, expected float64 or float32"
+    compression, bound = config.get("compression"), config.get("error_bound")
+    if compression not in COMPRESSIONS:
+        return "2.5", f"compression is {_shown(compression)}, expected one of {', '.join(COMPRESSIONS)}"
+    if compression in ERROR_BOUNDED:
+        number = isinstance(bound, (int, float)) and not isinstance(bound, bool)
+        if not number or not math.isfinite(float(bound or 0)) or not float(bound or 0) > 0:
+            return "2.5", f"error_bound is {_shown(bound)}, expected a number above 0"
+        if config.get("error_bound_mode") not in MODES:
+            return "2.5", f"error_bound_mode is {_shown(config.get('error_bound_mode'))}, expected {' or '.join(MODES)}"
+    if kind == "problem":
+        problem, solver = config.get("problem"), config.get("solver")
+        if not isinstance(problem, Mapping) or not isinstance(problem.get("settings"), Mapping):
+            return "2.6", f"problem is {_shown(problem)}, expected name and settings"
+        if not is_identifier(problem.get("name")):
+            return "2.8", f"the problem's name is {_shown(problem.get('name'))}"
+        settings = solver.get("settings") if isinstance(solver, Mapping) else None
+        if not isinstance(settings, Mapping) or not isinstance(settings.get("rtol"), (int, float)):
+            return "2.6", f"solver is {_shown(solver)}, expected settings with rtol"
+        if not _integer(config.get("seed"), 0):
+            return "2.6", f"seed is {_shown(config.get('seed'))}, expected an integer of at least 0"
+        return None
+    if not is_identifier(config.get("name")):
+        return "2.8", f"name is {_shown(config.get('name'))}, expected letters, digits, '_' and '-'"
+    fields = config.get("fields")
+    lists = [fields.get(key) for key in ("inputs", "outputs")] if isinstance(fields, Mapping) else [None]
+    if not all(isinstance(names, list) for names in lists):
+        return "2.7", f"fields is {_shown(fields)}, expected lists inputs and outputs"
+    for name in (name for names in lists for name in names or ()):
+        if not is_identifier(name):
+            return "2.8", f"a field's name is {_shown(name)}, expected letters, digits, '_' and '-'"
+    for key in ("units", "boundary", "digest"):
+        if key not in config:
+            return "2.7", f"{key} is missing"
+    return None
+
+
+def _integer(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]
