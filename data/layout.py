@@ -45,6 +45,7 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from .compression import PLUGIN, Compression, EncodedField
+from .deflate import deflated_chunk
 from .grids import AXES
 from .problem import Field
 from .untrusted_hdf5 import check_file
@@ -238,6 +239,14 @@ def _create(
     encoded: EncodedField | None,
     compression: Compression,
 ) -> h5py.Dataset:
+    if encoded is None and compression.name == "gzip" and values.size > 0:
+        dataset = group.create_dataset(
+            name, shape=values.shape, dtype=values.dtype, chunks=chunks, fletcher32=True, **compression.filters()
+        )
+        for place in range(values.shape[0] // chunks[0]):
+            chunk = values[place * chunks[0] : (place + 1) * chunks[0]]
+            dataset.id.write_direct_chunk((place * chunks[0], *(0,) * (values.ndim - 1)), deflated_chunk(chunk))
+        return dataset
     if encoded is None:
         return group.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **compression.filters())
     filters = compression.lossy_filters(compression.error_bound or 1.0)

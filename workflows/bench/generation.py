@@ -42,7 +42,7 @@ def scripts() -> dict[str, Solve]:
 
 def measure(config: DictConfig, folder: RunFolder) -> int:
     """Measure and write the table; return 0."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     solvers = scripts()
     with tempfile.TemporaryDirectory() as scratch:  # compiles the kernels
         generate(make_problem("darcy", resolution=16), Path(scratch) / "warm", samples=10, solver=SOLVER)
