@@ -43,6 +43,8 @@ OURS, SINES, SCIPY_SINES = "multigrid", "cg + fast_poisson", "scipy cg + sines"
 # and written, z, q, two faces; r read and written, q, the float32 copy of r); the fine half cycles in float32
 # (fields, faces, diagonal, weights); and a third of the cells again on coarse levels, 165 bytes each.
 BYTES_PER_CELL = 60 + 28 + 29 + 33 + 55
+# In three dimensions: one face more, 26 weights an eighth of the cells, a seventh of the cells again on coarse levels.
+BYTES_PER_CELL_OF_CUBES = 68 + 28 + 37 + 46 + 41
 
 
 def thresholded_cube(n: int, low: float, high: float, seed: int, kind: str = "smooth") -> np.ndarray:
@@ -193,26 +195,26 @@ def _row(cells: str, name: str, times: list[float], ours: list[float], worst: fl
     return (cells, name, f"{statistics.median(times) * 1e3:.2f}", spread, f"{ratio:.1f}", f"{worst:.1e}")
 
 
-def bandwidth_and_threads(n: int, rounds: int) -> list[str]:
+def bandwidth_and_threads(cells: str, fields: np.ndarray, bytes_per_cell: int, rounds: int) -> list[str]:
     """Return the fraction of the triad's bandwidth that the bytes of a solve make, and what a second thread gives."""
-    fields = np.stack([thresholded(n, 3.0, 12.0, seed) for seed in range(8)])
     solve_batch(fields, 1.0, rtol=RTOL, threads=2)
-    fractions, speedups, triads = [], [], []
+    size = bytes_per_cell * fields[0].size
+    rates, fractions, speedups, triads = [], [], [], []
     for _ in range(rounds):
-        rate = triad_bandwidth(BYTES_PER_CELL * n * n)
-        triads.append(triad_bandwidth(BYTES_PER_CELL * n * n, threads=2) / rate)
+        rates.append(triad_bandwidth(size))
+        triads.append(triad_bandwidth(size, threads=2) / rates[-1])
         began = time.perf_counter()
         one = solve_batch(fields, 1.0, rtol=RTOL, threads=1)
         middle = time.perf_counter()
         solve_batch(fields, 1.0, rtol=RTOL, threads=2)
         end = time.perf_counter()
-        moved = BYTES_PER_CELL * n * n * int(one.iterations.sum())
-        fractions.append(moved / (middle - began) / rate)
+        setup = sum(result.setup_seconds for result in one.results)
+        fractions.append(size * int(one.iterations.sum()) / (middle - began - setup) / rates[-1])
         speedups.append((middle - began) / (end - middle))
     return [
-        f"{n}²: {BYTES_PER_CELL} bytes a cell and iteration, {statistics.median(fractions):.0%} of a triad of that "
-        f"size; set-up inside the time and not in the bytes.",
-        f"{n}²: two threads on eight samples are {statistics.median(speedups):.2f} × one "
+        f"{cells}: {bytes_per_cell} bytes a cell and iteration are moved at {statistics.median(fractions):.0%} of the "
+        f"rate of a triad of {size / 1e6:.0f} MB ({statistics.median(rates) / 1e9:.0f} GB/s), set-up apart.",
+        f"{cells}: two threads on eight samples are {statistics.median(speedups):.2f} × one "
         f"({min(speedups):.2f} to {max(speedups):.2f}); of that triad, {statistics.median(triads):.2f} × one.",
     ]
 
@@ -234,7 +236,10 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         say("robustness, bandwidth, threads")
         notes += robustness()
         for n in (256, 512):
-            notes += bandwidth_and_threads(n, rounds)
+            fields = np.stack([thresholded(n, 3.0, 12.0, seed) for seed in range(BATCH)])
+            notes += bandwidth_and_threads(f"{n}²", fields, BYTES_PER_CELL, rounds)
+        fields = np.stack([thresholded_cube(CUBE, 3.0, 12.0, seed) for seed in range(BATCH)])
+        notes += bandwidth_and_threads(f"{CUBE}³", fields, BYTES_PER_CELL_OF_CUBES, rounds)
     columns = ("cells", "solver", "ms", "range", "ratio to ours", "max residual")
     intro = (
         "Darcy, coefficient 3 or 12 (thresholded Gaussian field), rtol 1e-10, one thread, set-up included: "
