@@ -19,6 +19,7 @@ from .dataset_folder import mark_damaged, read_config, read_manifest
 from .digests import combined_digest, config_hash, file_sha256, sample_digest
 from .format_check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .layout import field_dataset, field_shape, open_shard
+from .moments import same_moments, sample_moments
 from .problem import Problem
 from .problems import make_problem
 from .splits import Shard, plan_shards
@@ -237,6 +238,10 @@ def _verify_shard(
             report.failures.append(
                 Failure(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
             )
+        for n, values in arrays.items():
+            rows = provenance.get(f"moments_{n}")
+            if rows is not None and not (rows.shape[1:] == (3,) and same_moments(sample_moments(values), rows[place])):
+                report.failures.append(Failure(name, index, f"moments_{n} is not of the stored values", "", "9.5"))
         bad = [n for n, values in arrays.items() if values.dtype.kind not in "fiub" or not np.isfinite(values).all()]
         if bad:
             report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad), "8.7"))

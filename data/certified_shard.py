@@ -19,6 +19,7 @@ from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
 from .digests import combined_digest, sample_digest
 from .layout import CONSTANT, ShardContents, encode_shard
+from .moments import sample_moments
 from .problem import Field, Problem
 from .seeding import sample_entropy, sample_generator
 from .solver_choice import SolverSpec
@@ -222,6 +223,7 @@ def certified_sample(
         "residual_stored": residual_stored,
         "rounding": rounding,
         **certificate,
+        **_moments(arrays, stored),
         "digest": np.frombuffer(sample_digest(arrays), dtype=np.uint8),
         "seconds_sampling": sampled - began,
         "seconds_solving": solved - sampled,
@@ -249,6 +251,7 @@ def _compress_outputs(
         row["rounding"] = rounding + residual_floor(task.problem, arrays, outputs, task.compression)
         row["residual_stored"] = task.problem.residual(arrays)
         row["digest"] = np.frombuffer(sample_digest(arrays), dtype=np.uint8)
+        row |= _moments(arrays, described)
         if not row["residual_stored"] <= row["residual"] + row["rounding"]:
             raise InputError(
                 f"sample {row['index']} of {task.problem.name}: compression raised the residual to "
@@ -256,6 +259,13 @@ def _compress_outputs(
                 "error_bound, or compression=gzip"
             )
     return encoded
+
+
+def _moments(arrays: Mapping[str, np.ndarray], described: Mapping[str, Field]) -> dict[str, Any]:
+    """What the statistics want of each sample; of trajectories they read the files, for their steps."""
+    if any(item.time_varying for item in described.values()):
+        return {}
+    return {f"moments_{n}": sample_moments(values) for n, values in arrays.items() if described[n].role != "mesh"}
 
 
 def _stored(item: Field, dtype: str) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""Mean and spread of numbers that come sample by sample.
+
+Mean and sum of squared deviations are merged sample by sample, in order, in float64, so that the figures do not depend
+on sharding and do not lose digits where the mean is large.
+
+References
+----------
+Chan, Golub and LeVeque, Amer. Statist. 37 (1983) 242.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["Moments", "same_moments", "sample_moments"]
+
+
+def sample_moments(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean, sum of squared deviations from it, and number of the values of one sample, in float64."""
+    flat = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(flat.mean())
+        deviations = flat - mean
+        return mean, float(np.square(deviations, out=deviations).sum()), float(flat.size)
+
+
+def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two moments differ by no more than the order of addition explains."""
+    (mean, spread, size), (other_mean, other_spread, other_size) = one, other
+    squares = mean * mean * size + spread
+    if not math.isfinite(squares):
+        return not math.isfinite(other_mean * other_mean * size + other_spread)
+    near = abs(mean - other_mean) <= 1e-9 * math.sqrt(squares / size)
+    return size == other_size and near and abs(spread - other_spread) <= 1e-9 * squares
+
+
+class Moments:
+    """Mean and sum of squared deviations of all numbers seen so far, sample by sample in order."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.spread = 0, 0.0, 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Take samples in, values of shape (N, …)."""
+        for sample in values:
+            self.merge(*sample_moments(sample))
+
+    def merge(self, mean: float, spread: float, size: float) -> None:
+        """Take one sample in by its own moments."""
+        shift = mean - self.mean
+        self.spread += spread + shift * shift * self.count * size / (self.count + size)
+        self.mean += shift * size / (self.count + size)
+        self.count += int(size)
+
+    def figures(self) -> dict[str, float]:
+        """mean, std and rms; 0 where nothing was seen."""
+        variance = self.spread / self.count if self.count else 0.0
+        return {
+            "mean": self.mean,
+            "std": float(np.sqrt(variance)),
+            "rms": float(np.sqrt(self.mean * self.mean + variance)),
+        }
