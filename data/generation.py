@@ -239,8 +239,14 @@ def generate(
                 folder.accept(finished.temporary, finished.record)
         folder.finish()
         with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
-            write_statistics(dataset, refresh=bool(missing))
-            digest = dataset.content_digest
+            try:
+                write_statistics(dataset, refresh=bool(missing))
+                digest = dataset.content_digest
+            except InputError as error:
+                raise InputError(
+                    f"a finished shard has been damaged since ({error}): run resolvent verify data={folder.folder}, "
+                    "and then this command again, which makes it anew"
+                ) from None
     return _report(folder, sizes, missing, digest, time.perf_counter() - began)
 
 

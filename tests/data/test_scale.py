@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 
 from resolvent.data import Dataset, dataset_folder, generate, make_problem, verify
 from resolvent.data.dataset_folder import read_damaged, read_manifest
 from resolvent.data.splits import automatic_shard_size
+from resolvent.solvers import InputError
 
 SPLITS = {"train": 10, "valid": 4, "test": 4}
 
@@ -80,8 +82,10 @@ class TestLargeDataset:
         digest, name = Dataset(darcy_folder).content_digest, "data/train/darcy_00001.hdf5"
         path = darcy_folder / name
         stamps = {path: dataset_folder._stamp(path)}
+        with h5py.File(path) as file:
+            place = file["t0_fields/solution"].id.get_chunk_info(0).byte_offset
         content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
+        content[place + 20] ^= 1
         path.write_bytes(content)
         real = dataset_folder._stamp
         monkeypatch.setattr(dataset_folder, "_stamp", lambda p: stamps.get(p) or real(p))
@@ -96,6 +100,23 @@ class TestLargeDataset:
         assert verify(darcy_folder).ok
         assert Dataset(darcy_folder).content_digest == digest
         assert _again(darcy_folder) == []
+
+    def test_damage_to_the_structure_names_the_way_out(
+        self, darcy_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _again(darcy_folder)
+        name = "data/train/darcy_00001.hdf5"
+        path = darcy_folder / name
+        stamps = {path: dataset_folder._stamp(path)}
+        path.write_bytes(b"\0" * 512 + path.read_bytes()[512:])
+        real = dataset_folder._stamp
+        monkeypatch.setattr(dataset_folder, "_stamp", lambda p: stamps.get(p) or real(p))
+        with pytest.raises(InputError, match="resolvent verify"):
+            _again(darcy_folder)
+        assert not verify(darcy_folder).ok
+        stamps.clear()
+        assert _again(darcy_folder) == [name]
+        assert verify(darcy_folder).ok
 
     def test_a_sound_verification_clears_the_list(self, darcy_folder: Path) -> None:
         (darcy_folder / "damaged.json").write_text('["data/train/darcy_00000.hdf5", 3]')
