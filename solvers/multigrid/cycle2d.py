@@ -358,7 +358,6 @@ def cycle(
             with_rim(arena, row[R], row),
             with_rim(arena, row[X], row),
             with_rim(arena, row[Z], row),
-            with_rim(arena, row[WORK], row),
             (row[NY], row[NX]),
             link_vectors(arena, row),
             with_rim(arena, row[INVERSE_DIAGONAL], row),

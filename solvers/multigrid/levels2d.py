@@ -221,7 +221,6 @@ def ascend_level(
     r: np.ndarray,
     x: np.ndarray,
     z: np.ndarray,
-    work: np.ndarray,
     size: tuple,
     links: tuple,
     inverse_diagonal: np.ndarray,
