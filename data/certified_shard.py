@@ -17,10 +17,12 @@ from resolvent.solvers import InputError
 from .atomic_files import storage_errors, write_temporary
 from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
+from .deflate import deflated_chunk
 from .digests import combined_digest, sample_digest
 from .layout import CONSTANT, ShardContents, encode_shard
 from .moments import sample_moments
 from .problem import Field, Problem
+from .sample_figures import SampleFigures
 from .seeding import sample_entropy, sample_generator
 from .solver_choice import SolverSpec
 from .splits import Shard
@@ -66,10 +68,11 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class FinishedShard:
-    """A shard on the disk under a temporary name, and the manifest line it will get."""
+    """A shard on the disk under a temporary name, the manifest line it will get, and figures of its samples."""
 
     temporary: Path
     record: ShardRecord
+    figures: SampleFigures
 
 
 def make_shard(
@@ -87,27 +90,21 @@ def make_shard(
         If a sample cannot be solved to the tolerance, or the disk refuses the file.
     """
     rows: list[dict[str, Any]] = []
-    stacks: dict[str, np.ndarray] = {}
-    described: dict[str, Field] = {}
+    stored = _StoredFields(len(task.shard), task.compression.name == "gzip")
+    encoding = 0.0
     with threadpool_limits(1):
         for place, index in enumerate(range(task.shard.start, task.shard.stop)):
             if cancelled is not None and cancelled():
                 raise Cancelled
             fields, row = certified_sample(task.problem, task.solver, task.seed, index, task.dtype)
-            if not stacks:
-                described = fields
-                stacks = {
-                    name: np.empty(
-                        f.values.shape if f.role in CONSTANT else (len(task.shard), *f.values.shape), f.values.dtype
-                    )
-                    for name, f in fields.items()
-                }
-            for name, item in fields.items():
-                stacks[name][... if item.role in CONSTANT else place] = item.values
+            began = time.perf_counter()
+            stored.add(place, fields)
+            encoding += time.perf_counter() - began
             rows.append(row)
             if on_sample is not None:
                 on_sample()
     began = time.perf_counter()
+    described, stacks = stored.described, stored.stacks
     encoded = _compress_outputs(task, described, stacks, rows) if task.compression.lossy else {}
     provenance = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     contents = ShardContents(
@@ -125,6 +122,7 @@ def make_shard(
         masks=task.problem.boundary_masks,
         times=task.problem.times,
         encoded=encoded,
+        chunks=stored.chunks,
     )
     temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
     record.seed = task.seed
@@ -133,9 +131,46 @@ def make_shard(
     record.seconds = {
         "sampling": float(provenance["seconds_sampling"].sum()),
         "solving": float(provenance["seconds_solving"].sum()),
-        "writing": float(time.perf_counter() - began + provenance["seconds_hashing"].sum()),
+        "writing": float(time.perf_counter() - began + encoding + provenance["seconds_hashing"].sum()),
     }
-    return FinishedShard(temporary, record)
+    return FinishedShard(temporary, record, SampleFigures.of_provenance(provenance))
+
+
+class _StoredFields:
+    """The fields of a shard, as they come: arrays, or with `deflate` the chunks of what varies, which are smaller.
+
+    A sample is encoded while its numbers are still in the cache.
+    """
+
+    def __init__(self, count: int, deflate: bool) -> None:
+        self.count, self.deflate = count, deflate
+        self.described: dict[str, Field] = {}
+        self.stacks: dict[str, np.ndarray] = {}
+        self.chunks: dict[str, list[bytearray]] = {}
+
+    def add(self, place: int, fields: Mapping[str, Field]) -> None:
+        """Take the fields of one sample in."""
+        for name, item in fields.items():
+            values = item.values
+            if not self.described.get(name):
+                self.described[name] = item
+                self._make_room(name, item)
+                if item.role in CONSTANT:
+                    self.stacks[name][...] = values
+            if name in self.chunks:
+                self.chunks[name].append(deflated_chunk(values))
+            elif item.role not in CONSTANT:
+                self.stacks[name][place] = values
+
+    def _make_room(self, name: str, item: Field) -> None:
+        values = item.values
+        if item.role in CONSTANT:
+            self.stacks[name] = np.empty_like(values)
+        elif self.deflate and values.size:
+            self.chunks[name] = []
+            self.stacks[name] = np.broadcast_to(np.zeros((), values.dtype), (self.count, *values.shape))
+        else:
+            self.stacks[name] = np.empty((self.count, *values.shape), values.dtype)
 
 
 def encode_to_temporary(

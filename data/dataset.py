@@ -188,6 +188,12 @@ class Dataset:
         joined = {key: np.concatenate(values) for key, values in parts.items()}
         return {key: values.astype(str) if values.dtype.kind == "S" else values for key, values in joined.items()}
 
+    def column(self, shard: Shard, name: str) -> np.ndarray | None:
+        """A column of one shard's provenance, a row a sample; None where the file has none of that name."""
+        with self._opened(shard) as file:
+            group = file["provenance"]
+            return group[name][:] if name in group else None
+
     def _pieces(self, split: str, start: int | None, stop: int | None) -> Iterator[tuple[Shard, int, int]]:
         one_of(split, self.splits, f"split of {self.folder}")
         first, last, _ = slice(start, stop).indices(self.splits[split])

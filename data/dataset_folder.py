@@ -25,7 +25,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ from .splits import Shard
 __all__ = [
     "DatasetFolder",
     "ShardRecord",
+    "forget_locks",
     "mark_damaged",
     "read_config",
     "read_damaged",
@@ -56,6 +57,8 @@ __all__ = [
 ]
 
 DAMAGED = "damaged.json"
+
+_locks: set[int] = set()  # descriptors of the folders locked by this process
 
 _HASHED_BYTES = 1 << 28  # datasets up to this size are hashed whole when they are opened for writing: half a second
 
@@ -388,6 +391,7 @@ def _exclusive(folder: Path) -> Iterator[None]:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
+    _locks.add(descriptor)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -399,7 +403,15 @@ def _exclusive(folder: Path) -> Iterator[None]:
             pass  # a file system without locks
         yield
     finally:
+        _locks.discard(descriptor)
         os.close(descriptor)
+
+
+def forget_locks() -> None:
+    """Close a forked process's copies of its parent's locks, which would outlive the parent; the parent keeps them."""
+    while _locks:
+        with suppress(OSError):
+            os.close(_locks.pop())
 
 
 def _differences(there: Any, asked: Any, key: str = "") -> list[str]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import wait as wait_for_handles
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +32,9 @@ from .dataset import Dataset
 from .dataset_folder import DatasetFolder, shard_size_there
 from .engines import Engine
 from .layout import CONSTANT
+from .own_workers import make_shard_in_worker, own_pool, start_method
 from .problem import Problem
+from .sample_figures import SampleFigures, content_digest
 from .seeding import root_seed, sample_generator
 from .solver_choice import SolverSpec
 from .splits import Shard, automatic_shard_size, plan_shards, split_sizes
@@ -157,11 +153,11 @@ def generate(
         Index of the first sample. ``splits={'test': 60}, start=540`` at another resolution gives the same fields as the
         test split of 540 + 60 samples.
     shard_size : int or None
-        Samples a file. A shard is held in memory while it is made. None: what the folder's dataset has, else 8 MiB of
+        Samples a file. A shard is held in memory while it is made. None: what the folder's dataset has, else 16 MiB of
         numbers a file.
     workers : int
-        Processes that make shards: this one and `workers` − 1 more, started afresh (so a script that calls this needs
-        ``if __name__ == '__main__'``).
+        Processes that make shards: this one and `workers` − 1 more, forked where this process has no other threads,
+        else started afresh (so a script that calls this needs ``if __name__ == '__main__'``).
     solver : SolverSpec
         The problem's own choice if None.
     dtype : {'float64', 'float32'}
@@ -218,6 +214,8 @@ def generate(
         "shard_size": shard_size,
     }
     folder = DatasetFolder(Path(out), problem.name, config, shards)
+    made = _Made(folder)
+    method = start_method() if executor is None and workers > 1 else ""
     # The limit holds here too, for executors whose workers are threads of this process.
     with threadpool_limits(1), folder.writing(room) as missing:
         place = folder.folder.absolute()
@@ -230,24 +228,38 @@ def generate(
         meter.advance(0)
         if executor is not None:
             in_flight = engine.in_flight if engine is not None else 2 * _worker_count(executor)
-            _run(tasks, executor, folder, meter, lambda: None, in_flight)
+            _run(tasks, executor, made, meter, lambda: None, in_flight)
         elif workers > 1 and len(tasks) > 1:
-            _run_in_own_pools(tasks, workers, folder, meter)
+            _run_in_own_pools(tasks, workers, method, made, meter)
         else:
             for task in tasks:
-                finished = make_shard(task, on_sample=meter.advance)
-                folder.accept(finished.temporary, finished.record)
+                made.accept(make_shard(task, on_sample=meter.advance))
         folder.finish()
         with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
             try:
-                write_statistics(dataset, refresh=bool(missing))
-                digest = dataset.content_digest
+                write_statistics(dataset, refresh=bool(missing), known=made.figures)
+                digest = content_digest(dataset, made.figures)
             except InputError as error:
                 raise InputError(
                     f"a finished shard has been damaged since ({error}): run resolvent verify data={folder.folder}, "
                     "and then this command again, which makes it anew"
                 ) from None
     return _report(folder, sizes, missing, digest, time.perf_counter() - began)
+
+
+class _Made:
+    """Takes finished shards in: their files into the folder, and the figures of their samples."""
+
+    def __init__(self, folder: DatasetFolder) -> None:
+        self.folder = folder
+        self.figures: dict[str, SampleFigures] = {}
+
+    def accept(self, finished: FinishedShard) -> None:
+        self.folder.accept(finished.temporary, finished.record)
+        self.figures[finished.record.file] = finished.figures
+
+    def lacks(self, task: ShardTask) -> bool:
+        return task.shard.path(self.folder.name) not in self.folder.records
 
 
 class _Meter:
@@ -279,20 +291,20 @@ _KILLED = (
 )
 
 
-def _run_in_own_pools(tasks: Sequence[ShardTask], workers: int, folder: DatasetFolder, meter: _Meter) -> None:
+def _run_in_own_pools(tasks: Sequence[ShardTask], workers: int, method: str, made: _Made, meter: _Meter) -> None:
     """Run the tasks on processes of our own; when one is killed, what it and its fellows had is made by a new pool."""
     left, broken = list(tasks), 0
     while left:
         helpers = min(workers, len(left)) - 1
         try:
-            with _own_pool(max(helpers, 1)) as (pool, stop):
-                _run(left, pool, folder, meter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
+            with own_pool(max(helpers, 1), method) as (pool, stop):
+                _run(left, pool, made, meter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
         except BrokenProcessPool as error:
-            remaining = [task for task in left if task.shard.path(folder.name) not in folder.records]
+            remaining = [task for task in left if made.lacks(task)]
             broken = 1 if len(remaining) < len(left) else broken + 1
             if broken >= _POOLS:
                 raise InputError(_KILLED) from error
-            left = remaining
+            left, method = remaining, "spawn"
             meter.restart(sum(len(task.shard) for task in left))
         else:
             return
@@ -307,7 +319,7 @@ def _worker_count(executor: Executor) -> int:
 def _run(
     tasks: Sequence[ShardTask],
     executor: Executor,
-    folder: DatasetFolder,
+    made: _Made,
     meter: _Meter,
     give_up: Callable[[], None],
     in_flight: int,
@@ -324,8 +336,9 @@ def _run(
     helped = False
 
     def submit() -> None:
-        # A helper that has started gets one shard ahead, so that it need not wait for this process to notice.
-        limit = in_flight if helpers is None or helped else helpers
+        # A helper that has started gets one shard ahead, so that it need not wait for this process to notice; but none
+        # of the last ones, which this process could begin at once.
+        limit = in_flight if helpers is None or (helped and len(queue) > helpers) else helpers
         while queue and len(waiting) < limit:
             task = queue.popleft() if helpers is None else queue.pop()
             waiting[executor.submit(make_shard_in_worker, task)] = task.shard
@@ -335,7 +348,7 @@ def _run(
         for future in wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED).done:
             finished = future.result()
             del waiting[future]
-            folder.accept(finished.temporary, finished.record)
+            made.accept(finished)
             meter.advance(finished.record.stop - finished.record.start)
             helped = True
         submit()
@@ -348,64 +361,28 @@ def _run(
         submit()
         while queue or waiting:
             if queue and helpers is not None:
-                mine = make_shard(queue.popleft(), on_sample=on_sample)
-                folder.accept(mine.temporary, mine.record)
+                made.accept(make_shard(queue.popleft(), on_sample=on_sample))
             else:
                 collect(1.0)
     except BaseException as error:
         give_up()
         for future in waiting:
             future.cancel()
-        _salvage(waiting, folder)
+        _salvage(waiting, made)
         lost = isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"  # Dask's
         if lost and helpers is None:
             raise InputError(_KILLED) from error
         raise
 
 
-def _salvage(waiting: Mapping[Future[FinishedShard], Shard], folder: DatasetFolder) -> None:
+def _salvage(waiting: Mapping[Future[FinishedShard], Shard], made: _Made) -> None:
     """Put in what the other workers have finished meanwhile; a shard given up or failed leaves nothing behind."""
     wait([future for future in waiting if not future.cancelled()], timeout=60.0)
     for future in waiting:
         if future.done() and not future.cancelled() and future.exception() is None:
             finished = future.result()
             if finished.temporary.exists():
-                folder.accept(finished.temporary, finished.record)
-
-
-_parent_gave_up: Callable[[], bool] | None = None  # set in own workers
-
-
-def make_shard_in_worker(task: ShardTask) -> FinishedShard:
-    """As :func:`~.certified_shard.make_shard`, given up between two samples when the parent says so."""
-    return make_shard(task, cancelled=_parent_gave_up)
-
-
-def _start_worker(stop: Any) -> None:
-    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it, even if that was killed."""
-    global _parent_gave_up
-    _parent_gave_up = stop.is_set
-    with suppress(ValueError):  # not the main thread: nothing to set up
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait_for_handles([sentinel])
-    os._exit(1)
-
-
-@contextmanager
-def _own_pool(workers: int) -> Iterator[tuple[Executor, Any]]:
-    context = multiprocessing.get_context("spawn")  # fork would copy locks and threads of numerical libraries
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
-    try:
-        yield pool, stop
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+                made.accept(finished)
 
 
 def _bytes_per_sample(problem: Problem, dtype: str) -> int:

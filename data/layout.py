@@ -32,7 +32,7 @@ import json
 import platform
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -104,6 +104,9 @@ class ShardContents:
         Of the outputs' steps; a steady problem has one, 0.
     encoded : dict of EncodedField
         By name, the fields that are compressed within an error bound; their `values` are the decoded ones.
+    chunks : dict of sequences of bytes
+        By name, fields whose samples are encoded already by :func:`~.deflate.deflated_chunk`; of their `values` the
+        shape and the dtype alone are looked at.
     """
 
     name: str
@@ -120,6 +123,7 @@ class ShardContents:
     masks: tuple[np.ndarray, ...] = ()
     times: np.ndarray = field(default_factory=lambda: np.zeros(1))
     encoded: Mapping[str, EncodedField] = field(default_factory=dict)
+    chunks: Mapping[str, Sequence[bytes | bytearray]] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -200,7 +204,8 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
         timed = item.role == "output"
         values = item.values[:, None] if timed and not item.time_varying else item.values
         chunks = (1, *values.shape[1:]) if varies else values.shape
-        dataset = _create(groups[where], name, values, chunks, contents.encoded.get(name), compression)
+        ready = contents.chunks.get(name)
+        dataset = _create(groups[where], name, values, chunks, contents.encoded.get(name), ready, compression)
         dataset.attrs["dim_varying"] = [True] * len(spatial)
         dataset.attrs["sample_varying"] = varies
         dataset.attrs["time_varying"] = timed
@@ -237,6 +242,7 @@ def _create(
     values: np.ndarray,
     chunks: tuple[int, ...],
     encoded: EncodedField | None,
+    ready: Sequence[bytes | bytearray] | None,
     compression: Compression,
 ) -> h5py.Dataset:
     if encoded is None and compression.name == "gzip" and values.size > 0:
@@ -244,8 +250,9 @@ def _create(
             name, shape=values.shape, dtype=values.dtype, chunks=chunks, fletcher32=True, **compression.filters()
         )
         for place in range(values.shape[0] // chunks[0]):
-            chunk = values[place * chunks[0] : (place + 1) * chunks[0]]
-            dataset.id.write_direct_chunk((place * chunks[0], *(0,) * (values.ndim - 1)), deflated_chunk(chunk))
+            begin = place * chunks[0]
+            chunk = deflated_chunk(values[begin : begin + chunks[0]]) if ready is None else ready[place]
+            dataset.id.write_direct_chunk((begin, *(0,) * (values.ndim - 1)), chunk)
         return dataset
     if encoded is None:
         return group.create_dataset(name, data=values, chunks=chunks, fletcher32=True, **compression.filters())

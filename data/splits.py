@@ -13,7 +13,7 @@ from .arguments import nonnegative_integer, one_of, positive_integer
 
 __all__ = ["SPLITS", "Shard", "automatic_shard_size", "plan_shards", "split_sizes"]
 
-_SHARD_BYTES = 8 << 20  # of numbers before compression, in a shard of automatic size
+_SHARD_BYTES = 16 << 20  # of numbers before compression, in a shard of automatic size
 _SHARD_SAMPLES = 512
 
 SPLITS = ("train", "valid", "test")
@@ -84,7 +84,7 @@ def _fraction(value: Any) -> float:
 
 
 def automatic_shard_size(bytes_per_sample: int) -> int:
-    """Samples a file where the user does not say: 8 MiB of numbers, at least one sample, at most 512.
+    """Samples a file where the user does not say: 16 MiB of numbers, at least one sample, at most 512.
 
     It depends on the size of a sample alone. So 10⁵ samples of 8² make 197 files, not 1000; the memory of a worker,
     which holds one shard, does not grow with the number of samples; and a run that is killed loses little.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,19 @@ import numpy as np
 from .atomic_files import write_yaml
 from .dataset import Dataset
 from .moments import Moments
+from .sample_figures import SampleFigures, recorded_moments
 
 __all__ = ["field_statistics", "write_statistics"]
 
 _BLOCK = 64  # samples read at once
 
 
-def field_statistics(dataset: Dataset) -> dict[str, Any]:
+def field_statistics(dataset: Dataset, known: Mapping[str, SampleFigures] | None = None) -> dict[str, Any]:
     """mean, std, rms and their deltas of each field over the training split (the first one that has samples).
 
-    The moments of a sample are taken from the provenance where it has them, else from the values, and merged sample by
-    sample, in order. Deltas are between successive stored times; a steady problem has none, and The Well's
-    normalisation wants the keys, with 0.
+    The moments of a sample are taken from `known` (by the path of its shard), or from the provenance where it has them,
+    else from the values, and merged sample by sample, in order. Deltas are between successive stored times; a steady
+    problem has none, and The Well's normalisation wants the keys, with 0.
 
     Returns
     -------
@@ -31,13 +33,13 @@ def field_statistics(dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, dict[str, float]] = {
         key: {} for key in ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
     }
-    recorded = dataset.provenance(split)
+    varying = set(dataset.output_fields) if dataset.trajectories else set()
+    recorded = recorded_moments(dataset, split, [n for n in dataset.fields if n not in varying], known or {})
     for name in dataset.fields:
         whole, steps = Moments(), Moments()
-        varies = dataset.trajectories and name in dataset.output_fields
-        moments = recorded.get(f"moments_{name}", np.empty((0, 3)))
-        if len(moments) == dataset.splits[split] and not varies:
-            for row in moments.tolist():
+        varies = name in varying
+        if name in recorded:
+            for row in recorded[name].tolist():
                 whole.merge(*row)
             _enter(figures, name, "", whole)
             _enter(figures, name, "_delta", steps)
@@ -58,8 +60,8 @@ def _enter(figures: dict[str, dict[str, float]], name: str, suffix: str, moments
         figures[f"{key}{suffix}"][name] = figure
 
 
-def write_statistics(dataset: Dataset, refresh: bool = True) -> None:
-    """Write ``stats.yaml``, atomically; with `refresh` False only if it is not there."""
+def write_statistics(dataset: Dataset, refresh: bool = True, known: Mapping[str, SampleFigures] | None = None) -> None:
+    """Write ``stats.yaml``, atomically; with `refresh` False only if it is not there; `known` as above."""
     path = dataset.folder / "stats.yaml"
     if refresh or not path.is_file():
-        write_yaml(field_statistics(dataset), path)
+        write_yaml(field_statistics(dataset, known), path)

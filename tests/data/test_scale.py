@@ -20,8 +20,8 @@ SPLITS = {"train": 10, "valid": 4, "test": 4}
 
 def test_automatic_shard_sizes() -> None:
     assert automatic_shard_size(2 * 8 * 8 * 8 + 1024) == 512  # 10⁵ samples of 8²: 197 files
-    assert automatic_shard_size(2 * 8 * 64 * 64 + 1024) == 126
-    assert automatic_shard_size(2 * 8 * 512 * 512) == 2
+    assert automatic_shard_size(2 * 8 * 64 * 64 + 1024) == 252
+    assert automatic_shard_size(2 * 8 * 512 * 512) == 4
     assert automatic_shard_size(1 << 30) == 1
 
 

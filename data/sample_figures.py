@@ -1,0 +1,66 @@
+"""What the makers of a shard know of its samples, so that the finished dataset need not be read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .dataset import Dataset
+from .digests import combined_digest
+from .splits import Shard
+
+__all__ = ["SampleFigures", "content_digest", "recorded_moments"]
+
+
+@dataclass(frozen=True)
+class SampleFigures:
+    """Digests, (B, 32), and by field the moments, (B, 3), of a shard's samples: columns of its provenance.
+
+    Parameters
+    ----------
+    digests : ndarray, shape (B, 32), uint8
+    moments : dict of ndarray, shape (B, 3)
+    """
+
+    digests: np.ndarray
+    moments: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of_provenance(cls, provenance: Mapping[str, np.ndarray]) -> SampleFigures:
+        """Those of a shard that is being made."""
+        prefix = "moments_"
+        moments = {key[len(prefix) :]: rows for key, rows in provenance.items() if key.startswith(prefix)}
+        return cls(provenance["digest"], moments)
+
+
+def content_digest(dataset: Dataset, known: Mapping[str, SampleFigures]) -> str:
+    """:attr:`~.dataset.Dataset.content_digest`; only shards whose figures are not known, by path, are read."""
+
+    def digests() -> Iterable[bytes]:
+        for shard in dataset.shards:
+            figures = known.get(shard.path(dataset.name))
+            rows = dataset.column(shard, "digest") if figures is None else figures.digests
+            yield from (bytes(row) for row in rows)
+
+    return combined_digest(digests())
+
+
+def recorded_moments(
+    dataset: Dataset, split: str, names: Iterable[str], known: Mapping[str, SampleFigures]
+) -> dict[str, np.ndarray]:
+    """Moments of a split's samples, (N, 3) by field, in order; fields without them in some shard are left out."""
+    shards = [shard for shard in dataset.shards if shard.split == split]
+    found: dict[str, np.ndarray] = {}
+    for name in names:
+        parts = [_moments(dataset, shard, name, known.get(shard.path(dataset.name))) for shard in shards]
+        if all(part is not None for part in parts):
+            found[name] = np.concatenate([part for part in parts if part is not None])
+    return found
+
+
+def _moments(dataset: Dataset, shard: Shard, name: str, figures: SampleFigures | None) -> np.ndarray | None:
+    if figures is not None:
+        return figures.moments.get(name)
+    return dataset.column(shard, f"moments_{name}")
