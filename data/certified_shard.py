@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
 from .deflate import deflated_chunk
 from .digests import combined_digest, sample_digest
+from .file_image import FileImage
 from .layout import CONSTANT, ShardContents, encode_shard
 from .moments import sample_moments
 from .problem import Field, Problem
@@ -177,7 +179,9 @@ def encode_to_temporary(
     contents: ShardContents, folder: Path, shard: Shard, compression: Compression
 ) -> tuple[Path, ShardRecord]:
     """Encode, hash and write a shard beside its final place; the record still lacks what only a solver knows."""
-    content = encode_shard(contents, compression)
+    image = _image_of_this_thread()
+    encode_shard(contents, image, compression)
+    content = image.content
     target = folder / shard.path(contents.name)
     record = ShardRecord(
         file=shard.path(contents.name),
@@ -190,7 +194,17 @@ def encode_to_temporary(
         digest=combined_digest(bytes(d) for d in contents.provenance["digest"]),
     )
     with storage_errors(target):
-        return write_temporary(content, target), record
+        return write_temporary(content, target, image.pages), record
+
+
+_threads = threading.local()
+
+
+def _image_of_this_thread() -> FileImage:
+    if not hasattr(_threads, "image"):
+        _threads.image = FileImage()
+    image: FileImage = _threads.image
+    return image
 
 
 def certified_sample(

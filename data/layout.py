@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import json
 import platform
-import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +45,7 @@ from resolvent.solvers import InputError
 
 from .compression import PLUGIN, Compression, EncodedField
 from .deflate import deflated_chunk
+from .file_image import FileImage
 from .grids import AXES
 from .problem import Field
 from .untrusted_hdf5 import check_file
@@ -139,14 +139,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def encode_shard(contents: ShardContents, compression: Compression | None = None) -> bytes:
-    """The file as bytes, built in memory: the caller can hash it and write it in one go, and no HDF5 handle ever sees
+def encode_shard(contents: ShardContents, image: FileImage, compression: Compression | None = None) -> None:
+    """Write the file to an image in memory: the caller can hash it and write it in one go, and no HDF5 handle ever sees
     a full disk. The bytes hold no time stamps beyond those in the provenance."""
-    name = f"shard-{uuid.uuid4().hex}"  # HDF5 knows files in memory by name: two threads must not share one
-    with h5py.File(name, "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
+    image.clear()
+    with h5py.File(image, "w", libver=("v108", "v110")) as file:
         _write(file, contents, compression or Compression())
-        file.flush()
-        return file.id.get_file_image()
 
 
 def _write(file: h5py.File, contents: ShardContents, compression: Compression) -> None:
