@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,12 @@ def make_shard(
     task: ShardTask,
     on_sample: Callable[[], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    limited: bool = False,
 ) -> FinishedShard:
     """Make the shard of `task` and write it under a temporary name; the caller puts it in.
 
-    Sampling and solving run on one thread (BLAS, OpenMP), so that the bits do not depend on the number of workers.
+    Sampling and solving run on one thread (BLAS, OpenMP), so that the bits do not depend on the number of workers;
+    `limited` says that the caller has seen to that.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def make_shard(
     rows: list[dict[str, Any]] = []
     stored = _StoredFields(len(task.shard), task.compression.name == "gzip")
     encoding = 0.0
-    with threadpool_limits(1):
+    with nullcontext() if limited else threadpool_limits(1):
         for place, index in enumerate(range(task.shard.start, task.shard.stop)):
             if cancelled is not None and cancelled():
                 raise Cancelled

@@ -32,7 +32,7 @@ def sample_digest(fields: Mapping[str, np.ndarray]) -> bytes:
         values = np.ascontiguousarray(fields[name])
         values = values.astype(values.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{name}|{values.dtype.str}|{values.shape}|".encode())
-        digest.update(values.tobytes())
+        digest.update(values.reshape(-1).view(np.uint8))
     return digest.digest()
 
 

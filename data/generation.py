@@ -233,7 +233,7 @@ def generate(
             _run_in_own_pools(tasks, workers, method, made, meter)
         else:
             for task in tasks:
-                made.accept(make_shard(task, on_sample=meter.advance))
+                made.accept(make_shard(task, on_sample=meter.advance, limited=True))
         folder.finish()
         with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
             try:
@@ -361,7 +361,7 @@ def _run(
         submit()
         while queue or waiting:
             if queue and helpers is not None:
-                made.accept(make_shard(queue.popleft(), on_sample=on_sample))
+                made.accept(make_shard(queue.popleft(), on_sample=on_sample, limited=True))
             else:
                 collect(1.0)
     except BaseException as error:

@@ -21,7 +21,7 @@ from multiprocessing.connection import wait as wait_for_handles
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from .certified_shard import FinishedShard, ShardTask, make_shard
 from .dataset_folder import forget_locks
@@ -58,13 +58,14 @@ _parent_gave_up: Callable[[], bool] | None = None  # set in own workers
 
 def make_shard_in_worker(task: ShardTask) -> FinishedShard:
     """As :func:`~.certified_shard.make_shard`, given up between two samples when the parent says so."""
-    return make_shard(task, cancelled=_parent_gave_up)
+    return make_shard(task, cancelled=_parent_gave_up, limited=_parent_gave_up is not None)
 
 
 def _start_worker(stop: Any) -> None:
     """Set a worker up: it leaves Ctrl-C to its parent, and ends with it, even if that was killed."""
     global _parent_gave_up
     _parent_gave_up = stop.is_set
+    threadpool_limits(1)  # for good: this process makes shards and nothing else
     forget_locks()
     with suppress(ValueError):  # not the main thread: nothing to set up
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,14 +69,19 @@ class DiffusionStencil(LinearOperator):
         super().__init__(np.dtype(np.float64), (a.size, a.size))
         self.coefficient = a
         self.shape_grid: tuple[int, int] = (a.shape[0], a.shape[1])
-        self._horizontal, self._vertical = face_transmissibilities(a)
+
+    @cached_property
+    def _faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Transmissibilities over the cells' extents; the multigrid solver, which has its own, never asks for them."""
+        horizontal, vertical = face_transmissibilities(self.coefficient)
+        return horizontal, vertical
 
     def _matvec(self, u: np.ndarray) -> np.ndarray:
         if np.iscomplexobj(u):
             return self._matvec(u.real) + 1j * self._matvec(u.imag)
         grid = np.ascontiguousarray(u, dtype=np.float64).reshape(self.shape_grid)
         out = np.empty(self.shape_grid)
-        diffusion_stencil(self._horizontal, self._vertical, grid, out)
+        diffusion_stencil(*self._faces, grid, out)
         return out.reshape(-1)
 
     def _rmatvec(self, u: np.ndarray) -> np.ndarray:
@@ -89,15 +95,16 @@ class DiffusionStencil(LinearOperator):
 
     def diagonal(self) -> np.ndarray:
         """Return the diagonal of the matrix, (n,)."""
-        tx, ty = self._horizontal, self._vertical
+        tx, ty = self._faces
         return (tx[:, :-1] + tx[:, 1:] + ty[:-1] + ty[1:]).reshape(-1)
 
     def tocsr(self) -> sp.csr_array:
         """Return the matrix in CSR form, with sorted indices."""
         ny, nx = self.shape_grid
-        east = self._horizontal[:, 1:].copy()
+        horizontal, vertical = self._faces
+        east = horizontal[:, 1:].copy()
         east[:, -1] = 0.0  # the last cell of a row has no neighbour in the next row
-        off_x, off_y = -east.reshape(-1)[:-1], -self._vertical[1:-1].reshape(-1)
+        off_x, off_y = -east.reshape(-1)[:-1], -vertical[1:-1].reshape(-1)
         diagonals, offsets = [self.diagonal()], [0]
         if nx > 1:
             diagonals += [off_x, off_x]

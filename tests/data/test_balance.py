@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resolvent.data import balance, make_problem
+from resolvent.data import balance, face_fluxes, make_problem
 from resolvent.data.boundaries import plain_sides, read_sides
 from resolvent.solvers import DiffusionStencil, box_diffusion
 
@@ -17,7 +17,33 @@ def test_knows_nothing_of_solvers() -> None:
     tree = ast.parse(Path(balance.__file__).read_text(encoding="utf-8"))
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert imported == {"__future__", "collections.abc", "typing", "numpy", "boundaries"}
+    assert imported == {"__future__", "collections.abc", "typing", "numpy", "boundaries", "face_fluxes"}
+    tree = ast.parse(Path(face_fluxes.__file__).read_text(encoding="utf-8"))
+    assert {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} == {"numba", "numpy"}
+    assert {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} == {"__future__"}
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (2, 2), (7, 9), (64, 33)], ids=str)
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        "dirichlet",
+        "neumann",
+        "periodic",
+        ["periodic", ["neumann", "dirichlet"]],
+        [["dirichlet", "neumann"], "periodic"],
+    ],
+    ids=str,
+)
+def test_the_compiled_sweep_equals_the_sum_over_arrays(shape: tuple[int, int], boundary: object) -> None:
+    rng = np.random.default_rng(2)
+    a, u, sides = np.exp(rng.normal(size=shape)), rng.normal(size=shape), read_sides(boundary, 2)
+    scale = np.abs(balance._diffusion(a, np.abs(u), sides, {}, 1.0)).max()
+    for transposed in (False, True):
+        a, u = (np.asfortranarray(v) if transposed else v for v in (a, u))
+        a.setflags(write=not transposed)
+        expected = balance._diffusion(a, u, sides, {}, -1.0)
+        np.testing.assert_allclose(balance.diffusion(a, u, sides), expected, rtol=0, atol=1e-14 * max(scale, 1.0))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import shutil
 import signal
@@ -69,19 +70,19 @@ def test_few_shards_are_in_flight(tmp_path: Path, reference: str) -> None:
     _check(tmp_path / "a", reference)
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_killed_local_worker_costs_its_shard_alone(
-    tmp_path: Path, reference: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import psutil
-
+    monkeypatch.setattr("resolvent.data.generation.start_method", lambda: method)
     real, killed = DatasetFolder.accept, []
 
     def accept(self: DatasetFolder, temporary: Path, record: ShardRecord) -> None:
         real(self, temporary, record)
-        workers = [p for p in psutil.Process().children(recursive=True) if "multiprocessing.spawn" in str(p.cmdline())]
+        workers = multiprocessing.active_children()
         if len(killed) < 2 and len(self.records) > 3 + 8 * len(killed) and workers:
             killed.append(workers[0].pid)
-            os.kill(workers[0].pid, signal.SIGKILL)
+            workers[0].kill()
 
     monkeypatch.setattr(DatasetFolder, "accept", accept)
     problem = make_problem("darcy", resolution=8, modes=300)  # drawing it takes long enough for a worker to start
