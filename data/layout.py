@@ -47,6 +47,7 @@ from .compression import PLUGIN, Compression, EncodedField
 from .deflate import deflated_chunk
 from .file_image import FileImage
 from .grids import AXES
+from .hdf5_objects import add_array, set_attributes
 from .problem import Field
 from .untrusted_hdf5 import check_file
 
@@ -152,25 +153,25 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
     spatial = list(contents.axis_names or AXES[: len(contents.axes)])
     count = next(len(f.values) for f in fields.values() if f.role not in CONSTANT)
     names = {role: [n for n, f in fields.items() if f.role == role] for role in ("input", "output")}
-    file.attrs["dataset_name"] = contents.name
-    file.attrs["grid_type"] = "cartesian"
-    file.attrs["n_spatial_dims"] = len(spatial)
-    file.attrs["n_trajectories"] = count
-    file.attrs["simulation_parameters"] = list(contents.scalars)
-    for key, value in contents.scalars.items():
-        file.attrs[key] = float(value)
-    file.attrs["resolvent_format_version"] = FORMAT_VERSION
-    file.attrs["input_fields"] = names["input"]
-    file.attrs["output_fields"] = names["output"]
-    file.attrs["config"] = json.dumps(contents.config, sort_keys=True)
+    root = {
+        "dataset_name": contents.name,
+        "grid_type": "cartesian",
+        "n_spatial_dims": len(spatial),
+        "n_trajectories": count,
+        "simulation_parameters": list(contents.scalars),
+        **{key: float(value) for key, value in contents.scalars.items()},
+        "resolvent_format_version": FORMAT_VERSION,
+        "input_fields": names["input"],
+        "output_fields": names["output"],
+        "config": json.dumps(contents.config, sort_keys=True),
+    }
+    set_attributes(file, root)
 
     dimensions = file.create_group("dimensions")
-    dimensions.attrs["spatial_dims"] = spatial
+    set_attributes(dimensions, {"spatial_dims": spatial})
     for axis, points in zip(("time", *spatial), (contents.times, *contents.axes), strict=True):
-        dataset = dimensions.create_dataset(axis, data=points)
-        dataset.attrs["sample_varying"] = False
         # The Well's checker reads 'time_varying' as "has a leading time axis", which the time axis itself has.
-        dataset.attrs["time_varying"] = axis == "time"
+        add_array(dimensions, axis, points, sample_varying=False, time_varying=axis == "time")
 
     conditions = file.create_group("boundary_conditions")
     if contents.boundary is not None:
@@ -179,19 +180,14 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
         masks = contents.masks or tuple(_ends(len(points)) for points in contents.axes)
         for axis, word, mask in zip(spatial, words, masks, strict=True):
             group = conditions.create_group(f"{axis}_{word}")
-            group.attrs["associated_dims"] = [axis]
-            group.attrs["associated_fields"] = names["output"]
-            group.attrs["bc_type"] = word
-            group.attrs["sample_varying"] = False
-            group.attrs["time_varying"] = False
-            group.create_dataset("mask", data=mask)
+            about = {"associated_dims": [axis], "associated_fields": names["output"], "bc_type": word}
+            set_attributes(group, {**about, "sample_varying": False, "time_varying": False})
+            add_array(group, "mask", mask)
 
     scalars = file.create_group("scalars")
-    scalars.attrs["field_names"] = list(contents.scalars)
+    set_attributes(scalars, {"field_names": list(contents.scalars)})
     for key, value in contents.scalars.items():
-        dataset = scalars.create_dataset(key, data=float(value))
-        dataset.attrs["sample_varying"] = False
-        dataset.attrs["time_varying"] = False
+        add_array(scalars, key, float(value), sample_varying=False, time_varying=False)
 
     groups = {name: file.create_group(name) for name in ("t0_fields", "t1_fields", "t2_fields", "auxiliary")}
     stored: dict[str, list[str]] = {name: [] for name in groups}
@@ -204,22 +200,23 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
         chunks = (1, *values.shape[1:]) if varies else values.shape
         ready = contents.chunks.get(name)
         dataset = _create(groups[where], name, values, chunks, contents.encoded.get(name), ready, compression)
-        dataset.attrs["dim_varying"] = [True] * len(spatial)
-        dataset.attrs["sample_varying"] = varies
-        dataset.attrs["time_varying"] = timed
-        dataset.attrs["role"] = item.role
-        dataset.attrs["units"] = item.units
-        dataset.attrs["description"] = item.description
+        about = {
+            "dim_varying": [True] * len(spatial),
+            "sample_varying": varies,
+            "time_varying": timed,
+            "role": item.role,
+            "units": item.units,
+            "description": item.description,
+        }
+        set_attributes(dataset, about)
     for name, group in groups.items():
-        group.attrs["field_names"] = stored[name]
+        set_attributes(group, {"field_names": stored[name]})
 
     provenance = file.create_group("provenance")
-    provenance.attrs["config_hash"] = contents.config_hash
-    provenance.attrs["split"] = contents.split
-    provenance.attrs["start"] = contents.start
-    provenance.attrs["versions"] = json.dumps(versions(), sort_keys=True)
+    about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
+    set_attributes(provenance, {**about, "versions": json.dumps(versions(), sort_keys=True)})
     for name, values in contents.provenance.items():
-        provenance.create_dataset(name, data=values)
+        add_array(provenance, name, values)
 
 
 def _ends(count: int) -> np.ndarray:
