@@ -20,7 +20,7 @@ from .atomic_files import storage_errors, write_temporary
 from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
 from .deflate import deflated_chunk
-from .digests import combined_digest, sample_digest
+from .digests import combined_digest, digest_of_fields, field_digest
 from .file_image import FileImage
 from .layout import CONSTANT, ShardContents, encode_shard
 from .moments import sample_moments
@@ -95,13 +95,14 @@ def make_shard(
         If a sample cannot be solved to the tolerance, or the disk refuses the file.
     """
     rows: list[dict[str, Any]] = []
+    constants: Constants = {}
     stored = _StoredFields(len(task.shard), task.compression.name == "gzip")
     encoding = 0.0
     with nullcontext() if limited else threadpool_limits(1):
         for place, index in enumerate(range(task.shard.start, task.shard.stop)):
             if cancelled is not None and cancelled():
                 raise Cancelled
-            fields, row = certified_sample(task.problem, task.solver, task.seed, index, task.dtype)
+            fields, row = certified_sample(task.problem, task.solver, task.seed, index, task.dtype, constants)
             began = time.perf_counter()
             stored.add(place, fields)
             encoding += time.perf_counter() - began
@@ -128,6 +129,7 @@ def make_shard(
         times=task.problem.times,
         encoded=encoded,
         chunks=stored.chunks,
+        nested_digests=True,
     )
     temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
     record.seed = task.seed
@@ -211,12 +213,13 @@ def _image_of_this_thread() -> FileImage:
 
 
 def certified_sample(
-    problem: Problem, solver: SolverSpec, seed: int, index: int, dtype: str
+    problem: Problem, solver: SolverSpec, seed: int, index: int, dtype: str, constants: Constants | None = None
 ) -> tuple[dict[str, Field], dict[str, Any]]:
     """One sample: its fields as they will be stored, and its row of provenance.
 
     The residual is recomputed from the arrays themselves, not taken from the solver. Where it lies above the tolerance
-    although the solver was content, the sample is solved again with a tighter one.
+    although the solver was content, the sample is solved again with a tighter one. `constants` keeps, from sample to
+    sample, the figures of what does not vary.
 
     Returns
     -------
@@ -275,8 +278,7 @@ def certified_sample(
         "residual_stored": residual_stored,
         "rounding": rounding,
         **certificate,
-        **_moments(arrays, stored),
-        "digest": np.frombuffer(sample_digest(arrays), dtype=np.uint8),
+        **_figures(arrays, stored, {} if constants is None else constants),
         "seconds_sampling": sampled - began,
         "seconds_solving": solved - sampled,
         "seconds_hashing": time.perf_counter() - solved,
@@ -296,14 +298,14 @@ def _compress_outputs(
     """
     outputs = [name for name, item in described.items() if item.role == "output"]
     encoded = {name: encode_field(stacks[name], task.compression) for name in outputs}
+    constants: Constants = {}
     stacks.update({name: field.values for name, field in encoded.items()})
     for place, row in enumerate(rows):
         arrays = {n: stacks[n] if item.role in CONSTANT else stacks[n][place] for n, item in described.items()}
         rounding = 0.0 if task.dtype == "float64" else task.problem.rounding(arrays, task.dtype)
         row["rounding"] = rounding + residual_floor(task.problem, arrays, outputs, task.compression)
         row["residual_stored"] = task.problem.residual(arrays)
-        row["digest"] = np.frombuffer(sample_digest(arrays), dtype=np.uint8)
-        row |= _moments(arrays, described)
+        row |= _figures(arrays, described, constants)
         if not row["residual_stored"] <= row["residual"] + row["rounding"]:
             raise InputError(
                 f"sample {row['index']} of {task.problem.name}: compression raised the residual to "
@@ -313,11 +315,28 @@ def _compress_outputs(
     return encoded
 
 
-def _moments(arrays: Mapping[str, np.ndarray], described: Mapping[str, Field]) -> dict[str, Any]:
-    """What the statistics want of each sample; of trajectories they read the files, for their steps."""
-    if any(item.time_varying for item in described.values()):
-        return {}
-    return {f"moments_{n}": sample_moments(values) for n, values in arrays.items() if described[n].role != "mesh"}
+Constants = dict[str, tuple[np.ndarray, bytes, tuple[float, float, float]]]
+"""By name a field that does not vary, as last seen, its digest and its moments."""
+
+
+def _figures(arrays: Mapping[str, np.ndarray], described: Mapping[str, Field], constants: Constants) -> dict[str, Any]:
+    """The sample's digest, and what the statistics want of it; of trajectories they read the files, for their steps."""
+    digests: dict[str, bytes] = {}
+    row: dict[str, Any] = {}
+    steady = not any(item.time_varying for item in described.values())
+    for name, values in arrays.items():
+        seen = constants.get(name)
+        if seen is not None and seen[0].dtype == values.dtype and np.array_equal(seen[0], values):
+            _, digests[name], moments = seen
+        else:
+            wanted = steady and described[name].role != "mesh"
+            digests[name] = field_digest(name, values)
+            moments = sample_moments(values) if wanted else (0.0, 0.0, 0.0)
+            if described[name].role in CONSTANT:
+                constants[name] = values.copy(), digests[name], moments
+        if steady and described[name].role != "mesh":
+            row[f"moments_{name}"] = moments
+    return {**row, "digest": np.frombuffer(digest_of_fields(digests), dtype=np.uint8)}
 
 
 def _stored(item: Field, dtype: str) -> np.ndarray:

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["combined_digest", "config_hash", "file_sha256", "sample_digest"]
+__all__ = [
+    "combined_digest",
+    "config_hash",
+    "digest_of_fields",
+    "field_digest",
+    "file_sha256",
+    "sample_digest",
+]
 
 
 def file_sha256(path: Path) -> str:
@@ -29,11 +36,27 @@ def sample_digest(fields: Mapping[str, np.ndarray]) -> bytes:
     """
     digest = hashlib.sha256()
     for name in sorted(fields):
-        values = np.ascontiguousarray(fields[name])
-        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{name}|{values.dtype.str}|{values.shape}|".encode())
-        digest.update(values.reshape(-1).view(np.uint8))
+        _add_field(digest, name, fields[name])
     return digest.digest()
+
+
+def field_digest(name: str, values: np.ndarray) -> bytes:
+    """SHA-256 over name, dtype, shape and little-endian bytes of one field of one sample."""
+    digest = hashlib.sha256()
+    _add_field(digest, name, values)
+    return digest.digest()
+
+
+def digest_of_fields(digests: Mapping[str, bytes]) -> bytes:
+    """SHA-256 over the digests of a sample's fields, by name: a field that all samples share is hashed but once."""
+    return hashlib.sha256(b"".join(digests[name] for name in sorted(digests))).digest()
+
+
+def _add_field(digest: Any, name: str, values: np.ndarray) -> None:
+    values = np.ascontiguousarray(values)
+    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    digest.update(f"{name}|{values.dtype.str}|{values.shape}|".encode())
+    digest.update(values.reshape(-1).view(np.uint8))
 
 
 def combined_digest(digests: Iterable[bytes]) -> str:

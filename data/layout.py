@@ -108,6 +108,8 @@ class ShardContents:
     chunks : dict of sequences of bytes
         By name, fields whose samples are encoded already by :func:`~.deflate.deflated_chunk`; of their `values` the
         shape and the dtype alone are looked at.
+    nested_digests : bool
+        Whether the digest of a sample is that of its fields' digests (FORMAT 9.3).
     """
 
     name: str
@@ -125,6 +127,7 @@ class ShardContents:
     times: np.ndarray = field(default_factory=lambda: np.zeros(1))
     encoded: Mapping[str, EncodedField] = field(default_factory=dict)
     chunks: Mapping[str, Sequence[bytes | bytearray]] = field(default_factory=dict)
+    nested_digests: bool = False
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -215,6 +218,8 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
     provenance = file.create_group("provenance")
     about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
     set_attributes(provenance, {**about, "versions": json.dumps(versions(), sort_keys=True)})
+    if contents.nested_digests:
+        set_attributes(provenance, {"digest_over": "fields"})
     for name, values in contents.provenance.items():
         add_array(provenance, name, values)
 

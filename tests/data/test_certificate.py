@@ -13,7 +13,7 @@ import yaml
 
 from resolvent.data import from_arrays, generate, make_problem, verify
 from resolvent.data.dataset_folder import read_manifest
-from resolvent.data.digests import combined_digest, file_sha256, sample_digest
+from resolvent.data.digests import combined_digest, digest_of_fields, field_digest, file_sha256, sample_digest
 from resolvent.solvers import InputError
 
 SHARD = "data/train/darcy_00001.hdf5"
@@ -81,7 +81,7 @@ def test_changed_number_is_found_even_if_every_checksum_is_forged(darcy_folder: 
             "source": arrays["source"],
             "solution": arrays["solution"][2, 0],
         }
-        file["provenance/digest"][2] = np.frombuffer(sample_digest(mine), np.uint8)
+        file["provenance/digest"][2] = np.frombuffer(_digest(mine), np.uint8)
 
     _change(darcy_folder, edit)
     _rewrite_manifest(darcy_folder, digest=True)
@@ -90,6 +90,27 @@ def test_changed_number_is_found_even_if_every_checksum_is_forged(darcy_folder: 
     assert "residual above rtol 1e-10" in report.failures[0].what
     assert float(report.failures[0].value) > 1e-9
     assert "sample 6: residual above" in str(report.failures[0])
+
+
+def _digest(fields: dict[str, np.ndarray]) -> bytes:
+    return digest_of_fields({name: field_digest(name, values) for name, values in fields.items()})
+
+
+def test_files_of_earlier_versions_hold(darcy_folder: Path) -> None:
+    """Their samples' digests are over all fields at once."""
+
+    def edit(file: h5py.File) -> None:
+        del file["provenance"].attrs["digest_over"]
+        names = ("coefficient", "solution")
+        for k in range(4):
+            sample = {n: np.squeeze(file["t0_fields"][n][k]) for n in names}
+            sample["source"] = file["t0_fields/source"][...]
+            file["provenance/digest"][k] = np.frombuffer(sample_digest(sample), np.uint8)
+
+    _change(darcy_folder, edit)
+    assert any("digest" in f.what for f in verify(darcy_folder).failures)
+    _rewrite_manifest(darcy_folder, digest=True)
+    assert verify(darcy_folder).ok
 
 
 @pytest.mark.parametrize(
