@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numba
 import numpy as np
 
 __all__ = ["Moments", "same_moments", "sample_moments"]
@@ -20,11 +21,29 @@ __all__ = ["Moments", "same_moments", "sample_moments"]
 
 def sample_moments(values: np.ndarray) -> tuple[float, float, float]:
     """Mean, sum of squared deviations from it, and number of the values of one sample, in float64."""
-    flat = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(flat.mean())
-        deviations = flat - mean
-        return mean, float(np.square(deviations, out=deviations).sum()), float(flat.size)
+    flat = np.require(values, np.float64, ["C", "W"]).reshape(-1)
+    mean = _sum_of_powers(flat, 0.0, 1) / max(flat.size, 1)
+    return mean, _sum_of_powers(flat, mean, 2), float(flat.size)
+
+
+_BLOCK = 256
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _sum_of_powers(values: np.ndarray, centre: float, power: int) -> float:
+    """Σ (v − centre)^power for power 1 or 2, added in blocks, whose sums are added in the end."""
+    total = 0.0
+    for begin in range(0, values.size, _BLOCK):
+        block = values[begin : begin + _BLOCK]
+        part = 0.0
+        if power == 1:
+            for i in range(block.size):
+                part += block[i] - centre
+        else:
+            for i in range(block.size):
+                part += (block[i] - centre) * (block[i] - centre)
+        total += part
+    return total
 
 
 def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:
