@@ -58,3 +58,39 @@ def test_a_damaged_chunk_is_refused():
         ours.id.write_direct_chunk((0, 0, 0), bytes(chunk))
         with pytest.raises(OSError, match="filter"):
             ours[...]
+
+
+def smooth(shape):
+    y, x = (np.linspace(0.0, 3.0, n) for n in shape)
+    return np.sin(y[:, None] * x) + 1e-9 * np.random.default_rng(4).standard_normal(shape)
+
+
+LARGE = {
+    "random": np.random.default_rng(2).standard_normal((150, 200)),
+    "smooth": smooth((256, 256)),
+    "smooth in single precision": smooth((256, 256)).astype("f4"),
+    "binary": np.where(smooth((256, 256)) > 0.3, 12.0, 3.0),
+    "integers": np.random.default_rng(3).integers(0, 1000, (200, 200)).astype("f8"),
+    "random rows that repeat": np.tile(np.random.default_rng(5).standard_normal(256), (128, 1)),
+    "constant": np.ones((200, 200)),
+    "longer than a block": np.random.default_rng(6).standard_normal((3, 70_000)),
+    "whole numbers": np.random.default_rng(7).integers(0, 2**60, (150, 160)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_chunks_are_read_and_as_small_as_those_of_hdf5(name):
+    values = LARGE[name]
+    raw, read = stored_by_hdf5(values)
+    assert read.tobytes() == values.tobytes()
+    chunk = deflated_chunk(values)
+    assert zlib.decompress(bytes(chunk[:-4])) == zlib.decompress(raw[:-4])
+    assert len(chunk) <= max(1.06 * len(raw), 0.1 * values.nbytes)
+
+
+def test_bytes_that_do_not_shrink_are_stored():
+    values = LARGE["random"]
+    chunk = deflated_chunk(values)
+    low = values.view(np.uint8).reshape(-1, 8)[:, 0].tobytes()
+    assert low in bytes(chunk)
+    assert len(chunk) < 0.95 * values.nbytes
