@@ -128,9 +128,11 @@ class Dataset:
     @property
     def content_digest(self) -> str:
         """SHA-256 over the samples' recorded content digests: the same numbers give the same digest however sharded."""
-        return combined_digest(
-            bytes(row) for shard in self.shards for row in self._read(shard, "provenance/digest", 0, len(shard))
-        )
+        return combined_digest(bytes(row) for shard in self.shards for row in self.digests(shard))
+
+    def digests(self, shard: Shard) -> np.ndarray:
+        """Recorded content digests of one shard's samples, (B, 32)."""
+        return self._read(shard, "provenance/digest", 0, len(shard))
 
     def read(self, split: str, field: str, start: int | None = None, stop: int | None = None) -> np.ndarray:
         """Samples `start` to `stop` (a slice's meaning) of one field.

@@ -72,7 +72,7 @@ def _zlib_stream(groups: np.ndarray) -> list[Any]:
     shrinks_each = _which_shrink(groups)
     for shrinks, rows in groupby(range(len(groups)), key=lambda k: bool(shrinks_each[k])):
         members = list(rows)
-        run = memoryview(groups[members[0] : members[-1] + 1]).cast("B")
+        run = groups[members[0] : members[-1] + 1].reshape(-1).data
         if shrinks:
             encoder = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
             pieces += [encoder.compress(run), encoder.flush(zlib.Z_SYNC_FLUSH)]
@@ -141,7 +141,7 @@ def _fletcher_sums(words: np.ndarray) -> tuple[int, int]:
         block = words[begin : begin + _BLOCK]
         plain, product = 0, 0
         for i in range(block.size):
-            word = np.int64(np.uint16(block[i] << 8 | block[i] >> 8))
+            word = int(np.uint16(block[i] << 8 | block[i] >> 8))
             plain += word
             product += (block.size - i) * word
         weighted = _folded(weighted + block.size * total + product)

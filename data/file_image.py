@@ -91,4 +91,4 @@ def _whole_pages(size: int) -> memoryview:
     size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
     memory = np.empty(size + mmap.PAGESIZE, dtype=np.uint8)
     start = -memory.ctypes.data % mmap.PAGESIZE
-    return memoryview(memory[start : start + size])
+    return memory[start : start + size].data

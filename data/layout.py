@@ -156,6 +156,7 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
     spatial = list(contents.axis_names or AXES[: len(contents.axes)])
     count = next(len(f.values) for f in fields.values() if f.role not in CONSTANT)
     names = {role: [n for n, f in fields.items() if f.role == role] for role in ("input", "output")}
+    about: dict[str, Any]
     root = {
         "dataset_name": contents.name,
         "grid_type": "cartesian",
@@ -184,7 +185,7 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
         for axis, word, mask in zip(spatial, words, masks, strict=True):
             group = conditions.create_group(f"{axis}_{word}")
             about = {"associated_dims": [axis], "associated_fields": names["output"], "bc_type": word}
-            set_attributes(group, {**about, "sample_varying": False, "time_varying": False})
+            set_attributes(group, about | {"sample_varying": False, "time_varying": False})
             add_array(group, "mask", mask)
 
     scalars = file.create_group("scalars")
@@ -217,7 +218,7 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
 
     provenance = file.create_group("provenance")
     about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
-    set_attributes(provenance, {**about, "versions": json.dumps(versions(), sort_keys=True)})
+    set_attributes(provenance, about | {"versions": json.dumps(versions(), sort_keys=True)})
     if contents.nested_digests:
         set_attributes(provenance, {"digest_over": "fields"})
     for name, values in contents.provenance.items():

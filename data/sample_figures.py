@@ -41,8 +41,7 @@ def content_digest(dataset: Dataset, known: Mapping[str, SampleFigures]) -> str:
     def digests() -> Iterable[bytes]:
         for shard in dataset.shards:
             figures = known.get(shard.path(dataset.name))
-            rows = dataset.column(shard, "digest") if figures is None else figures.digests
-            yield from (bytes(row) for row in rows)
+            yield from (bytes(row) for row in (dataset.digests(shard) if figures is None else figures.digests))
 
     return combined_digest(digests())
 

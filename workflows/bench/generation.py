@@ -31,7 +31,7 @@ from ..run_folder import RunFolder
 from .markdown import write_results
 from .solvers import peers
 
-SIZES = ((64, 2000, 60), (128, 1000, 20), (256, 1000, 12))  # resolution, samples generated, samples of a script
+SIZES = ((64, 2000, 60), (128, 1000, 20), (256, 1000, 8))  # resolution, samples generated, samples of a script
 SOLVER = SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
 Solve = Callable[[Any, np.ndarray], np.ndarray]
 
