@@ -50,16 +50,13 @@ def recorded_moments(
     dataset: Dataset, split: str, names: Iterable[str], known: Mapping[str, SampleFigures]
 ) -> dict[str, np.ndarray]:
     """Moments of a split's samples, (N, 3) by field, in order; fields without them in some shard are left out."""
-    shards = [shard for shard in dataset.shards if shard.split == split]
-    found: dict[str, np.ndarray] = {}
-    for name in names:
-        parts = [_moments(dataset, shard, name, known.get(shard.path(dataset.name))) for shard in shards]
-        if all(part is not None for part in parts):
-            found[name] = np.concatenate([part for part in parts if part is not None])
-    return found
-
-
-def _moments(dataset: Dataset, shard: Shard, name: str, figures: SampleFigures | None) -> np.ndarray | None:
-    if figures is not None:
-        return figures.moments.get(name)
-    return dataset.column(shard, f"moments_{name}")
+    wanted = list(names)
+    parts: dict[str, list[np.ndarray | None]] = {name: [] for name in wanted}
+    for shard in dataset.shards:  # each file is opened once for all fields
+        if shard.split == split:
+            figures = known.get(shard.path(dataset.name))
+            for name in wanted:
+                rows = dataset.column(shard, f"moments_{name}") if figures is None else figures.moments.get(name)
+                parts[name].append(rows)
+    whole = {name: [part for part in found if part is not None] for name, found in parts.items()}
+    return {name: np.concatenate(whole[name]) for name, found in parts.items() if len(whole[name]) == len(found)}

@@ -118,7 +118,7 @@ def write_source(
         Shuffle the samples first; the provenance keeps each sample's row in the source as ``index``.
     compression : Compression
     shard_size : int or None
-        Samples a file; None: 8 MiB of numbers.
+        Samples a file; None: 16 MiB of numbers.
     progress : callable
         Called with (samples done, total) while writing.
 
