@@ -9,7 +9,6 @@ import numpy as np
 
 from .dataset import Dataset
 from .digests import combined_digest
-from .splits import Shard
 
 __all__ = ["SampleFigures", "content_digest", "recorded_moments"]
 
