@@ -11,7 +11,7 @@
                           steady problem they have one time step, (B, 1, *space), of a trajectory all (B, T, *space)
     /t1_fields /t2_fields empty
     /auxiliary            fields stored for the certificate alone: The Well's readers do not see them; also the mesh
-    /provenance           one row a sample: index, seed, status, iterations, residual, seconds, digest, moments; versions
+    /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
 
 Values at the nodes of an unstructured mesh have one axis in space, ``node``, the number of the node: The Well's readers
 open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` and ``y`` (constant, or inputs where the
