@@ -12,6 +12,7 @@
     /t1_fields /t2_fields empty
     /auxiliary            fields stored for the certificate alone: The Well's readers do not see them; also the mesh
     /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
+    /chains               of samples solved together: number, and report (JSON) of each chain that has samples here
 
 Values at the nodes of an unstructured mesh have one axis in space, ``node``, the number of the node: The Well's readers
 open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` and ``y`` (constant, or inputs where the
@@ -104,6 +105,8 @@ class ShardContents:
         Of the outputs' steps; a steady problem has one, 0.
     encoded : dict of EncodedField
         By name, the fields that are compressed within an error bound; their `values` are the decoded ones.
+    chains : dict of bytes
+        By number, the reports of chains of samples solved together; empty where each was solved by itself.
     """
 
     name: str
@@ -120,6 +123,7 @@ class ShardContents:
     masks: tuple[np.ndarray, ...] = ()
     times: np.ndarray = field(default_factory=lambda: np.zeros(1))
     encoded: Mapping[str, EncodedField] = field(default_factory=dict)
+    chains: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -217,6 +221,10 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
     provenance.attrs["versions"] = json.dumps(versions(), sort_keys=True)
     for name, values in contents.provenance.items():
         provenance.create_dataset(name, data=values)
+    if contents.chains:
+        chains = file.create_group("chains")
+        chains.create_dataset("number", data=np.array(list(contents.chains)))
+        chains.create_dataset("report", data=np.array(list(contents.chains.values())))
 
 
 def _ends(count: int) -> np.ndarray:
