@@ -61,6 +61,11 @@ class Direct(Preconditioner):
         self._order: np.ndarray | None = None
         self._ordered_for = ""
 
+    @property
+    def fill(self) -> int | None:
+        """Entries of the factors L and U; None where an installed package keeps them."""
+        return int(self._lu.nnz) if self._packaged is None else None
+
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name).tocsc()
         hermitian = is_hermitian(matrix) and bool(np.all(matrix.diagonal().real > 0.0))
