@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from resolvent.solvers import InputError
+from resolvent.solvers import InputError, SolveResult
 
 from .atomic_files import storage_errors, write_temporary
+from .chains import Cancelled, Chains, ProposedSample, SolvedChain, solve_chain
 from .compression import Compression, EncodedField, encode_field, residual_floor
 from .dataset_folder import ShardRecord
 from .deflate import deflated_chunk
@@ -35,10 +37,6 @@ __all__ = ["FinishedShard", "ShardTask", "certified_sample", "encode_to_temporar
 _TIGHTENINGS = 3  # solves of a sample whose stored residual lies above the tolerance, each with a fifth of the last one
 
 
-class Cancelled(Exception):
-    """Another shard failed or the user interrupted: this one is given up, with nothing left behind."""
-
-
 @dataclass(frozen=True)
 class ShardTask:
     """Everything that makes one shard, for this process or another one.
@@ -55,6 +53,8 @@ class ShardTask:
     name : str
     config, config_hash
         Written into the file.
+    chains : Chains or None
+        How samples are solved together; None: each by itself.
     """
 
     problem: Problem
@@ -67,6 +67,7 @@ class ShardTask:
     name: str
     config: Mapping[str, Any]
     config_hash: str
+    chains: Chains | None = None
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,11 @@ def make_shard(
         If a sample cannot be solved to the tolerance, or the disk refuses the file.
     """
     rows: list[dict[str, Any]] = []
-    constants: Constants = {}
+    solved: list[SolvedChain] = []
     stored = _StoredFields(len(task.shard), task.compression.name == "gzip")
     encoding = 0.0
     with nullcontext() if limited else threadpool_limits(1):
-        for place, index in enumerate(range(task.shard.start, task.shard.stop)):
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            fields, row = certified_sample(task.problem, task.solver, task.seed, index, task.dtype, constants)
+        for place, (fields, row) in enumerate(_samples(task, solved, cancelled)):
             began = time.perf_counter()
             stored.add(place, fields)
             encoding += time.perf_counter() - began
@@ -130,16 +128,17 @@ def make_shard(
         encoded=encoded,
         chunks=stored.chunks,
         nested_digests=True,
+        chains={chain.number: json.dumps(chain.report()).encode("ascii") for chain in solved},
     )
     temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
     record.seed = task.seed
     record.residual_max = float(provenance["residual"].max())
     record.iterations_mean = float(provenance["iterations"].mean())
-    record.seconds = {
-        "sampling": float(provenance["seconds_sampling"].sum()),
-        "solving": float(provenance["seconds_solving"].sum()),
-        "writing": float(time.perf_counter() - began + encoding + provenance["seconds_hashing"].sum()),
-    }
+    phases = ("sampling", "analysis", "ordering", "solving") if solved else ("sampling", "solving")
+    record.seconds = {phase: float(provenance[f"seconds_{phase}"].sum()) for phase in phases}
+    record.seconds["writing"] = float(time.perf_counter() - began + encoding + provenance["seconds_hashing"].sum())
+    if solved:
+        record.family = _family_summary(solved, provenance["strategy"])
     return FinishedShard(temporary, record, SampleFigures.of_provenance(provenance))
 
 
@@ -180,6 +179,43 @@ class _StoredFields:
             self.stacks[name] = np.empty((self.count, *values.shape), values.dtype)
 
 
+def _samples(
+    task: ShardTask, solved: list[SolvedChain], cancelled: Callable[[], bool] | None
+) -> Iterator[tuple[dict[str, Field], dict[str, Any]]]:
+    """The samples of a shard in order, certified; the chains they are of, if any, are added to `solved`."""
+    problem, solver, seed, shard = task.problem, task.solver, task.seed, task.shard
+    constants: Constants = {}
+    if task.chains is None:
+        for index in range(shard.start, shard.stop):
+            if cancelled is not None and cancelled():
+                raise Cancelled
+            yield certified_sample(problem, solver, seed, index, task.dtype, constants)
+        return
+    for number in task.chains.numbers(shard.start, shard.stop):
+        chain = solve_chain(problem, solver, seed, task.chains, number, cancelled)
+        first, end = max(chain.start, shard.start), min(chain.start + task.chains.length, shard.stop)
+        for index in range(first, end):
+            if cancelled is not None and cancelled():
+                raise Cancelled
+            proposed = chain.proposal(index, end - first)
+            yield certified_sample(problem, solver, seed, index, task.dtype, constants, proposed)
+        chain.samples.clear()  # fields of samples that are written already
+        solved.append(chain)
+
+
+def _family_summary(solved: list[SolvedChain], strategies: np.ndarray) -> dict[str, Any]:
+    """What the manifest says of a shard's chains: how many, what they cost, and how each stored sample was solved."""
+    names, counts = np.unique(strategies, return_counts=True)
+    sums = ("full_solves", "corrections", "reconstructed", "set_ups", "refreshes", "iterations", "matvecs")
+    return {
+        "chains": len(solved),
+        "outside": sum(sum(chain.plan.values()) for chain in solved) - len(strategies),
+        **{key: sum(int(chain.ledger[key]) for chain in solved) for key in sums},
+        "plan": {str(n, "ascii"): int(c) for n, c in zip(names, counts, strict=True)},
+        "found": None if solved[0].found is None else f"chain {solved[0].number}: {solved[0].found}",
+    }
+
+
 def encode_to_temporary(
     contents: ShardContents, folder: Path, shard: Shard, compression: Compression
 ) -> tuple[Path, ShardRecord]:
@@ -213,13 +249,20 @@ def _image_of_this_thread() -> FileImage:
 
 
 def certified_sample(
-    problem: Problem, solver: SolverSpec, seed: int, index: int, dtype: str, constants: Constants | None = None
+    problem: Problem,
+    solver: SolverSpec,
+    seed: int,
+    index: int,
+    dtype: str,
+    constants: Constants | None = None,
+    proposed: ProposedSample | None = None,
 ) -> tuple[dict[str, Field], dict[str, Any]]:
     """One sample: its fields as they will be stored, and its row of provenance.
 
     The residual is recomputed from the arrays themselves, not taken from the solver. Where it lies above the tolerance
     although the solver was content, the sample is solved again with a tighter one. `constants` keeps, from sample to
-    sample, the figures of what does not vary.
+    sample, the figures of what does not vary. What a chain proposes is stored if it meets the tolerance; else the
+    sample is solved by itself.
 
     Returns
     -------
@@ -235,27 +278,23 @@ def certified_sample(
         Naming the sample, the solver's status, and what to do.
     """
     began = time.perf_counter()
-    parameters = problem.sample(sample_generator(seed, problem.name, index))
+    parameters = (
+        problem.sample(sample_generator(seed, problem.name, index)) if proposed is None else proposed.parameters
+    )
     sampled = time.perf_counter()
-    tolerance, target, x0 = solver.rtol, solver.rtol, None
+    before = {"sampling": sampled - began, "solving": 0.0} if proposed is None else dict(proposed.seconds)
     iterations = matvecs = 0
-    for _ in range(_TIGHTENINGS):
-        try:
-            result = problem.solve(parameters, solver, x0=x0, rtol=target)
-        except InputError as error:
-            raise InputError(f"sample {index} of {problem.name}: {error}") from None
-        iterations += result.iterations
-        matvecs += result.matvecs
-        exact = problem.fields(parameters, result.x)
-        residual = problem.residual({name: item.values for name, item in exact.items()})
-        if residual <= tolerance or not result.converged:
-            break
-        x0, target = result.x, target / 5.0
-    if not residual <= tolerance:
-        raise InputError(
-            f"sample {index} of {problem.name}: {solver.name} ended '{result.status.value}' after {iterations} "
-            f"iterations with relative residual {residual:.2e}, above rtol={tolerance:.2e}. {result.message}"
-        )
+    solution: _Solution | None = None
+    if proposed is not None:
+        iterations, matvecs = proposed.result.iterations, proposed.result.matvecs
+        exact, residual = _with_residual(problem, parameters, proposed.result)
+        if proposed.result.converged and residual <= solver.rtol:
+            solution = _Solution(proposed.result, exact, residual, 0, 0)
+    kept = solution is not None
+    if solution is None:
+        solution = _solve_alone(problem, solver, parameters, index)
+    result, exact, residual = solution.result, solution.fields, solution.residual
+    iterations, matvecs = iterations + solution.iterations, matvecs + solution.matvecs
     stored = {name: replace(item, values=_stored(item, dtype)) for name, item in exact.items()}
     arrays = {name: item.values for name, item in stored.items()}
     residual_stored, rounding = residual, 0.0
@@ -279,11 +318,60 @@ def certified_sample(
         "rounding": rounding,
         **certificate,
         **_figures(arrays, stored, {} if constants is None else constants),
-        "seconds_sampling": sampled - began,
-        "seconds_solving": solved - sampled,
+        **{f"seconds_{phase}": value for phase, value in before.items()},
+        "seconds_solving": before["solving"] + solved - sampled,
         "seconds_hashing": time.perf_counter() - solved,
     }
+    if proposed is not None:
+        row |= {"chain": proposed.chain, "strategy": np.bytes_(proposed.strategy if kept else "independent")}
     return stored, row
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """A solution, the fields it makes, their residual, and the iterations and products of all tries."""
+
+    result: SolveResult
+    fields: dict[str, Field]
+    residual: float
+    iterations: int
+    matvecs: int
+
+
+def _solve_alone(problem: Problem, solver: SolverSpec, parameters: Mapping[str, Any], index: int) -> _Solution:
+    """Solve until the fields meet the tolerance.
+
+    Raises
+    ------
+    InputError
+        If they do not, naming the sample.
+    """
+    tolerance, target, x0 = solver.rtol, solver.rtol, None
+    iterations = matvecs = 0
+    for _ in range(_TIGHTENINGS):
+        try:
+            result = problem.solve(parameters, solver, x0=x0, rtol=target)
+        except InputError as error:
+            raise InputError(f"sample {index} of {problem.name}: {error}") from None
+        iterations += result.iterations
+        matvecs += result.matvecs
+        exact, residual = _with_residual(problem, parameters, result)
+        if residual <= tolerance or not result.converged:
+            break
+        x0, target = result.x, target / 5.0
+    if not residual <= tolerance:
+        raise InputError(
+            f"sample {index} of {problem.name}: {solver.name} ended '{result.status.value}' after {iterations} "
+            f"iterations with relative residual {residual:.2e}, above rtol={tolerance:.2e}. {result.message}"
+        )
+    return _Solution(result, exact, residual, iterations, matvecs)
+
+
+def _with_residual(
+    problem: Problem, parameters: Mapping[str, Any], result: SolveResult
+) -> tuple[dict[str, Field], float]:
+    fields = problem.fields(parameters, result.x)
+    return fields, problem.residual({name: item.values for name, item in fields.items()})
 
 
 def _compress_outputs(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resolvent.solvers import InputError
+from resolvent.solvers import ORDERINGS, STRATEGIES, InputError
 
 from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
 from .identifiers import is_identifier
@@ -71,7 +71,7 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
             return "2.6", f"solver is {_shown(solver)}, expected settings with rtol"
         if not _integer(config.get("seed"), 0):
             return "2.6", f"seed is {_shown(config.get('seed'))}, expected an integer of at least 0"
-        return None
+        return _family_violation(config)
     if not is_identifier(config.get("name")):
         return "2.8", f"name is {_shown(config.get('name'))}, expected letters, digits, '_' and '-'"
     fields = config.get("fields")
@@ -84,6 +84,22 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
     for key in ("units", "boundary", "digest"):
         if key not in config:
             return "2.7", f"{key} is missing"
+    return None
+
+
+def _family_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What a configuration says of samples solved together, if anything."""
+    if "family" not in config:
+        return None
+    family = config["family"]
+    if not isinstance(family, Mapping):
+        return "2.9", f"family is {_shown(family)}, expected strategy, chain and sort"
+    together = [name for name in STRATEGIES if name != "independent"]
+    for key, names in (("strategy", together), ("sort", list(ORDERINGS))):
+        if family.get(key) not in names:
+            return "2.9", f"family.{key} is {_shown(family.get(key))}, expected one of {', '.join(names)}"
+    if not _integer(family.get("chain"), 1) or config["shard_size"] % family["chain"]:
+        return "2.9", f"family.chain is {_shown(family.get('chain'))}, expected a divisor of shard_size"
     return None
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -89,6 +89,8 @@ class ShardRecord:
         By phase: sampling, solving, writing.
     stamp : list of int or None
         Modification and change time of the file in ns when its SHA-256 was last seen to hold.
+    family : dict or None
+        Of samples solved together: what their chains were found to be, and what they cost.
     """
 
     file: str
@@ -104,6 +106,7 @@ class ShardRecord:
     iterations_mean: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     stamp: list[int] | None = None
+    family: dict[str, Any] | None = None
 
     def plausible(self) -> bool:
         """Whether the values are of the right types: the line may be anybody's."""
@@ -115,11 +118,15 @@ class ShardRecord:
             whole
             and all(isinstance(word, str) for word in words)
             and isinstance(self.seconds, dict)
+            and (self.family is None or isinstance(self.family, dict))
             and all(n is None or isinstance(n, (int, float)) for n in figures)
         )
 
     def line(self) -> bytes:
-        return (json.dumps(asdict(self)) + "\n").encode("ascii")
+        values = asdict(self)
+        if self.family is None:
+            del values["family"]
+        return (json.dumps(values) + "\n").encode("ascii")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -219,6 +226,7 @@ class DatasetFolder:
         self.hash = config_hash(self.config)
         self.shards = list(shards)
         self.records: dict[str, ShardRecord] = {}
+        self.on_accept: Callable[[ShardRecord], None] = lambda record: None
         self._damaged: set[str] = set()
         self._made: list[Path] = []
 
@@ -265,6 +273,7 @@ class DatasetFolder:
             self._damaged.remove(record.file)
             with storage_errors(self.folder / DAMAGED):
                 self._write_damaged()
+        self.on_accept(record)
 
     def finish(self) -> None:
         """Rewrite the manifest in the order of the plan (shards finish in any order); clear what dead workers left."""

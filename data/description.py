@@ -83,7 +83,13 @@ def _provenance(dataset: Dataset) -> dict[str, Any]:
     parts = [dataset.provenance(split) for split in dataset.splits]
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     statuses, counts = np.unique(joined["status"], return_counts=True)
+    family: dict[str, Any] = {}
+    if "strategy" in joined:
+        names, sizes = np.unique(joined["strategy"], return_counts=True)
+        family["strategies"] = {str(name): int(size) for name, size in zip(names, sizes, strict=True)}
+    phases = [p for p in ("sampling", "analysis", "ordering", "solving", "hashing") if f"seconds_{p}" in joined]
     return {
+        **family,
         "statuses": {str(s): int(c) for s, c in zip(statuses, counts, strict=True)},
         "iterations": {
             "min": int(joined["iterations"].min()),
@@ -93,8 +99,17 @@ def _provenance(dataset: Dataset) -> dict[str, Any]:
         "residual_max": float(joined["residual"].max()),
         "residual_stored_max": float(joined["residual_stored"].max()),
         "rounding_max": float(joined["rounding"].max()),
-        "seconds": {phase: float(joined[f"seconds_{phase}"].sum()) for phase in ("sampling", "solving", "hashing")},
+        "seconds": {phase: float(joined[f"seconds_{phase}"].sum()) for phase in phases},
     }
+
+
+def _family_lines(described: dict[str, Any]) -> list[str]:
+    """How samples were solved together, where they were."""
+    family = described["config"].get("family")
+    if family is None:
+        return []
+    counts = ", ".join(f"{name} {count}" for name, count in described["provenance"]["strategies"].items())
+    return [f"  family   strategy={family['strategy']}, chains of {family['chain']}, sort={family['sort']}; {counts}"]
 
 
 def format_description(described: dict[str, Any]) -> str:
@@ -127,6 +142,7 @@ def format_description(described: dict[str, Any]) -> str:
             f"  problem  {settings}",
             f"  seed     {config['seed']}, samples from {config['start']}",
             f"  solver   {solver['name']} with {solver['preconditioner'] or 'no preconditioner'}, {solver['settings']}",
+            *_family_lines(described),
             f"  solves   {statuses}; iterations {provenance['iterations']['min']} … {provenance['iterations']['max']}"
             f" (median {provenance['iterations']['median']:g})",
             f"  residual at most {provenance['residual_max']:.2e}, as stored {provenance['residual_stored_max']:.2e}"

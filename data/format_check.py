@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from resolvent.solvers import InputError
+from resolvent.solvers import STRATEGIES, InputError
 
 from .atomic_files import read_yaml
 from .compression import ERROR_BOUNDED
@@ -344,6 +344,27 @@ def _provenance(file: h5py.File, shard: Shard, config: Mapping[str, Any]) -> Ite
             yield line, f"/provenance/{key} is {dataset.dtype} of shape {dataset.shape}, expected shape {shape}"
         elif kinds == "f" and not (np.isfinite(dataset[:]).all() and (dataset[:] >= 0).all()):
             yield line, f"/provenance/{key} holds numbers that are negative or not finite"
+    if config["kind"] == "problem" and "family" in config:
+        yield from _chains(file, shard, config)
+
+
+def _chains(file: h5py.File, shard: Shard, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    rows, length = file["provenance"], int(config["family"]["chain"])
+    expected = np.arange(shard.start, shard.stop) // length
+    if "chain" not in rows or not np.array_equal(rows["chain"][:], expected):
+        yield "9.6", f"/provenance/chain is missing, or not the index divided by {length}"
+    if "strategy" not in rows or rows["strategy"].dtype.kind != "S" or rows["strategy"].shape != (len(shard),):
+        yield "9.6", "/provenance/strategy is missing, or not one word a sample"
+    elif not {bytes(name).decode("latin-1") for name in rows["strategy"][:]} <= set(STRATEGIES):
+        yield "9.6", "/provenance/strategy holds words that are no strategies"
+    numbers = np.unique(expected)
+    if "chains" not in file or not {"number", "report"} <= set(file["chains"]):
+        yield "9.6", "/chains/number or /chains/report is missing"
+    elif not np.array_equal(file["chains/number"][:], numbers) or file["chains/report"].shape != numbers.shape:
+        yield "9.6", f"/chains does not describe the {len(numbers)} chains of the shard"
+    else:
+        for text in file["chains/report"][:]:
+            json.loads(bytes(text))
 
 
 def described_fields(file: h5py.File) -> list[str]:

@@ -27,9 +27,10 @@ from resolvent.solvers import InputError
 from .arguments import nonnegative_integer, one_of, positive_integer
 from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
+from .chains import read_chains
 from .compression import Compression
 from .dataset import Dataset
-from .dataset_folder import DatasetFolder, shard_size_there
+from .dataset_folder import DatasetFolder, ShardRecord, shard_size_there
 from .engines import Engine
 from .layout import CONSTANT
 from .own_workers import make_shard_in_worker, own_pool, start_method
@@ -79,14 +80,19 @@ class GenerationReport:
         The largest relative residual, over all samples.
     iterations_mean : float
     seconds : dict
-        ``sampling``, ``solving`` and ``writing`` summed over the workers, for the samples of this run; ``total`` by the
-        clock.
+        ``sampling``, ``solving`` and ``writing`` summed over the workers, for the samples of this run, of samples
+        solved together also ``analysis`` and ``ordering``; ``total`` by the clock.
     samples_per_second : float
         Of this run, by the clock; 0 if nothing had to be made.
     content_digest : str
         SHA-256 over the stored numbers in order: the same for every sharding, worker count and compression.
     bytes : int
         Of all shards.
+    family : dict
+        Of samples solved together, over all shards: ``chains`` solved, samples ``outside`` (of these chains, but not of
+        the shard that solved them), ``full_solves``, ``corrections``, ``reconstructed``, ``set_ups``, ``refreshes``,
+        ``iterations``, ``matvecs``, the ``plan`` (samples by strategy), and what was ``found`` in the first chain.
+        Empty where each sample was solved by itself.
     """
 
     folder: str
@@ -102,6 +108,7 @@ class GenerationReport:
     samples_per_second: float = 0.0
     content_digest: str = ""
     bytes: int = 0
+    family: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Flat JSON values."""
@@ -129,6 +136,10 @@ def generate(
     progress: Callable[[GenerationProgress], None] | None = None,
     executor: Executor | None = None,
     engine: Engine | None = None,
+    strategy: str = "independent",
+    chain: int = 64,
+    sort: str = "none",
+    announce: Callable[[str], None] | None = None,
 ) -> GenerationReport:
     """Generate a certified dataset, or finish one.
 
@@ -175,6 +186,19 @@ def generate(
         see `out` under the same path. It is not shut down. Shards that a broken pool of processes loses are an error.
     engine : Engine
         From :func:`~resolvent.data.open_engine`, instead of `workers` and `executor`.
+    strategy : str
+        'independent': each sample is solved by itself. Else the samples of a chain are solved together
+        (:func:`resolvent.solvers.solve_sequence`): 'auto' analyses each chain and chooses; 'constant_matrix',
+        'scaling', 'superposition', 'reduced_basis', 'warm_start' and 'recycling' do as they say. What misses the
+        tolerance is solved by itself. The bits of sample i then depend on `strategy`, `chain` and `sort` too, and
+        still on no sharding, worker or order (see :mod:`.chains`).
+    chain : int
+        Chain c is samples c·chain … (c + 1)·chain − 1; its systems are held in memory. A chain that the end of a split
+        cuts is solved by each of the shards that hold a part of it, whole, with the samples that none of them keeps.
+    sort : {'none', 'greedy', 'hilbert', 'pca'}
+        Order in a chain, for 'auto', 'warm_start' and 'recycling'.
+    announce : callable
+        Called once with what the analysis of a first chain has found and will do.
 
     Raises
     ------
@@ -197,8 +221,12 @@ def generate(
     solver = solver or problem.default_solver
     if engine is not None:
         workers, executor = engine.workers, engine.executor
+    chains = read_chains(problem, strategy, chain, sort)
     room = _bytes_per_sample(problem, dtype)
-    if shard_size is None:
+    if chains is not None:
+        asked = None if shard_size is None else positive_integer(shard_size, "shard_size")
+        shard_size = chains.shard_size(asked, shard_size_there(Path(out)), automatic_shard_size(room))
+    elif shard_size is None:
         shard_size = shard_size_there(Path(out)) or automatic_shard_size(room)
     shard_size = positive_integer(shard_size, "shard_size")
     shards = plan_shards(sizes, shard_size, start)
@@ -213,6 +241,8 @@ def generate(
         **squeezed.settings(),
         "shard_size": shard_size,
     }
+    if chains is not None:
+        config["family"] = chains.settings()
     folder = DatasetFolder(Path(out), problem.name, config, shards)
     made = _Made(folder)
     method = start_method() if executor is None and workers > 1 else ""
@@ -220,11 +250,12 @@ def generate(
     with threadpool_limits(1), folder.writing(room) as missing:
         place = folder.folder.absolute()
         tasks = [
-            ShardTask(problem, solver, s, seed, dtype, squeezed, place, folder.name, folder.config, folder.hash)
+            ShardTask(problem, solver, s, seed, dtype, squeezed, place, folder.name, folder.config, folder.hash, chains)
             for s in missing
         ]
         skipped = sum(sizes.values()) - sum(len(s) for s in missing)
         meter = _Meter(progress, sum(sizes.values()), skipped)
+        folder.on_accept = _announcer(announce)
         meter.advance(0)
         if executor is not None:
             in_flight = engine.in_flight if engine is not None else 2 * _worker_count(executor)
@@ -260,6 +291,20 @@ class _Made:
 
     def lacks(self, task: ShardTask) -> bool:
         return task.shard.path(self.folder.name) not in self.folder.records
+
+
+def _announcer(announce: Callable[[str], None] | None) -> Callable[[ShardRecord], None]:
+    """Tell what was found, once: when the first shard is in."""
+    told = False
+
+    def tell(record: ShardRecord) -> None:
+        nonlocal told
+        found = (record.family or {}).get("found")
+        if announce is not None and found and not told:
+            told = True
+            announce(str(found))
+
+    return tell
 
 
 class _Meter:
@@ -400,9 +445,9 @@ def _report(
     made = {s.path(folder.name) for s in missing}
     computed = sum(len(s) for s in missing)
     total = sum(sizes.values())
-    phases = {
-        phase: sum(r.seconds[phase] for r in records if r.file in made) for phase in ("sampling", "solving", "writing")
-    }
+    family = _family_of(records)
+    names = ("sampling", "analysis", "ordering", "solving", "writing") if family else ("sampling", "solving", "writing")
+    phases = {phase: sum(r.seconds[phase] for r in records if r.file in made) for phase in names}
     iterations = sum((r.iterations_mean or 0.0) * (r.stop - r.start) for r in records)
     return GenerationReport(
         folder=str(folder.folder),
@@ -418,4 +463,17 @@ def _report(
         samples_per_second=computed / seconds if computed else 0.0,
         content_digest=digest,
         bytes=sum(r.size for r in records),
+        family=family,
     )
+
+
+def _family_of(records: Sequence[ShardRecord]) -> dict[str, Any]:
+    """The sums of what the shards say of their chains."""
+    families = [record.family for record in records if record.family]
+    if not families:
+        return {}
+    plan: dict[str, int] = {}
+    for name, count in (item for family in families for item in family["plan"].items()):
+        plan[name] = plan.get(name, 0) + count
+    sums = {key: sum(family[key] for family in families) for key, value in families[0].items() if type(value) is int}
+    return {**sums, "plan": plan, "found": families[0]["found"]}

@@ -12,6 +12,7 @@
     /t1_fields /t2_fields empty
     /auxiliary            fields stored for the certificate alone: The Well's readers do not see them; also the mesh
     /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
+    /chains               of samples solved together: number, and report (JSON) of each chain that has samples here
 
 Values at the nodes of an unstructured mesh have one axis in space, ``node``, the number of the node: The Well's readers
 open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` and ``y`` (constant, or inputs where the
@@ -110,6 +111,8 @@ class ShardContents:
         shape and the dtype alone are looked at.
     nested_digests : bool
         Whether the digest of a sample is that of its fields' digests (FORMAT 9.3).
+    chains : dict of bytes
+        By number, the reports of chains of samples solved together; empty where each was solved by itself.
     """
 
     name: str
@@ -128,6 +131,7 @@ class ShardContents:
     encoded: Mapping[str, EncodedField] = field(default_factory=dict)
     chunks: Mapping[str, Sequence[bytes | bytearray]] = field(default_factory=dict)
     nested_digests: bool = False
+    chains: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
@@ -223,6 +227,10 @@ def _write(file: h5py.File, contents: ShardContents, compression: Compression) -
         set_attributes(provenance, {"digest_over": "fields"})
     for name, values in contents.provenance.items():
         add_array(provenance, name, values)
+    if contents.chains:
+        chains = file.create_group("chains")
+        add_array(chains, "number", np.array(list(contents.chains)))
+        add_array(chains, "report", np.array(list(contents.chains.values())))
 
 
 def _ends(count: int) -> np.ndarray:

@@ -46,7 +46,7 @@ class SolverSpec:
     Notes
     -----
     The preconditioner is set up afresh for every system. Carrying one over (``update``) would make a sample depend on
-    the samples solved before it, and so on the sharding.
+    the samples solved before it, and so on the sharding; :mod:`.chains` does so within fixed blocks of samples.
     """
 
     name: str = "cg"
@@ -76,11 +76,15 @@ class SolverSpec:
         """Set the preconditioner up; `near_nullspace` goes to smoothed aggregation, unless its settings have ``B``."""
         if self.preconditioner is None:
             return None
+        return PRECONDITIONERS[self.preconditioner].setup(operator, **self.setup_settings(near_nullspace))
+
+    def setup_settings(self, near_nullspace: np.ndarray | None = None) -> dict[str, Any]:
+        """The preconditioner's settings, with the near-nullspace where smoothed aggregation wants it."""
         settings = dict(self.preconditioner_settings)
         aggregation = self.preconditioner == "amg" and settings.get("method") == "smoothed_aggregation"
         if aggregation and near_nullspace is not None and settings.get("B") is None:
             settings["B"] = near_nullspace
-        return PRECONDITIONERS[self.preconditioner].setup(operator, **settings)
+        return settings
 
     def solve(
         self,

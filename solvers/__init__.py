@@ -8,7 +8,7 @@ from .chebyshev import chebyshev
 from .colouring import greedy_colours
 from .deflated_cg import deflated_cg
 from .errors import InputError
-from .family_analysis import FamilyReport, analyse
+from .family_analysis import STRATEGIES, FamilyReport, analyse
 from .fcg import fcg
 from .fgmres import fgmres
 from .gcrodr import fgcrodr, gcrodr
@@ -64,6 +64,7 @@ __all__ = [
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
+    "STRATEGIES",
     "BatchResult",
     "BlockJacobi",
     "BoxDiffusion",

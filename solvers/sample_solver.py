@@ -56,10 +56,16 @@ class SampleSolver:
         self._positive = self.positive = batch.hermitian and batch.positive_diagonal()
         self.results: dict[int, SolveResult] = {}
         self.ledger = Ledger()
+        self.alone: Callable[[int], SolveResult] | None = None
         self._last: tuple[Any, Any] | None = None
 
     def solve_alone(self, i: int, guess: np.ndarray | None = None) -> None:
-        self.results[i] = result = self.full(i, guess)
+        if self.alone is None:
+            result = self.full(i, guess)
+        else:
+            result = self.certified(i, dataclasses.replace(self.alone(i), space=None))
+            self.ledger.count(result)
+        self.results[i] = result
         self.count_finish(result.iterations, own=True)
 
     def full(self, i: int, guess: np.ndarray | None = None, rtol: float | None = None) -> SolveResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ def solve_sequence(
     chain: int = 50,
     sort: str = "greedy",
     features: Any = None,
+    alone: Callable[[int], SolveResult] | None = None,
 ) -> SequenceResult:
     """Solve A_i x_i = b_i for all samples i of a family.
 
@@ -87,6 +88,9 @@ def solve_sequence(
         Order within a chain.
     features : array, (N, p), optional
         What to sort by; the entries of matrices and right-hand sides where None.
+    alone : callable, optional
+        Solves sample i by itself, ``alone(i)``, where a strategy leaves it or plans nothing else: for callers who know
+        more about a sample than its matrix. By `solver` and `preconditioner` where None.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def solve_sequence(
     work = _Sequence(
         batch, rtol, atol, maxiter, solver, solver_settings or {}, preconditioner, preconditioner_settings or {}
     )
-    work.chain, work.sort, work.features = chain, sort, features
+    work.chain, work.sort, work.features, work.alone = chain, sort, features, alone
     report = None
     if strategy == "auto":
         report = analyse_batch(batch, rtol)

@@ -92,6 +92,13 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is None:
+            say(line)
+        else:
+            self._bar.console.print(Text(line), soft_wrap=True)
+
     def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         if self.first is None:  # resumed work does not count towards the rate

@@ -29,12 +29,18 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
     """Generate the dataset of a composed ``generate`` config into the folder."""
     problem = problem_of(config)
     spec = generation_solver(config, problem)
-    say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g})")
+    together = "" if config.strategy == "independent" else f", strategy {config.strategy}, chains of {config.chain}"
+    say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g}{together})")
     engine_name, engine_settings = settings_of(config.engine)
     with (
         ProgressLine("generate") as line,
         open_engine(engine_name, config.workers, engine_settings) as engine,
     ):
+
+        def announce(found: str) -> None:
+            line.say(found)
+            folder.log(found=found)
+
         report = generate(
             problem,
             folder.path,
@@ -49,6 +55,10 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             error_bound=config.error_bound,
             error_bound_mode=str(config.error_bound_mode),
             progress=lambda at: line(at.done + at.skipped, at.total),
+            strategy=str(config.strategy),
+            chain=config.chain,
+            sort=str(config.sort),
+            announce=announce,
         )
     _print(report, folder)
     folder.finish(**summary(report))
@@ -85,8 +95,9 @@ def summary(report: GenerationReport) -> dict[str, Any]:
 
 
 def phase_fractions(report: GenerationReport) -> dict[str, float]:
-    """Return the shares of sampling, solving and writing in the work of this run; empty where there was none."""
-    phases = {phase: report.seconds[phase] for phase in ("sampling", "solving", "writing")}
+    """Return the shares of sampling, solving, writing (of families also analysis and ordering) in the work of this run;
+    empty where there was none."""
+    phases = {phase: seconds for phase, seconds in report.seconds.items() if phase != "total"}
     work = sum(phases.values())
     return {phase: seconds / work for phase, seconds in phases.items()} if work > 0 else {}
 
@@ -103,8 +114,25 @@ def _print(report: GenerationReport, folder: RunFolder) -> None:
     shares = phase_fractions(report)
     if shares:
         say("of the work: " + ", ".join(f"{phase} {share:.0%}" for phase, share in shares.items()))
+    if report.family:
+        say(_family_line(report.family))
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     say(
         f"wrote {folder.path}/ ({counts}, {report.bytes / 1e6:.3g} MB);"
         f" check it with: resolvent verify data={folder.path}"
+    )
+
+
+def _family_line(family: dict[str, Any]) -> str:
+    """How the samples of a dataset were solved together."""
+    plan = ", ".join(f"{name} {count}" for name, count in family["plan"].items())
+    outside = ""
+    if family["outside"]:
+        outside = (
+            f"; {family['outside']} samples outside the shards that solved them (splits cut chains: sizes that are"
+            " multiples of chain= avoid it)"
+        )
+    return (
+        f"{family['chains']} chains: {plan}; {family['full_solves']} full solves, {family['corrections']} corrections,"
+        f" {family['reconstructed']} reconstructed, {family['set_ups']} set-ups{outside}"
     )

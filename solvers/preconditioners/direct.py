@@ -16,6 +16,11 @@ from ..symmetry import is_hermitian
 from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 
 _SINGULAR_ERROR = 0.5
+_DIAGONAL_PIVOT = 1e-3
+"""Pivots on the diagonal down to this share of the largest entry of their column, in a symmetric order: measured on
+Helmholtz and convection–diffusion matrices half the fill of COLAMD, and as accurate. At 0.1 central differences of a
+strong flow leave the diagonal, and fill eight times as much."""
+_UNSTABLE_ERROR = 1e-8
 _PACKAGED: dict[str, type[Cholmod] | type[Pardiso]] = {"cholmod": Cholmod, "pardiso": Pardiso}
 
 
@@ -23,8 +28,9 @@ class Direct(Preconditioner):
     """M = A⁻¹ by SuperLU, CHOLMOD or Pardiso; with cg or gmres, iterative refinement of a direct solve.
 
     A Hermitian A with a positive diagonal is first factored without pivoting, in a symmetric minimum-degree order:
-    positive pivots then prove it positive definite (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise:
-    partial pivoting, kind 'linear'.
+    positive pivots then prove it positive definite (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise, kind
+    'linear': where the pattern is symmetric and the diagonal not negligible, the same order with pivots that prefer the
+    diagonal, as long as that recovers a known solution to 8 digits; else COLAMD and partial pivoting.
 
     `update` keeps the fill-reducing order, and with CHOLMOD and Pardiso the whole symbolic factorisation.
 
@@ -55,6 +61,11 @@ class Direct(Preconditioner):
         self._order: np.ndarray | None = None
         self._ordered_for = ""
 
+    @property
+    def fill(self) -> int | None:
+        """Entries of the factors L and U; None where an installed package keeps them."""
+        return int(self._lu.nnz) if self._packaged is None else None
+
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name).tocsc()
         hermitian = is_hermitian(matrix) and bool(np.all(matrix.diagonal().real > 0.0))
@@ -63,11 +74,16 @@ class Direct(Preconditioner):
             self._build_packaged(matrix, hermitian, again)
             self._refuse_singular(matrix)
             return
-        if not (hermitian and self._factor(matrix, "symmetric", again) and self._positive_pivots()):
-            if not self._factor(matrix, "general", again):
-                raise InputError(_singular("a pivot is exactly zero"))
-        else:
+        if hermitian and self._factor(matrix, "definite", again) and self._positive_pivots():
             self.kind = "spd"
+        elif (
+            _favours_diagonal(matrix)
+            and self._factor(matrix, "diagonal", again)
+            and self._recovery_error(matrix) <= _UNSTABLE_ERROR
+        ):
+            return
+        elif not self._factor(matrix, "general", again):
+            raise InputError(_singular("a pivot is exactly zero"))
         self._refuse_singular(matrix)
 
     def _build_packaged(self, matrix: sp.csc_array, hermitian: bool, again: bool) -> None:
@@ -89,9 +105,14 @@ class Direct(Preconditioner):
         self.kind = "spd" if self._packaged.definite else "linear"
 
     def _factor(self, matrix: sp.csc_array, mode: str, again: bool) -> bool:
-        """Factor A[:, order] (A[order][:, order] in symmetric mode); False on a zero pivot."""
-        reuse = again and self._order is not None and self._ordered_for == mode
-        symmetric = mode == "symmetric"
+        """Factor A[:, order] (A[order][:, order] where rows follow columns); False on a zero pivot.
+
+        The modes: 'definite' pivots on the diagonal alone, 'diagonal' where it is not too small, 'general' on the
+        largest entry.
+        """
+        symmetric = mode != "general"
+        kind = "symmetric" if symmetric else "general"
+        reuse = again and self._order is not None and self._ordered_for == kind
         if reuse:
             order = self._order
             matrix = matrix[order][:, order] if symmetric else matrix[:, order]
@@ -99,8 +120,8 @@ class Direct(Preconditioner):
             self._lu = spla.splu(
                 matrix,
                 permc_spec="NATURAL" if reuse else "MMD_AT_PLUS_A" if symmetric else "COLAMD",
-                diag_pivot_thresh=0.0 if symmetric else 1.0,
-                options={"SymmetricMode": symmetric, "Equil": not symmetric},
+                diag_pivot_thresh={"definite": 0.0, "diagonal": _DIAGONAL_PIVOT, "general": 1.0}[mode],
+                options={"SymmetricMode": symmetric, "Equil": mode != "definite"},
             )
         except RuntimeError:  # SuperLU's word for a zero pivot
             return False
@@ -108,7 +129,7 @@ class Direct(Preconditioner):
         self._used_order = self._order if reuse else None
         if not reuse:
             self._order = np.argsort(self._lu.perm_c)
-            self._ordered_for = mode
+            self._ordered_for = kind
         return True
 
     def _positive_pivots(self) -> bool:
@@ -117,14 +138,19 @@ class Direct(Preconditioner):
         return bool(np.array_equal(lu.perm_r, lu.perm_c) and np.all(pivots.real > 0.0) and np.isfinite(pivots).all())
 
     def _refuse_singular(self, matrix: sp.csc_array) -> None:
-        """Refuse a factor that cannot recover ±1 vectors: unlike a condition number, blind to the scaling of rows."""
+        error = self._recovery_error(matrix)
+        if not error < _SINGULAR_ERROR:
+            raise InputError(_singular(f"solving for a known vector leaves a relative error of {error:.2g}"))
+
+    def _recovery_error(self, matrix: sp.csc_array) -> float:
+        """The larger error of two ±1 vectors recovered: unlike a condition number, blind to the scaling of rows."""
         rng = np.random.default_rng(0)
+        errors = []
         for _ in range(2):
             known = rng.choice([-1.0, 1.0], size=matrix.shape[0])
             found = self._apply((matrix @ known).astype(self.dtype))
-            error = float(np.linalg.norm(found - known)) / math.sqrt(known.size)
-            if not error < _SINGULAR_ERROR:
-                raise InputError(_singular(f"solving for a known vector leaves a relative error of {error:.2g}"))
+            errors.append(float(np.linalg.norm(found - known)) / math.sqrt(known.size))
+        return float(np.max(errors))
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._packaged is not None:
@@ -144,6 +170,20 @@ class Direct(Preconditioner):
         ):
             return super()._matmat(R)
         return self._lu.solve(np.ascontiguousarray(R, dtype=self.dtype))
+
+
+def _favours_diagonal(matrix: sp.csc_array) -> bool:
+    """Whether the pattern is symmetric and no diagonal entry is negligible in its column."""
+    diagonal = np.abs(matrix.diagonal())
+    if not np.all(diagonal > 0.0) or not np.all(
+        diagonal >= _DIAGONAL_PIVOT * abs(matrix).max(axis=0).toarray().ravel()
+    ):
+        return False
+    matrix = sp.csc_array(matrix)
+    matrix.sort_indices()
+    transposed = matrix.T.tocsc()
+    transposed.sort_indices()
+    return np.array_equal(matrix.indptr, transposed.indptr) and np.array_equal(matrix.indices, transposed.indices)
 
 
 def _singular(sign: str) -> str:

@@ -103,3 +103,53 @@ def test_an_ill_conditioned_matrix_is_factored():
     n = 8
     hilbert = 1.0 / (np.arange(n)[:, None] + np.arange(n) + 1.0)  # κ ≈ 1.5e10
     assert gmres(hilbert, np.ones(n), rtol=1e-9, M=Direct.setup(hilbert)).converged
+
+
+def _cavity(n, shift):
+    """The Laplacian of an n × n grid less a shift: symmetric, indefinite, positive diagonal."""
+    line = sp.diags_array([np.full(n, 2.0), np.full(n - 1, -1.0), np.full(n - 1, -1.0)], offsets=[0, 1, -1])
+    return sp.csr_array(sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line) - shift * sp.eye_array(n * n))
+
+
+@pytest.mark.parametrize("imaginary", [0.0, 0.05])
+def test_symmetric_patterns_fill_half_as_much_and_lose_no_digits(imaginary):
+    A = _cavity(40, 0.31 + 1j * imaginary if imaginary else 0.31)
+    M = Direct.setup(A)
+    assert M.kind == "linear"
+    general = sp.linalg.splu(A.tocsc())
+    assert M._lu.nnz < 0.6 * general.nnz
+    known = np.random.default_rng(0).standard_normal(1600)
+    np.testing.assert_allclose(M @ (A @ known), known, atol=1e-10)
+    B = _cavity(40, 0.33 + 1j * imaginary if imaginary else 0.33)
+    M.update(B)
+    assert M._lu.nnz < 0.6 * general.nnz
+    np.testing.assert_allclose(M @ (B @ known), known, atol=1e-10)
+
+
+@pytest.mark.parametrize("weak", [0.0, 1e-14])
+def test_a_negligible_diagonal_is_not_pivoted_on(weak):
+    """A saddle point: with pivots on the diagonal it would lose all digits, with partial pivoting none."""
+    n = 30
+    A = sp.block_array([[weak * sp.eye_array(n), _line(n)], [_line(n).T, weak * sp.eye_array(n)]]).tocsr()
+    known = np.random.default_rng(1).standard_normal(2 * n)
+    np.testing.assert_allclose(Direct.setup(A) @ (A @ known), known, atol=1e-11)
+
+
+def test_growth_on_the_diagonal_falls_back_to_partial_pivoting(monkeypatch):
+    from resolvent.solvers.preconditioners import direct
+
+    real, modes = direct.Direct._factor, []
+
+    def factor(self, matrix, mode, again):
+        modes.append(mode)
+        return real(self, matrix, mode, again)
+
+    monkeypatch.setattr(direct, "_DIAGONAL_PIVOT", 0.0)
+    monkeypatch.setattr(direct.Direct, "_factor", factor)
+    A = sp.csr_array(np.array([[1e-17, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, -3.0]]))
+    np.testing.assert_allclose(Direct.setup(A) @ (A @ np.array([1.0, 2.0, 3.0])), [1.0, 2.0, 3.0], atol=1e-12)
+    assert modes[-2:] == ["diagonal", "general"]
+
+
+def _line(n):
+    return sp.diags_array([np.full(n, 2.0), np.full(n - 1, -1.0)], offsets=[0, 1])

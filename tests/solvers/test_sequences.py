@@ -247,6 +247,24 @@ def test_families_without_structure_are_solved_one_by_one():
     assert result.ledger.full_solves == 12
 
 
+def test_a_caller_may_solve_by_itself_what_is_left_alone():
+    """A family of which half is constant: the callable gets the other half, and its results are stored as they are."""
+    rng = np.random.default_rng(9)
+    fields = [np.ones((S, S)) if i % 2 else np.where(smooth_field(rng) > 0, 12.0, 3.0) for i in range(10)]
+    systems = [(diffusion(a), rng.standard_normal(N)) for a in fields]
+    asked = {}
+
+    def alone(i):
+        asked[i] = solve_sequence([systems[i]], rtol=RTOL, strategy="independent").results[0]
+        return asked[i]
+
+    result = solve_sequence(systems, rtol=RTOL, alone=alone)
+    certified(systems, result)
+    assert sorted(asked) == [0, 2, 4, 6, 8]
+    assert all(np.array_equal(result.results[i].x, asked[i].x) for i in asked)
+    assert result.ledger.full_solves == 10
+
+
 def test_slow_variation_is_followed_in_chains():
     """A smooth path of fields with unrelated right-hand sides: too far apart for one factorisation to do."""
     rng = np.random.default_rng(7)

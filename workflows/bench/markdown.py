@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..console import say, show, table
@@ -27,6 +28,27 @@ def machine() -> str:
     return f"{name}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
 
 
+@dataclass(frozen=True)
+class Section:
+    """A further table of a results file."""
+
+    title: str
+    intro: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    notes: Sequence[str] = ()
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[str]) -> list[str]:
+    """Print a table with its notes; return it as lines of Markdown."""
+    table(columns, rows)
+    for note in notes:
+        say(note)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(show(cell) for cell in row) + " |" for row in rows]
+    return [*lines, *([""] if notes else []), *[f"- {note}" for note in notes]]
+
+
 def write_results(
     folder: RunFolder,
     name: str,
@@ -34,15 +56,16 @@ def write_results(
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     notes: Sequence[str] = (),
+    sections: Sequence[Section] = (),
 ) -> Path:
-    """Print a table and write it as Markdown to the run's folder, and beside the bench in a checkout of the project."""
-    table(columns, rows)
-    for note in notes:
-        say(note)
+    """Print tables; write them as Markdown to the run's folder, and beside the bench in a checkout of the project."""
+    lines = [f"# {name}", "", intro, "", *_table(columns, rows, notes)]
+    for section in sections:
+        say()
+        say(section.title)
+        lines += ["", f"## {section.title}", "", section.intro, ""]
+        lines += _table(section.columns, section.rows, section.notes)
     used = ", ".join(f"{k} {v}" for k, v in versions().items())
-    lines = [f"# {name}", "", intro, "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(show(cell) for cell in row) + " |" for row in rows]
-    lines += ["", *[f"- {note}" for note in notes]]
     lines += ["", f"Command: `resolvent bench {name}`. Machine: {machine()}. {time.strftime('%Y-%m-%d')}. {used}.", ""]
     text = "\n".join(lines)
     path = folder.file(f"{name}.md")
