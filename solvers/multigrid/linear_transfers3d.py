@@ -179,7 +179,7 @@ def prolong_linear(
         _mix(arena, parts, x, x, np.float32(ends[0]), zero, s)
     # Behind the last points stand values that make the mean of both the interpolated one.
     if row[STRIDE_X] == 2 and not wraps[2]:
-        for j in range(1, ny + 1):
+        for j in range(1, ny + 2):
             arena[parts + j * w + nx + 1] = (two * ends[2] - one) * arena[parts + j * w + nx]
     if row[STRIDE_Y] == 2 and not wraps[1]:
         _mix(arena, parts + (ny + 1) * w, parts + ny * w, parts + ny * w, two * ends[1] - one, zero, w)
