@@ -256,7 +256,7 @@ def _first_norm(b: np.ndarray, scale: float, arena: np.ndarray, row: np.ndarray)
 
 
 def _goal(norm: float, tolerance: float, reduction: float) -> float:
-    """The norm at which to recompute the residual: on the way to the tolerance, in equal steps of at most `reduction`."""
+    """The norm at which to recompute the residual: towards the tolerance in equal steps, none beyond `reduction`."""
     if not norm > tolerance > 0.0:
         return tolerance
     stages = math.ceil(math.log(norm / tolerance) / -math.log(reduction))
@@ -360,10 +360,9 @@ def solve(
                 status = INDEFINITE
                 break
             exchange, rho = None, 0.0
-        elif iterations % 50 == 0 and iterations >= 100:
-            if iterations * math.log(start / tolerance) / max(math.log(start / norm), 1e-3) > patience:
-                status = SLOW
-                break
+        elif iterations % 50 == 0 and iterations >= 100 and math.log(start / tolerance) > patience * max(rate, 1e-5):
+            status = SLOW
+            break
     if status != MAXITER:
         norm = true_norm(steps)
         history[iterations] = norm

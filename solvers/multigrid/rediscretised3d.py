@@ -18,6 +18,9 @@ from .row_kernel import FAST
 from .transmissibilities3d import invert_diagonal_of_faces
 from .unaliased import apart, get, put
 
+TINY = np.float32(1e-30)
+"""Keeps links that float32 has rounded to zero from being divided by their sum."""
+
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _pairs_along(arena: np.ndarray, to: int, low: int, here: int, high: int, a: float, b: float, count: int) -> None:
@@ -25,11 +28,11 @@ def _pairs_along(arena: np.ndarray, to: int, low: int, here: int, high: int, a: 
     apart()
     for c in range(count):
         first, second = get(arena, here + 2 * c), get(arena, here + 2 * c + 1)
-        total = first * second / (first + second)
+        total = first * (second / (first + second + TINY))
         first, second = get(arena, low + 2 * c), get(arena, low + 2 * c + 1)
-        total += a * (first * second / (first + second))
+        total += a * first * (second / (first + second + TINY))
         first, second = get(arena, high + 2 * c), get(arena, high + 2 * c + 1)
-        put(arena, to + c, total + b * (first * second / (first + second)))
+        put(arena, to + c, total + b * first * (second / (first + second + TINY)))
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -40,11 +43,11 @@ def _pairs_across(
     apart()
     for c in range(count):
         first, second = get(arena, here + c), get(arena, here + c + distance)
-        total = first * second / (first + second)
+        total = first * (second / (first + second + TINY))
         first, second = get(arena, low + c), get(arena, low + c + distance)
-        total += a * (first * second / (first + second))
+        total += a * first * (second / (first + second + TINY))
         first, second = get(arena, high + c), get(arena, high + c + distance)
-        put(arena, to + c, total + b * (first * second / (first + second)))
+        put(arena, to + c, total + b * first * (second / (first + second + TINY)))
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
@@ -53,7 +56,7 @@ def _pairs(arena: np.ndarray, to: int, here: int, distance: int, count: int) -> 
     apart()
     for c in range(count):
         first, second = get(arena, here + c), get(arena, here + c + distance)
-        put(arena, to + c, first * second / (first + second))
+        put(arena, to + c, first * (second / (first + second + TINY)))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
@@ -92,9 +95,7 @@ def _pair(c: int, n: int, stride: int, wraps: bool) -> tuple[int, bool]:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def coarse_operator(
-    arena: np.ndarray, levels: np.ndarray, level: int, wraps: tuple, ends: np.ndarray
-) -> None:
+def coarse_operator(arena: np.ndarray, levels: np.ndarray, level: int, wraps: tuple, ends: np.ndarray) -> None:
     """Fill the links and the inverse diagonal of the next level.
 
     `ends` are the weights of `linear_transfers3d.end_weights` on this level.

@@ -13,14 +13,13 @@ from .geometry import Box
 from .grids3d import DIRECTIONS, INVERSE_DIAGONAL, PARTS, WEIGHTS, N, R, S, X, plan
 from .hierarchy import grid_sizes
 from .interpolation3d import interpolation_tables
-from .linear_transfers3d import end_weights
 from .levels3d import coarsest_matrix, set_up_next
+from .linear_transfers3d import end_weights
+from .rediscretised3d import coarse_operator
 from .smoothing import fourth_kind_steps
 from .sweeps3d import TILE as SWEEP_TILE
-from .rediscretised3d import coarse_operator
 from .transmissibilities3d import faces3d, invert_diagonal_of_faces, single_faces
 from .workspace import _aligned
-
 
 MILD = 16.0
 """Contrast up to which coarse operators are rediscretised: measured, up to 20 a solve is faster than with Galerkin
@@ -224,7 +223,9 @@ class Workspace3D:
         row = self.levels[-1]
         n = math.prod(self.sizes[-1])
         matrix = np.zeros((n, n))
-        coarsest_matrix(self.arena, row, len(self.sizes) > 1 and not self.rediscretised, self._directions, self.wraps, matrix)
+        coarsest_matrix(
+            self.arena, row, len(self.sizes) > 1 and not self.rediscretised, self._directions, self.wraps, matrix
+        )
         if not any(self.walls):
             trace = float(np.trace(matrix))
             matrix += (trace if trace > 0.0 else 1.0) / (n * n)
@@ -240,4 +241,4 @@ class Workspace3D:
 def _mild(faces: np.ndarray, axis: int) -> bool:
     """Whether the links of one axis between cells are of mild contrast."""
     inner = np.moveaxis(faces, axis, 0)[1:-1]
-    return not inner.size or float(inner.min()) * MILD >= float(inner.max())
+    return not inner.size or float(inner.min()) * MILD >= float(inner.max()) > 0.0

@@ -205,7 +205,9 @@ def test_a_uniform_medium_has_the_scheme_of_coarser_cells():
             np.testing.assert_allclose(inner, inner.flat[0], rtol=1e-6)
             across = np.moveaxis(links, axis, 0)
             assert across[0, 1, 1] == pytest.approx(inner.flat[0] * 2.0 ** (1 + level), rel=1e-6)
-    np.testing.assert_allclose(end_weights([(8, 9, 10), (4, 5, 5)], (False,) * 3, (True,) * 6)[0], [1 / 3] * 3, rtol=1e-6)
+    np.testing.assert_allclose(
+        end_weights([(8, 9, 10), (4, 5, 5)], (False,) * 3, (True,) * 6)[0], [1 / 3] * 3, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("boundary", SIDES, ids=str)
