@@ -26,6 +26,7 @@ from .grids3d import (
     close_rim,
     fill,
 )
+from .linear_transfers3d import prolong_linear, restrict_linear
 from .row_kernel import FAST
 from .sweeps3d import first_step, relax_plane, residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
@@ -67,11 +68,11 @@ def _solve_coarsest(arena: np.ndarray, row: np.ndarray, wraps: tuple) -> float:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _relax(
-    arena: np.ndarray, level: int, row: np.ndarray, to: int, x: int, omega: float, wraps: tuple, work: np.ndarray
+    arena: np.ndarray, seven: bool, row: np.ndarray, to: int, x: int, omega: float, wraps: tuple, work: np.ndarray
 ) -> None:
     """One step on a whole level, from one vector to another."""
     apart()
-    if level == 0:
+    if seven:
         s = row[S]
         for k in range(1, row[NZ] + 1):
             p = k * s
@@ -90,25 +91,30 @@ def _descend(
     omegas: np.ndarray,
     wraps: tuple,
     work: np.ndarray,
+    linear: bool,
+    ends: np.ndarray,
 ) -> None:
     """k steps from zero into Z (X after an even number), and R of the next level = Pᵀ (r − A x)."""
     apart()
     row, coarse = levels[level], levels[level + 1]
-    s, k = row[S], omegas.size
+    s, k, seven = row[S], omegas.size, linear or level == 0
     x, z = row[Z], row[X]  # so that k steps and k more end in X
     first_step(arena, x, arena, row[R], row[INVERSE_DIAGONAL], row[N], omegas[0])
     if wraps[0] or wraps[1] or wraps[2]:
         close_rim(arena, x, row, wraps)
     for m in range(1, k):
-        _relax(arena, level, row, z, x, omegas[m], wraps, work)
+        _relax(arena, seven, row, z, x, omegas[m], wraps, work)
         x, z = z, x
-    if level > 0:
+    if not seven:
         sweep_level(arena, z, x, row[R], row, work, np.float32(0.0), np.float32(1.0))
     for plane in range(row[NZ]):
         p = (plane + 1) * s
-        if level == 0:
+        if seven:
             residual_plane(work, np.int64(0), arena, x, row[R], row, p, np.float32(1.0))
-            restrict_plane(arena, work, np.int64(0), plane, row, coarse, wraps)
+            if linear:
+                restrict_linear(arena, work, np.int64(0), plane, row, coarse, wraps, ends[level])
+            else:
+                restrict_plane(arena, work, np.int64(0), plane, row, coarse, wraps)
         else:
             restrict_plane(arena, arena, z + p, plane, row, coarse, wraps)
 
@@ -121,24 +127,35 @@ def _ascend(
     omegas: np.ndarray,
     wraps: tuple,
     work: np.ndarray,
+    linear: bool,
+    ends: np.ndarray,
 ) -> None:
     """k steps into X from the result of `_descend` plus P x of the next level."""
     apart()
     row, coarse = levels[level], levels[level + 1]
-    k = omegas.size
+    k, seven = omegas.size, linear or level == 0
     x, z = (row[Z], row[X]) if k % 2 else (row[X], row[Z])
     for plane in range(row[NZ]):
-        prolong_plane(arena, x, plane, row, coarse)
+        if linear:
+            prolong_linear(arena, x, plane, row, coarse, wraps, ends[level])
+        else:
+            prolong_plane(arena, x, plane, row, coarse)
     if wraps[0] or wraps[1] or wraps[2]:
         close_rim(arena, x, row, wraps)
     for m in range(k):
-        _relax(arena, level, row, z, x, omegas[m], wraps, work)
+        _relax(arena, seven, row, z, x, omegas[m], wraps, work)
         x, z = z, x
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _descend_in_waves(
-    arena: np.ndarray, levels: np.ndarray, omegas: np.ndarray, wraps: tuple, rings: np.ndarray
+    arena: np.ndarray,
+    levels: np.ndarray,
+    omegas: np.ndarray,
+    wraps: tuple,
+    rings: np.ndarray,
+    linear: bool,
+    ends: np.ndarray,
 ) -> None:
     """`_descend` on the finest level of a box that is not periodic in z; the result is in X.
 
@@ -184,12 +201,21 @@ def _descend_in_waves(
         j = t - k
         if j >= 0:
             residual_plane(rings, work, arena, x, r, row, (j + 1) * s, np.float32(1.0))
-            restrict_plane(arena, rings, work, j, row, coarse, wraps)
+            if linear:
+                restrict_linear(arena, rings, work, j, row, coarse, wraps, ends[0])
+            else:
+                restrict_plane(arena, rings, work, j, row, coarse, wraps)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _ascend_in_waves(
-    arena: np.ndarray, levels: np.ndarray, omegas: np.ndarray, wraps: tuple, rings: np.ndarray
+    arena: np.ndarray,
+    levels: np.ndarray,
+    omegas: np.ndarray,
+    wraps: tuple,
+    rings: np.ndarray,
+    linear: bool,
+    ends: np.ndarray,
 ) -> float:
     """`_ascend` on the finest level of a box that is not periodic in z, at least two steps, in X; returns rᵀ x."""
     apart()
@@ -201,7 +227,10 @@ def _ascend_in_waves(
     fill(rings, np.int64(0), 4 * s * (k - 1), 0.0)
     for t in range(nz + k):
         if t < nz:
-            prolong_plane(arena, x, t, row, coarse)
+            if linear:
+                prolong_linear(arena, x, t, row, coarse, wraps, ends[0])
+            else:
+                prolong_plane(arena, x, t, row, coarse)
             if around:
                 close_plane(arena, x + (t + 1) * s, row, wraps)
         for m in range(1, k + 1):
@@ -231,26 +260,34 @@ def cycle(
     arena: np.ndarray,
     levels: np.ndarray,
     omegas: np.ndarray,
+    omegas_below: np.ndarray,
     wraps: tuple,
     rings: np.ndarray,
     work: np.ndarray,
+    linear: bool,
+    ends: np.ndarray,
 ) -> float:
-    """One V-cycle for the right-hand side in the finest level's R; leaves z ≈ A⁻¹ r in its X and returns rᵀ z."""
+    """One V-cycle for the right-hand side in the finest level's R; leaves z ≈ A⁻¹ r in its X and returns rᵀ z.
+
+    `linear` says whether coarse operators have seven points and transfers are linear, with the weights `ends`; else
+    operators have twenty-seven points and transfers are operator-dependent. `omegas` are the steps on the finest level,
+    `omegas_below` those on the others.
+    """
     last = levels.shape[0] - 1
     waves = not wraps[0] and omegas.size > 1
     for level in range(last):
         coarse = levels[level + 1]
         fill(arena, coarse[R], coarse[R] + coarse[N], 0.0)
         if level == 0 and waves:
-            _descend_in_waves(arena, levels, omegas, wraps, rings)
+            _descend_in_waves(arena, levels, omegas, wraps, rings, linear, ends)
         else:
-            _descend(arena, levels, level, omegas, wraps, work)
+            _descend(arena, levels, level, omegas if level == 0 else omegas_below, wraps, work, linear, ends)
     energy = _solve_coarsest(arena, levels[last], wraps)
     for level in range(last - 1, -1, -1):
         if level == 0 and waves:
-            energy = _ascend_in_waves(arena, levels, omegas, wraps, rings)
+            energy = _ascend_in_waves(arena, levels, omegas, wraps, rings, linear, ends)
         else:
-            _ascend(arena, levels, level, omegas, wraps, work)
+            _ascend(arena, levels, level, omegas if level == 0 else omegas_below, wraps, work, linear, ends)
             if level == 0:
                 row = levels[0]
                 energy = _product(arena, row[R], row[X], row[N])

@@ -5,8 +5,9 @@ Every array of a level has a rim of one cell and is one vector: cell (k, j, i) o
 runs over a whole plane or level. The rim holds zeros, or the cells of the other side where the box is periodic.
 
 A level's operator is Σ t (x_cell − x_neighbour) + σ x_cell: thirteen vectors of links t, of which entry c of vector m
-couples cell c with its neighbour in `DIRECTIONS[m]`, and the links σ to walls, where x = 0. The finest level has three
-of the thirteen, `AXES`.
+couples cell c with its neighbour in `DIRECTIONS[m]`, and the links σ to walls, where x = 0. The finest level and
+rediscretised ones have three of the thirteen, `AXES`, in the order x, y, z; links to walls are among them, as links to
+the rim.
 """
 
 from __future__ import annotations

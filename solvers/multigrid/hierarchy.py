@@ -34,20 +34,29 @@ def grid_sizes(box: Box) -> list[tuple[int, ...]]:
     return sizes
 
 
-def describe(sizes: list[tuple[int, ...]], steps: int) -> str:
-    """Return the hierarchy as a table, in the manner of pyamg."""
+def describe(sizes: list[tuple[int, ...]], steps: int, rediscretised: bool = False, steps_below: int = 0) -> str:
+    """Return the hierarchy as a table, in the manner of pyamg.
+
+    `rediscretised` says whether the operators of coarse levels have the stencil of the finest, and `steps_below` how
+    many relaxation steps they then get.
+    """
     nonzeros = []
     for level, shape in enumerate(sizes):
-        neighbours = 1 + 2 * len(shape) if level == 0 else 3 ** len(shape)
+        neighbours = 1 + 2 * len(shape) if level == 0 or rediscretised else 3 ** len(shape)
         nonzeros.append(neighbours * math.prod(shape))
     unknowns = [math.prod(shape) for shape in sizes]
     grids = ["x".join(map(str, shape)) for shape in sizes]
+    kind = "operator-dependent interpolation, Galerkin coarse stencils"
+    smoother = f"{steps} steps of fourth-kind Chebyshev-Jacobi before and after"
+    if rediscretised:
+        kind = f"linear interpolation, rediscretised coarse stencils of {1 + 2 * len(sizes[0])} points"
+        smoother += f", {steps_below} on coarse levels"
     lines = [
-        "Multigrid for diffusion: operator-dependent interpolation, Galerkin coarse stencils, float32",
+        f"Multigrid for diffusion: {kind}, float32",
         f"Number of Levels:     {len(sizes)}",
         f"Operator Complexity:  {sum(nonzeros) / nonzeros[0]:.3f}",
         f"Grid Complexity:      {sum(unknowns) / unknowns[0]:.3f}",
-        f"Smoother:             {steps} steps of fourth-kind Chebyshev-Jacobi before and after",
+        f"Smoother:             {smoother}",
         f"Coarse Solver:        dense inverse of {unknowns[-1]} unknowns",
         "  level   unknowns   nonzeros     cells",
     ]

@@ -1,4 +1,4 @@
-"""Relaxation and residuals on three-dimensional levels: seven points on the finest, twenty-seven below."""
+"""Relaxation and residuals on three-dimensional levels: seven points or twenty-seven."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def relax_plane(
     plane: int,
     omega: float,
 ) -> None:
-    """out = (1 − ω) x + ω D⁻¹ (r + Σ t x_neighbour) on one plane of the finest level.
+    """out = (1 − ω) x + ω D⁻¹ (r + Σ t x_neighbour) on one plane of a level of seven points.
 
     `to`, `below`, `here` and `above` are where planes of `out` and `x` begin, `r` where that of the right-hand side
     does; `plane` is the distance of the plane from the beginning of a level's vector.
@@ -57,15 +57,14 @@ def relax_plane(
 def residual_plane(
     out: np.ndarray, to: int, arena: np.ndarray, x: int, r: int, row: np.ndarray, plane: int, scale: float
 ) -> None:
-    """out = scale r − A x on one plane of the finest level, x and r where vectors begin."""
+    """out = scale r − A x on one plane of a level of seven points, x and r where vectors begin."""
     apart()
     w, s, n = row[W], row[S], row[N]
-    east, ground, r, x = row[LINKS] + plane, row[GROUND] + plane, r + plane, x + plane
+    east, r, x = row[LINKS] + plane, r + plane, x + plane
     north, up = east + n, east + 2 * n
     for c in range(w + 1, s - w - 1):
         u = get(arena, x + c)
-        total = scale * get(arena, r + c) - get(arena, ground + c) * u
-        total += get(arena, east + c) * (get(arena, x + c - 1) - u)
+        total = scale * get(arena, r + c) + get(arena, east + c) * (get(arena, x + c - 1) - u)
         total += get(arena, east + c + 1) * (get(arena, x + c + 1) - u)
         total += get(arena, north + c) * (get(arena, x + c - w) - u)
         total += get(arena, north + c + w) * (get(arena, x + c + w) - u)

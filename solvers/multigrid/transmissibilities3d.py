@@ -74,40 +74,55 @@ def faces3d(a: np.ndarray, row: np.ndarray, weights: tuple, wraps: tuple, walls:
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
-def _invert_sums(arena: np.ndarray, to: int, faces: np.ndarray, begin: int, row: np.ndarray) -> None:
+def _invert_sums(arena: np.ndarray, to: int, begin: int, row: np.ndarray) -> None:
     """D⁻¹ of a row of cells."""
+    apart()
     w, s, north, up = row[W], row[S], begin + row[N], begin + 2 * row[N]
     zero, one = np.float32(0.0), np.float32(1.0)
     for c in range(row[NX]):
-        total = get(faces, begin + c) + get(faces, begin + c + 1) + get(faces, north + c) + get(faces, north + c + w)
-        d = np.float32(total + get(faces, up + c) + get(faces, up + c + s))
+        total = get(arena, begin + c) + get(arena, begin + c + 1) + get(arena, north + c) + get(arena, north + c + w)
+        d = total + get(arena, up + c) + get(arena, up + c + s)
         put(arena, to + c, one / d if d > zero else zero)
 
 
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
+def single_faces(arena: np.ndarray, row: np.ndarray, faces: np.ndarray) -> None:
+    """The faces in float32 as the links of the finest level, those to walls among them."""
+    apart()
+    links = row[LINKS]
+    for c in range(3 * row[N]):
+        put(arena, links + c, np.float32(get(faces, c)))
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def finest_level(arena: np.ndarray, row: np.ndarray, wraps: tuple, faces: np.ndarray) -> None:
-    """Fill the finest level of the hierarchy from the faces: links, links to walls, inverse diagonal."""
+def invert_diagonal_of_faces(arena: np.ndarray, row: np.ndarray) -> None:
+    """D⁻¹ of a level of seven points; zero where a cell has no links."""
+    apart()
+    w, s = row[W], row[S]
+    for k in range(1, row[NZ] + 1):
+        for j in range(1, row[NY] + 1):
+            c = k * s + j * w + 1
+            _invert_sums(arena, row[INVERSE_DIAGONAL] + c, row[LINKS] + c, row)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+def part_walls(arena: np.ndarray, row: np.ndarray, wraps: tuple) -> None:
+    """Take the links to walls out of the links of the finest level, into a vector of their own."""
     nz, ny, nx, w, s, n = row[NZ], row[NY], row[NX], row[W], row[S], row[N]
     links, ground = row[LINKS], row[GROUND]
-    for c in range(3 * n):
-        put(arena, links + c, np.float32(get(faces, c)))
-    for k in range(nz):
-        for j in range(ny):
-            c = (k + 1) * s + (j + 1) * w + 1
-            _invert_sums(arena, row[INVERSE_DIAGONAL] + c, faces, c, row)
     fill(arena, ground, ground + n, 0.0)
     for axis in range(3):
         if wraps[axis]:
             continue
-        start = (2 - axis) * n
+        start = links + (2 - axis) * n
         distance = s if axis == 0 else w if axis == 1 else 1
         for k in range(nz if axis > 0 else 1):
             for j in range(ny if axis != 1 else 1):
                 for i in range(nx if axis < 2 else 1):
                     low = (k + 1) * s + (j + 1) * w + i + 1
                     high = low + row[NZ + axis] * distance
-                    arena[ground + low] += np.float32(faces[start + low])
-                    arena[ground + high - distance] += np.float32(faces[start + high])
-                    arena[links + start + low] = 0.0
-                    arena[links + start + high] = 0.0
+                    arena[ground + low] += arena[start + low]
+                    arena[ground + high - distance] += arena[start + high]
+                    arena[start + low] = 0.0
+                    arena[start + high] = 0.0
     close_rim(arena, ground, row, (np.bool_(False), np.bool_(False), np.bool_(False)))

@@ -43,8 +43,10 @@ OURS, SINES, SCIPY_SINES = "multigrid", "cg + fast_poisson", "scipy cg + sines"
 # and written, z, q, two faces; r read and written, q, the float32 copy of r); the fine half cycles in float32
 # (fields, faces, diagonal, weights); and a third of the cells again on coarse levels, 165 bytes each.
 BYTES_PER_CELL = 60 + 28 + 29 + 33 + 55
-# In three dimensions: one face more, 26 weights an eighth of the cells, a seventh of the cells again on coarse levels.
-BYTES_PER_CELL_OF_CUBES = 68 + 28 + 37 + 46 + 41
+# In three dimensions, at this contrast: float32 but for x, which is read and written every other iteration (z, two
+# directions, q, three faces; r read and written, q), the half cycles without weights, and a seventh of the cells again
+# on coarse levels, 196 bytes each.
+BYTES_PER_CELL_OF_CUBES = 38 + 12 + 24 + 28 + 28
 
 
 def thresholded_cube(n: int, low: float, high: float, seed: int, kind: str = "smooth") -> np.ndarray:
