@@ -1,9 +1,9 @@
 """Cost of certified generation: Darcy binary, sampling and writing included, beside what scripts do.
 
-A script draws the same samples, assembles a CSR matrix, solves by SciPy's `spsolve`, by pyamg or by Pardiso (where
-installed; its analysis kept), and writes one HDF5 file without certificates, in one process, by the faster of h5py's
-gzips (with the shuffle). Rounds are paired: scripts, one worker, two workers, in turn. Generation solves by multigrid,
-with the kernels compiled before.
+A script draws the same samples, assembles a CSR matrix, solves by SciPy's `spsolve`, by pyamg, by Pardiso (its analysis
+kept) or by PETSc with BoomerAMG, where installed, and writes one HDF5 file without certificates, in one process, by the
+faster of h5py's gzips (with the shuffle). Rounds are paired: scripts, one worker, two workers, in turn. Generation
+solves by multigrid, with the kernels compiled before.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def scripts() -> dict[str, Solve]:
     """Return what scripts solve with, from (CSR matrix, right-hand side) to a solution."""
     found: dict[str, Solve] = {"spsolve": lambda matrix, rhs: scipy.sparse.linalg.spsolve(matrix.tocsc(), rhs)}
     packaged = peers()
-    return found | {name: packaged[name] for name in ("pyamg", "pardiso") if name in packaged}
+    chosen = ("pyamg", "pardiso", "pardiso two-level", "petsc cg + boomeramg")
+    return found | {name: packaged[name] for name in chosen if name in packaged}
 
 
 def measure(config: DictConfig, folder: RunFolder) -> int:

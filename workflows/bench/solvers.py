@@ -12,11 +12,11 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
-import scipy.sparse.linalg as spla
 from threadpoolctl import threadpool_limits
 
 from resolvent.data.fields import GaussianRandomField
@@ -25,6 +25,8 @@ from resolvent.solvers.multigrid.fallback import assemble
 from resolvent.solvers.multigrid.geometry import read_box
 from resolvent.solvers.multigrid.transmissibilities import faces
 
+from .direct_peers import direct_peers
+from .petsc_peers import Peer, petsc_peers
 from .robustness import ROUGHNESS, robustness, thresholded
 from .scipy_sines import cg_with_sines
 
@@ -58,53 +60,30 @@ def thresholded_cube(n: int, low: float, high: float, seed: int, kind: str = "sm
     return np.where(values >= 0.0, high, low)
 
 
-def peers() -> dict[str, Callable[[Any, np.ndarray], np.ndarray]]:
-    """Return the packaged solvers that are installed, each from (CSR matrix, right-hand side) to a solution."""
+def peers(dimensions: int = 2) -> dict[str, Peer]:
+    """Return the packaged solvers that are installed, each from (CSR matrix, right-hand side) to a solution.
+
+    In three dimensions direct solvers are left out: at 64³ they take more than ten seconds.
+    """
 
     def amg(matrix: Any, rhs: np.ndarray) -> np.ndarray:
         return cg(matrix, rhs, rtol=RTOL, M=AMG.setup(matrix)).x
 
-    def superlu(matrix: Any, rhs: np.ndarray) -> np.ndarray:
-        return spla.splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(rhs)
+    found: dict[str, Peer] = {"pyamg": amg}
+    if dimensions == 2:
+        found |= direct_peers()
+    return found | petsc_peers(RTOL, dimensions)
 
-    found: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {"pyamg": amg, "superlu": superlu}
-    try:
-        import scipy.sparse as sp
-        from pypardiso import PyPardisoSolver
 
-        pardiso = PyPardisoSolver(mtype=2)
-        pattern: list[int] = []
-
-        def factor_and_solve(matrix: Any, rhs: np.ndarray) -> np.ndarray:
-            upper = sp.csr_matrix(sp.triu(matrix))
-            if pattern != [upper.shape[0], upper.nnz]:  # the analysis is kept for matrices of one pattern
-                pardiso.free_memory(everything=True)
-                pardiso.set_phase(11)
-                pardiso._call_pardiso(upper, rhs)
-                pattern[:] = [upper.shape[0], upper.nnz]
-            pardiso.set_phase(23)
-            return pardiso._call_pardiso(upper, rhs)
-
-        found["pardiso"] = factor_and_solve
-    except (ImportError, OSError):
-        pass
-    try:
-        from sksparse.cholmod import analyze
-
-        symbolic: dict[int, Any] = {}
-
-        def cholmod(matrix: Any, rhs: np.ndarray) -> np.ndarray:
-            columns = matrix.tocsc()
-            if columns.shape[0] not in symbolic:
-                symbolic[columns.shape[0]] = analyze(columns)
-            factor = symbolic[columns.shape[0]]
-            factor.cholesky_inplace(columns)
-            return factor(rhs)
-
-        found["cholmod"] = cholmod
-    except ImportError:
-        pass
-    return found
+def installed_peers() -> str:
+    """Return the sentence that names the packages of the peers with their versions."""
+    found = []
+    for package in ("pyamg", "pypardiso", "mkl", "scikit-sparse", "petsc4py"):
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return f"Peers: {', '.join(found)}. Their settings: `workflows/bench/direct_peers.py`, `petsc_peers.py`."
 
 
 @numba.njit(nogil=True, cache=True)
@@ -129,7 +108,7 @@ def triad_bandwidth(size: int, threads: int = 1) -> float:
     return max(rates)
 
 
-def compare(n: int, rounds: int, chosen: dict[str, Callable[[Any, np.ndarray], np.ndarray]]) -> list[tuple[Any, ...]]:
+def compare(n: int, rounds: int, chosen: dict[str, Peer]) -> list[tuple[Any, ...]]:
     """Return one row per solver: size, name, median ms, its spread, ratio to ours, worst true relative residual."""
     rhs = np.ones(n * n)
     seconds: dict[str, list[float]] = {name: [] for name in (OURS, SINES, SCIPY_SINES, *chosen)}
@@ -161,15 +140,14 @@ def compare(n: int, rounds: int, chosen: dict[str, Callable[[Any, np.ndarray], n
     return [_row(f"{n}²", name, times, seconds[OURS], worst[name]) for name, times in seconds.items()]
 
 
-def compare_cubes(n: int, rounds: int) -> list[tuple[Any, ...]]:
+def compare_cubes(n: int, rounds: int, chosen: dict[str, Peer]) -> list[tuple[Any, ...]]:
     """Return the rows of `compare` for three dimensions; peers start from the assembled matrix."""
     rhs = np.ones(n**3)
     preconditioners: dict[str, Callable[[Any], Any]] = {
         SINES: lambda matrix: FastPoisson.setup(matrix, shape=(n, n, n)),
         "cg + ic0": IC0.setup,
-        "pyamg": AMG.setup,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in (OURS, SCIPY_SINES, *preconditioners)}
+    seconds: dict[str, list[float]] = {name: [] for name in (OURS, SCIPY_SINES, *preconditioners, *chosen)}
     worst = dict.fromkeys(seconds, 0.0)
     for k in range(-1, rounds):  # round −1 compiles
         a = thresholded_cube(n, 3.0, 12.0, k + 1)
@@ -182,6 +160,8 @@ def compare_cubes(n: int, rounds: int) -> list[tuple[Any, ...]]:
                 x = solve_batch(batch, 1.0, rtol=RTOL, threads=1).x[0].ravel()
             elif name == SCIPY_SINES:
                 x = cg_with_sines(matrix, rhs, a.shape, 6.0, RTOL)
+            elif name in chosen:
+                x = chosen[name](matrix, rhs)
             else:
                 x = cg(matrix, rhs, rtol=RTOL, M=preconditioners[name](matrix), maxiter=1000).x
             elapsed = (time.perf_counter() - began) / (BATCH if name == OURS else 1)
@@ -234,7 +214,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             say(f"{n}²")
             rows += compare(n, rounds, chosen)
         say(f"{CUBE}³")
-        rows += compare_cubes(CUBE, min(rounds, CUBE_ROUNDS))
+        rows += compare_cubes(CUBE, min(rounds, CUBE_ROUNDS), peers(dimensions=3))
         say("robustness, bandwidth, threads")
         notes += robustness()
         for n in (256, 512):
@@ -242,6 +222,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             notes += bandwidth_and_threads(f"{n}²", fields, BYTES_PER_CELL, rounds)
         fields = np.stack([thresholded_cube(CUBE, 3.0, 12.0, seed) for seed in range(BATCH)])
         notes += bandwidth_and_threads(f"{CUBE}³", fields, BYTES_PER_CELL_OF_CUBES, rounds)
+    notes.append(installed_peers())
     columns = ("cells", "solver", "ms", "range", "ratio to ours", "max residual")
     intro = (
         "Darcy, coefficient 3 or 12 (thresholded Gaussian field), rtol 1e-10, one thread, set-up included: "
