@@ -34,7 +34,7 @@ def end_weights(sizes: list[tuple[int, ...]], periodic: tuple[bool, ...], walls:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def neighbours(c: int, n: int, stride: int, wraps: bool, end: float) -> tuple[int, float, int, float]:
+def neighbours(c: int, n: int, stride: int, wraps: bool, end: float) -> tuple[int, np.floating, int, np.floating]:
     """The fine cells before and behind coarse point c of an axis of n cells, and their weights; `end` is the last's."""
     apart()
     half, zero = np.float32(0.5), np.float32(0.0)
