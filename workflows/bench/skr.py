@@ -417,7 +417,10 @@ def fill_notes(fills: Sequence[Fill]) -> list[str]:
         notes.append(
             f"{fill.what} in three dimensions, SuperLU: million entries of L + U measured at {measured}; a power law"
             f" through the last two gives for one factorisation {grown} ({fill.bytes_an_entry} bytes an entry; working"
-            " memory not counted). At 32³, as in the table, a factorisation fits in memory; it stops fitting where the"
-            " figures pass what a worker has: 4 GB by default on SLURM."
+            " memory not counted)."
         )
+    notes.append(
+        "So at 32³, as in the table, a factorisation fits in memory; it stops fitting where these figures pass what a"
+        " worker has: 4 GB by default on SLURM."
+    )
     return notes

@@ -106,9 +106,9 @@ def families(published: int = 100, correct: int = 20, large: int = 4, cube: int 
             f"helmholtz {cube}³, cavity, frequency sweep", frequency_sweep, large, 0.003, resolution=cube, dimension=3,
             k0=10.0, boundary="dirichlet",
         ),
-        new(f"helmholtz {cube}³, absorbing, ILUT", sampled, "helmholtz", 2 * large, ilut=_ILUT, **open_box),
+        new(f"helmholtz {cube}³, absorbing, ILUT", sampled, "helmholtz", large + 2, ilut=_ILUT, **open_box),
         new(
-            f"helmholtz {cube}³, absorbing, frequency sweep, ILUT", frequency_sweep, 2 * large, 0.003, ilut=_ILUT,
+            f"helmholtz {cube}³, absorbing, frequency sweep, ILUT", frequency_sweep, large + 2, 0.003, ilut=_ILUT,
             **open_box,
         ),
     )  # fmt: skip
