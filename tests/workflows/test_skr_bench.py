@@ -11,8 +11,8 @@ import pytest
 from resolvent.data import make_problem, sample_generator
 from resolvent.workflows.bench import skr, skr_gcrotmk
 from resolvent.workflows.bench.markdown import Section, write_results
-from resolvent.workflows.bench.skr import Fill, Outcome, verdict
-from resolvent.workflows.bench.skr_families import Family, Systems, families, frequency_sweep, sampled, time_steps
+from resolvent.workflows.bench.skr import Fill, Outcome, Row, verdict
+from resolvent.workflows.bench.skr_families import Systems, families, frequency_sweep, sampled, time_steps
 
 
 def test_systems_are_those_of_the_zoo() -> None:
@@ -68,9 +68,18 @@ def test_a_verdict_follows_from_the_figures(ours: float, theirs: float, word: st
     outcomes["recycling, sorted"] = Outcome(10.0, ours)
     outcomes["no recycling"] = Outcome(500.0, 1.0, failed=0.5)  # faster, and of no use
     outcomes["direct, reused"] = Outcome(2.0, theirs)
-    text = verdict(Family("one", False, lambda: Systems([], None)), outcomes)
+    text = verdict(Row("one", False, 4, 9, outcomes, ("one", 4, "4 varying: warm_start"), 4, None))
     assert f"recycling {word}: {ours:.1f} ms (recycling, sorted) against {theirs:.1f} ms (direct, reused)" in text
     assert "unconverged: no recycling 50%" in text
+
+
+def test_the_analysis_is_recycling_where_it_plans_that() -> None:
+    outcomes = {method: Outcome(30.0, 100.0) for method in (*skr.METHODS, skr.ANALYSIS)}
+    outcomes[skr.ANALYSIS] = Outcome(10.0, 50.0)
+    found = ("one", 4, "4 varying: recycling")
+    assert "recycling wins: 50.0 ms (family analysis)" in verdict(Row("one", False, 4, 9, outcomes, found, 4, None))
+    outcomes[skr.ANALYSIS] = Outcome(10.0, 95.0)
+    assert "recycling draws" in verdict(Row("one", False, 4, 9, outcomes, found, 4, None))
 
 
 def test_fill_is_extrapolated_by_a_power_law() -> None:
