@@ -6,7 +6,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,17 @@ class Checkpoint:
     best_valid: float = float("inf")
 
 
-def describe_run(model: Operator, dataset: GridDataset, settings: TrainSettings) -> dict[str, Any]:
-    """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data."""
+def describe_run(
+    model: Operator, dataset: GridDataset, settings: TrainSettings, loss: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data.
+
+    Of a `loss` that replaces the one in the settings, the name.
+    """
     network = model.operator if isinstance(model, NormalizedOperator) else model
+    own = {} if loss is None else {"loss": _name(loss)}
     description = {
-        "settings": settings.outcome(),
+        "settings": {**settings.outcome(), **own},
         "operator": {"name": network.name, **network.arguments()},
         "data": {
             "train": dataset.splits.get("train", 0),
@@ -117,6 +123,11 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
             "another out folder, or resume=false to replace it"
         )
     return checkpoint
+
+
+def _name(loss: Callable[..., Any]) -> str:
+    name = getattr(loss, "name", None) or getattr(loss, "__qualname__", None) or type(loss).__qualname__
+    return str(name)
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -38,6 +38,9 @@ COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds
 #: Called with (epochs done, epochs in all, the latest numbers in words): at the start and after every epoch.
 Progress = Callable[[int, int, str], None]
 
+#: A loss of one's own: (inputs, outputs, targets), each (batch, channel, *space) in physical units, to a scalar.
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class TrainReport:
@@ -87,6 +90,7 @@ def train(
     out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
     progress: Progress | None = None,
+    loss: Loss | None = None,
 ) -> TrainReport:
     """Train an operator on the training split; keep the model that is best on the validation split.
 
@@ -108,6 +112,10 @@ def train(
         ``log.jsonl`` and ``metrics.csv`` (every one).
     settings : TrainSettings, optional
     progress : callable, optional
+    loss : callable, optional
+        Replaces that of ``settings.loss``: (inputs, outputs, targets), tensors (batch, channel, *space) in physical
+        units on the device, to a scalar tensor; the residual of the equation at the outputs, for instance. A resumed
+        run must be given one of the same name (its ``name``, else its qualified name). Validation stays what it is.
 
     Returns
     -------
@@ -122,7 +130,7 @@ def train(
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
     with cpu_threads(settings.threads), torch.random.fork_rng(devices=[]), Interruption() as interruption:
-        return _train(fabric, model, dataset, Path(out), settings, interruption, progress)
+        return _train(fabric, model, dataset, Path(out), settings, interruption, progress, loss)
 
 
 def _train(
@@ -133,10 +141,11 @@ def _train(
     settings: TrainSettings,
     interruption: Interruption,
     progress: Progress | None,
+    own_loss: Loss | None,
 ) -> TrainReport:
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
     _check_fit(model, dataset)
-    run = describe_run(model, dataset, settings)
+    run = describe_run(model, dataset, settings, own_loss)
     past = read_checkpoint(out, run) if settings.resume else None
     model = _normalized(model.to(dtype), dataset, resumed=past is not None)
     training, validation = (
@@ -158,10 +167,10 @@ def _train(
     report_progress = progress if progress and fabric.is_global_zero else lambda done, total, note: None
     report_progress(len(rows), settings.epochs, "")
 
-    loss_of = LOSSES[settings.loss]
     steps_per_epoch = math.ceil(math.ceil(training.count / processes) / settings.batch_size)
     # Losses are relative: dividing by the deviation changes nothing but keeps squares of any unit within float32.
     scale = model.output_std.view(1, -1, *(1,) * model.ndim)
+    loss_of = own_loss or _relative_loss(settings.loss, scale)
     stopped = False
     for epoch in range(len(rows), settings.epochs):
         start = time.perf_counter()
@@ -174,7 +183,7 @@ def _train(
             rate = learning_rate(settings, step, steps_per_epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = loss_of(network(inputs) / scale, targets / scale)
+            loss = loss_of(inputs, network(inputs), targets)
             fabric.backward(loss)
             if settings.grad_clip is not None:
                 fabric.clip_gradients(network, stepper, max_norm=settings.grad_clip, error_if_nonfinite=False)
@@ -238,6 +247,12 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
         return settings.lr * step_decay(step // steps_per_epoch, settings.step_epochs, settings.step_factor)
     last = max(settings.epochs * steps_per_epoch - 1, 1)
     return settings.lr * SCHEDULERS[settings.scheduler](step / last, settings.warmup)
+
+
+def _relative_loss(name: str, scale: Tensor) -> Loss:
+    """Return the loss of that name as a function of (inputs, outputs, targets); it does not look at the inputs."""
+    measure = LOSSES[name]
+    return lambda inputs, outputs, targets: measure(outputs / scale, targets / scale)
 
 
 @torch.no_grad()

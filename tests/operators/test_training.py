@@ -230,6 +230,26 @@ def test_units_do_not_matter(translation: Callable[..., Any], tmp_path: Path) ->
     assert [r["valid_l2"] for r in huge] == pytest.approx([r["valid_l2"] for r in one], rel=1e-5)
 
 
+def test_a_loss_of_ones_own(translation: Callable[..., Any], tmp_path: Path) -> None:
+    """It gets inputs, outputs and targets in physical units, decides what is learned, and belongs to the run."""
+    dataset = translation()
+    seen: list[tuple[float, float]] = []
+
+    def twice_the_input(inputs: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.append((float(inputs.mean()), float(targets.mean())))
+        return (outputs - 2.0 * inputs).square().mean()
+
+    network = model()
+    train(network, dataset, tmp_path, settings(epochs=25, batch_size=20), loss=twice_the_input)
+    inputs, targets = dataset.content["train"]
+    assert seen[0] == pytest.approx((inputs.mean(), targets.mean()), abs=1e-5)
+    losses = [row["train_loss"] for row in rows(tmp_path)]
+    assert losses[0] > 50.0  # the targets' mean is 10: the untrained model stands there
+    assert losses[-1] < 0.2 * losses[0]
+    with pytest.raises(InputError, match=r'settings\.loss \(".*there, "l2" now\)'):
+        train(model(), dataset, tmp_path, settings(epochs=25, batch_size=20))
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_other_optimizers(translation: Callable[..., Any], tmp_path: Path, optimizer: str) -> None:
     report = train(model(), translation(), tmp_path, settings(optimizer=optimizer, epochs=6))
