@@ -24,7 +24,7 @@ from .train_settings import TrainSettings
 __all__ = ["CHECKPOINT", "Checkpoint", "describe_run", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT = "last.ckpt"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Checkpoint:
     ----------
     run : dict
         What is being trained on what and how; see `describe_run`.
-    model, optimizer, precision : dict
-        State dictionaries; `precision` is the loss scaler's, empty without one.
+    model, optimizer, precision, average : dict
+        State dictionaries; `precision` is the loss scaler's and `average` that of the averaged weights, empty without.
     step : int
         Optimiser steps done.
     rows : list of dict
@@ -52,6 +52,7 @@ class Checkpoint:
     model: dict[str, Any]
     optimizer: dict[str, Any]
     precision: dict[str, Any]
+    average: dict[str, Any]
     step: int
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0

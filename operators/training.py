@@ -23,10 +23,12 @@ from .interruption import Interruption
 from .losses import LOSSES, relative_h1, relative_l2
 from .normalization import NormalizedOperator, channel_statistics
 from .operator import Operator
+from .optimizers import build_optimizer
 from .run_log import RunLog
 from .saving import save_operator
 from .schedules import SCHEDULERS, step_decay
 from .train_settings import TrainSettings
+from .weight_average import WeightAverage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -152,8 +154,12 @@ def _train(
         Batches(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
         for split in ("train", "valid")
     )
-    optimizer = _build_optimizer(model, settings)
-    network, stepper = fabric.setup(model, optimizer)  # the same two, for the device, the precision and the processes
+    optimizer = build_optimizer(
+        settings.optimizer, model, settings.lr, settings.weight_decay, settings.seed, settings.optimizer_settings
+    )
+    trained: Any = torch.compile(model) if settings.compile else model
+    network, stepper = fabric.setup(trained, optimizer)  # the same two, for the device, the precision, the processes
+    average = WeightAverage(model, settings.ema)
     scaler = fabric.strategy.precision
     step, best_epoch, best_valid = 0, 0, math.inf
     rows: list[dict[str, float]] = []
@@ -161,6 +167,7 @@ def _train(
         model.load_state_dict(past.model)
         optimizer.load_state_dict(past.optimizer)
         scaler.load_state_dict(past.precision)
+        average.load_state_dict(past.average)
         step, rows, best_epoch, best_valid = past.step, past.rows, past.best_epoch, past.best_valid
     resumed_from, rank, processes = len(rows), fabric.global_rank, fabric.world_size
     log = RunLog(out, rows, COLUMNS) if fabric.is_global_zero else None
@@ -189,6 +196,7 @@ def _train(
                 fabric.clip_gradients(network, stepper, max_norm=settings.grad_clip, error_if_nonfinite=False)
             stepper.step()
             stepper.zero_grad(set_to_none=True)
+            average.update()
             step += 1
             loss_sum += loss.item()
             diverged, stopped = _any_process(fabric, not math.isfinite(loss_sum), interruption.requested)
@@ -197,7 +205,8 @@ def _train(
             if stopped and step % steps_per_epoch:
                 break
         else:
-            valid_l2, valid_h1 = _validate(fabric, model, validation, scale, settings.batch_size)
+            with average.applied():
+                valid_l2, valid_h1 = _validate(fabric, model, validation, scale, settings.batch_size)
             if not math.isfinite(valid_l2):
                 raise InputError(_divergence("validation error", epoch, settings, out, best_epoch, best_valid))
             losses = sum_over_processes(fabric, torch.tensor(loss_sum / steps_per_epoch, dtype=torch.float64))
@@ -218,8 +227,9 @@ def _train(
                 # The model first: if the run is killed in between, the repeated epoch saves the same one again.
                 if improved:
                     metrics = {key: row[key] for key in ("epoch", "train_loss", "valid_l2", "valid_h1")}
-                    save_operator(model, out, metrics, fields=_fields(dataset))
-                states = model.state_dict(), optimizer.state_dict(), scaler.state_dict()
+                    with average.applied():
+                        save_operator(model, out, metrics, fields=_fields(dataset))
+                states = model.state_dict(), optimizer.state_dict(), scaler.state_dict(), average.state_dict()
                 write_checkpoint(out, Checkpoint(run, *states, step, rows, best_epoch, best_valid))
                 log.add(row)
             report_progress(epoch + 1, settings.epochs, f"loss {row['train_loss']:.4g}, valid {valid_l2:.4g}")
@@ -288,13 +298,6 @@ def _normalized(model: Operator, dataset: GridDataset, *, resumed: bool) -> Norm
     if isinstance(model, NormalizedOperator):
         return model
     return NormalizedOperator(model, None if resumed else channel_statistics(chunks(dataset, "train")))
-
-
-def _build_optimizer(model: Operator, settings: TrainSettings) -> torch.optim.Optimizer:
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
-    return kind(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
 
 
 def _check_fit(model: Operator, dataset: GridDataset) -> None:

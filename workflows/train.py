@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import Dataset
 from resolvent.operators import TrainSettings, build_operator, train
@@ -42,7 +42,9 @@ def run(overrides: Sequence[str]) -> int:
         "ndim": len(dataset.resolution),
         **arguments,
     }
-    settings = TrainSettings(**{f.name: config[f.name] for f in fields(TrainSettings) if f.name in config})
+    given = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(given, dict)
+    settings = TrainSettings(**{f.name: given[f.name] for f in fields(TrainSettings) if f.name in given})
     model = build_operator(name, seed=settings.seed, **arguments)
     count = sum(p.numel() for p in model.parameters())
     shape = " x ".join(str(n) for n in dataset.resolution)

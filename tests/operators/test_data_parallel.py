@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,23 +28,26 @@ PROGRAM = """
             values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 1, 16))
             return values[start:stop], 2.0 * values[start:stop]
 
-    out, devices = sys.argv[1], int(sys.argv[2])
-    settings = TrainSettings(
-        epochs=3, batch_size=8 // devices, devices=devices, accelerator="cpu", threads=1, grad_clip=0.5
-    )
+    out, devices, optimizers = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     operator = dict(in_channels=1, out_channels=1, ndim=1, modes=3, width=4, layers=1, projection=4)
-    train(build_operator("fno", seed=0, **operator), Waves(), out, settings)
+    for optimizer in optimizers:
+        settings = TrainSettings(
+            epochs=3, batch_size=8 // devices, devices=devices, accelerator="cpu", threads=1, grad_clip=0.5,
+            optimizer=optimizer, ema=0.5,
+        )
+        train(build_operator("fno", seed=0, **operator), Waves(), f"{out}/{optimizer}", settings)
 """
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch without gloo")
 def test_two_processes_equal_one(tmp_path: Path) -> None:
+    optimizers = ["adamw", *(["psgd"] if find_spec("pytorch_optimizer") else [])]  # psgd draws random probes
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     runs = [
         subprocess.Popen(
-            [*start, str(program), str(tmp_path / name), devices],
+            [*start, str(program), str(tmp_path / name), devices, *optimizers],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -54,13 +58,18 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     for run in runs:
         output, _ = run.communicate(timeout=180)
         assert run.returncode == 0, output
+    for optimizer in optimizers:
+        _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer)
+
+
+def _assert_same(alone: Path, together: Path) -> None:
     one, two = (
-        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("one", "two")
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (alone, together)
     )
     assert len(one) == len(two) == 3
     for a, b in zip(one, two, strict=True):
         for key in ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1"):
             assert b[key] == pytest.approx(a[key], rel=1e-4), key
-    weights = [load_operator(tmp_path / name).state_dict() for name in ("one", "two")]
+    weights = [load_operator(folder).state_dict() for folder in (alone, together)]
     for key, value in weights[0].items():
         assert torch.allclose(value, weights[1][key], rtol=1e-3, atol=1e-5), key
