@@ -8,10 +8,13 @@ from .losses import LOSSES
 from .normalization import ChannelStatistics, NormalizedOperator, channel_statistics
 from .operator import Operator
 from .registry import OPERATORS, build_operator
+from .rollout import RolloutBlewUp, TrainingStep, roll_out
 from .saving import load_operator, save_operator
 from .spectral_convolution import SpectralConvolution
+from .train_report import TrainReport
 from .train_settings import TrainSettings
-from .training import TrainReport, train
+from .training import train
+from .windows import Window, WindowedDataset
 
 __all__ = [
     "FNO",
@@ -23,15 +26,20 @@ __all__ = [
     "NormalizedOperator",
     "Operator",
     "PCALinearRegression",
+    "RolloutBlewUp",
     "SpectralConvolution",
     "TrainReport",
     "TrainSettings",
+    "TrainingStep",
+    "Window",
+    "WindowedDataset",
     "build_operator",
     "channel_statistics",
     "compare",
     "evaluate_operator",
     "load_operator",
     "predict",
+    "roll_out",
     "save_operator",
     "train",
 ]

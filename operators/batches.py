@@ -93,7 +93,7 @@ class Batches:
         self.dataset, self.split, self.device, self.dtype, self.workers = dataset, split, device, dtype, workers
         self.count = split_size(dataset, split)
         first = dataset.arrays(split, 0, 1)
-        size = self.count * sum(a.size for a in first) * torch.empty((), dtype=dtype).element_size()
+        size = self._elements(first) * torch.empty((), dtype=dtype).element_size()
         self.in_memory = size < free_memory() / 4 if in_memory is None else in_memory
         self._tensors: tuple[Tensor, Tensor] | None = None
         if self.in_memory:
@@ -105,10 +105,10 @@ class Batches:
         """Yield (inputs, outputs) of the samples in `order`, `batch_size` at a time; the last batch may be smaller."""
         parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         if self._tensors is not None:
-            inputs, outputs = self._tensors
             for part in parts:
-                index = torch.from_numpy(np.ascontiguousarray(part)).to(inputs.device)
-                yield self._place(inputs[index]), self._place(outputs[index])
+                index = torch.from_numpy(np.ascontiguousarray(part)).to(self._tensors[0].device)
+                inputs, outputs = self._take(self._tensors, index)
+                yield self._place(inputs), self._place(outputs)
             return
         loader = DataLoader(
             _Samples(self.dataset, self.split, self.dtype),
@@ -121,6 +121,13 @@ class Batches:
 
     def _place(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
+
+    def _elements(self, first: tuple[np.ndarray, np.ndarray]) -> int:
+        """Numbers held in memory, from the arrays of the first sample."""
+        return self.count * sum(a.size for a in first)
+
+    def _take(self, tensors: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
+        return tensors[0][index], tensors[1][index]
 
     def _load(self, first: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
         inputs, outputs = (torch.empty((self.count, *a.shape[1:]), dtype=self.dtype) for a in first)

@@ -11,7 +11,9 @@ from resolvent.solvers import InputError
 
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
+from .rollout import FEEDS
 from .schedules import SCHEDULERS
+from .windows import Window
 
 __all__ = ["PRECISIONS", "TrainSettings"]
 
@@ -51,6 +53,18 @@ class TrainSettings:
     ema : float, optional
         Decay of an exponential moving average of the weights, such as 0.999, which is then what is validated and
         saved; none by default. See `weight_average`.
+    history : int, optional
+        Of a dataset of trajectories: learn the map from this many frames to the next ones, to be rolled out. By default
+        the map from the inputs to all stored times at once.
+    horizon, frame_step, stride : int, default 1
+        Frames that a call returns, stored frames from one to the next, and from one window to the next; see `Window`.
+    unroll : int, default 1
+        Calls that a training step makes one after the other. Validation makes as many, fed with its own outputs.
+    feed : {'unrolled', 'pushforward', 'teacher_forcing'}, default 'unrolled'
+        What those calls see and which are differentiated; see `TrainingStep`.
+    input_noise : float, default 0
+        Standard deviation of the noise on what changes in time (without `history`: on all inputs), in units of each
+        channel's own.
     seed : int, default 0
         Data order and everything random in the model; the initial weights are the caller's (`build_operator`).
     precision : {'32-true', '64-true', 'bf16-mixed', '16-mixed'}, default '32-true'
@@ -90,6 +104,13 @@ class TrainSettings:
     loss: str = "l2"
     grad_clip: float | None = None
     ema: float | None = None
+    history: int | None = None
+    horizon: int = 1
+    frame_step: int = 1
+    stride: int = 1
+    unroll: int = 1
+    feed: str = "unrolled"
+    input_noise: float = 0.0
     seed: int = 0
     precision: str = "32-true"
     accelerator: str = "auto"
@@ -101,16 +122,23 @@ class TrainSettings:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "devices"):
+        for name in ("epochs", "batch_size", "devices", "horizon", "frame_step", "stride", "unroll"):
             self._check_integer(name, 1)
         self._check_step_epochs()
         self._check_integer("seed", 0)
         self._check_integer("workers", 0)
-        if self.threads is not None:
-            self._check_integer("threads", 1)
+        for name in ("threads", "history"):
+            if getattr(self, name) is not None:
+                self._check_integer(name, 1)
+        if self.history is None and (self.horizon, self.frame_step, self.stride, self.unroll) != (1, 1, 1, 1):
+            raise InputError(
+                f"horizon={self.horizon}, frame_step={self.frame_step}, stride={self.stride}, unroll={self.unroll} are "
+                "of windows in time: give history=1 (or more) with them"
+            )
         self._check_number("lr", 0.0, math.inf, low_open=True)
         self._check_number("weight_decay", 0.0, math.inf)
         self._check_number("warmup", 0.0, 1.0)
+        self._check_number("input_noise", 0.0, math.inf)
         self._check_number("step_factor", 0.0, 1.0, low_open=True)
         if self.grad_clip is not None:
             self._check_number("grad_clip", 0.0, math.inf, low_open=True)
@@ -126,8 +154,15 @@ class TrainSettings:
         one_of(self.optimizer, OPTIMIZERS, "optimizer")
         one_of(self.scheduler, SCHEDULERS, "scheduler")
         one_of(self.loss, LOSSES, "loss")
+        one_of(self.feed, FEEDS, "feed")
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.accelerator, ACCELERATORS, "accelerator")
+
+    def window(self) -> Window | None:
+        """Return the windows in time that are trained on; None without `history`."""
+        if self.history is None:
+            return None
+        return Window(self.history, self.horizon, self.unroll, self.frame_step, self.stride)
 
     def outcome(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share.
