@@ -1,20 +1,22 @@
 """Neural operators: models, losses, metrics, baselines, the training loop and evaluation."""
 
 from .baselines import MeanField, PCALinearRegression
-from .batches import GridDataset
+from .batches import GridDataset, spread_arrays
 from .evaluation import compare, evaluate_operator, predict
 from .fno import FNO
+from .kernel_ridge import KernelRidge
 from .losses import LOSSES
 from .normalization import ChannelStatistics, NormalizedOperator, channel_statistics
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 from .rollout import RolloutBlewUp, TrainingStep, roll_out
-from .saving import load_operator, save_operator
+from .saving import load_operator, read_description, save_operator
 from .spectral_convolution import SpectralConvolution
 from .train_report import TrainReport
 from .train_settings import TrainSettings
 from .training import train
-from .windows import Window, WindowedDataset
+from .trajectory_evaluation import TrajectoryErrors, evaluate_trajectories, persistence
+from .windows import Window, WindowedDataset, training_view
 
 __all__ = [
     "FNO",
@@ -22,6 +24,7 @@ __all__ = [
     "OPERATORS",
     "ChannelStatistics",
     "GridDataset",
+    "KernelRidge",
     "MeanField",
     "NormalizedOperator",
     "Operator",
@@ -31,15 +34,21 @@ __all__ = [
     "TrainReport",
     "TrainSettings",
     "TrainingStep",
+    "TrajectoryErrors",
     "Window",
     "WindowedDataset",
     "build_operator",
     "channel_statistics",
     "compare",
     "evaluate_operator",
+    "evaluate_trajectories",
     "load_operator",
+    "persistence",
     "predict",
+    "read_description",
     "roll_out",
     "save_operator",
+    "spread_arrays",
     "train",
+    "training_view",
 ]

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from resolvent.data.free_memory import free_memory
 from resolvent.solvers import InputError
 
-__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share"]
+__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share", "spread_arrays"]
 
 _CHUNK = 64  # samples read at a time
 
@@ -49,6 +49,16 @@ def chunks(dataset: GridDataset, split: str, size: int = _CHUNK) -> Iterator[tup
     count = split_size(dataset, split)
     for start in range(0, count, size):
         yield dataset.arrays(split, start, min(start + size, count))
+
+
+def spread_arrays(dataset: GridDataset, split: str, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's arrays, or those of `most` evenly spaced samples where there are more."""
+    count = split_size(dataset, split)
+    if count <= most:
+        return dataset.arrays(split)
+    chosen = np.linspace(0, count - 1, most).astype(int)
+    pairs = [dataset.arrays(split, int(k), int(k) + 1) for k in chosen]
+    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from .normalization import NormalizedOperator
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 
-__all__ = ["FORMAT_VERSION", "load_operator", "save_operator"]
+__all__ = ["FORMAT_VERSION", "load_operator", "read_description", "save_operator"]
 
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -90,7 +90,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
         If a file is missing, damaged, of another format version, or the two do not belong together.
     """
     folder = Path(folder)
-    description = _read_description(folder)
+    description = read_description(folder)
     try:
         content = (folder / WEIGHTS).read_bytes()
     except OSError as error:
@@ -117,8 +117,15 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
     return model.to(device).eval()
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+def read_description(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what ``model.json`` says of a saved operator: its name, arguments, fields, metrics and versions.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or of another format version.
+    """
+    path = Path(folder) / DESCRIPTION
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
