@@ -3,6 +3,7 @@
 from .baselines import MeanField, PCALinearRegression
 from .batches import GridDataset, spread_arrays
 from .evaluation import compare, evaluate_operator, predict
+from .ffno import FFNO
 from .fno import FNO
 from .kernel_ridge import KernelRidge
 from .losses import LOSSES
@@ -16,9 +17,11 @@ from .train_report import TrainReport
 from .train_settings import TrainSettings
 from .training import train
 from .trajectory_evaluation import TrajectoryErrors, evaluate_trajectories, persistence
+from .unet import UNet
 from .windows import Window, WindowedDataset, training_view
 
 __all__ = [
+    "FFNO",
     "FNO",
     "LOSSES",
     "OPERATORS",
@@ -35,6 +38,7 @@ __all__ = [
     "TrainSettings",
     "TrainingStep",
     "TrajectoryErrors",
+    "UNet",
     "Window",
     "WindowedDataset",
     "build_operator",
