@@ -66,6 +66,7 @@ def save_operator(
         "operator": network.name,
         "arguments": network.arguments(),
         "normalized": isinstance(model, NormalizedOperator),
+        "carried": model.carried if isinstance(model, NormalizedOperator) else 0,
         "dtype": str(network.parameter_dtype()).removeprefix("torch."),
         "parameters": network.parameter_count(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -105,7 +106,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
     # The initial weights are thrown away: draw them without moving the caller's generator.
     model: Operator = build_operator(description["operator"], seed=0, **description["arguments"])
     if description["normalized"]:
-        model = NormalizedOperator(model)
+        model = NormalizedOperator(model, carried=description.get("carried", 0))
     try:
         model = model.to(getattr(torch, description["dtype"]))
         model.load_state_dict(load_tensors(content))

@@ -62,6 +62,8 @@ class TrainSettings:
         Calls that a training step makes one after the other. Validation makes as many, fed with its own outputs.
     feed : {'unrolled', 'pushforward', 'teacher_forcing'}, default 'unrolled'
         What those calls see and which are differentiated; see `TrainingStep`.
+    increment : bool, default False
+        With `history`: the network learns the increment from the latest frame, which is added to its outputs.
     input_noise : float, default 0
         Standard deviation of the noise on what changes in time (without `history`: on all inputs), in units of each
         channel's own.
@@ -110,6 +112,7 @@ class TrainSettings:
     stride: int = 1
     unroll: int = 1
     feed: str = "unrolled"
+    increment: bool = False
     input_noise: float = 0.0
     seed: int = 0
     precision: str = "32-true"
@@ -149,8 +152,11 @@ class TrainSettings:
                 f"optimizer_settings={self.optimizer_settings!r} is not usable; expected names and values, such as "
                 "{betas: [0.9, 0.95]}"
             )
-        if not isinstance(self.compile, bool):
-            raise InputError(f"compile={self.compile!r} is not usable; expected true or false")
+        for name in ("compile", "increment"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is not usable; expected true or false")
+        if self.increment and self.history is None:
+            raise InputError("increment=True is of windows in time: give history=1 (or more) with it")
         one_of(self.optimizer, OPTIMIZERS, "optimizer")
         one_of(self.scheduler, SCHEDULERS, "scheduler")
         one_of(self.loss, LOSSES, "loss")

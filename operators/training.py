@@ -108,7 +108,7 @@ def _train(
     _check_fit(model, mapped)
     run = describe_run(model, dataset, settings, own_loss)
     past = read_checkpoint(out, run) if settings.resume else None
-    model = _normalized(model.to(dtype), mapped, resumed=past is not None)
+    model = _normalized(model.to(dtype), mapped, settings, resumed=past is not None)
     kind = WindowBatches if isinstance(dataset, WindowedDataset) else Batches
     training, validation = (
         kind(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
@@ -267,11 +267,17 @@ def _derived_seed(*coordinates: int) -> int:
     return int(np.random.SeedSequence(coordinates).generate_state(1, np.uint64)[0])
 
 
-def _normalized(model: Operator, dataset: GridDataset, *, resumed: bool) -> NormalizedOperator:
+def _normalized(model: Operator, dataset: GridDataset, settings: TrainSettings, *, resumed: bool) -> NormalizedOperator:
     """Wrap the network with the training split's statistics; a resumed run has them in its checkpoint."""
     if isinstance(model, NormalizedOperator):
         return model
-    return NormalizedOperator(model, None if resumed else channel_statistics(chunks(dataset, "train")))
+    carried = len(dataset.state_fields) if settings.increment and isinstance(dataset, WindowedDataset) else 0
+    if resumed:
+        return NormalizedOperator(model, carried=carried)
+    pairs = chunks(dataset, "train")
+    if carried and isinstance(dataset, WindowedDataset):
+        pairs = dataset.increments("train")
+    return NormalizedOperator(model, channel_statistics(pairs), carried)
 
 
 def _check_fit(model: Operator, dataset: GridDataset) -> None:

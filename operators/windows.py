@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
 
-from .batches import Batches, GridDataset
+from .batches import Batches, GridDataset, chunks
 
 __all__ = ["TrajectoryDataset", "Window", "WindowBatches", "WindowedDataset", "training_view"]
 
@@ -147,6 +147,12 @@ class WindowedDataset:
         """What a rollout of a model trained on this has to know, as JSON-able values."""
         kept = {key: getattr(self.window, key) for key in ("history", "horizon", "frame_step")}
         return {**kept, "static": self.static_fields, "state": self.state_fields}
+
+    def increments(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the arrays of a split in chunks, the outputs as increments from the latest frame."""
+        fields = len(self.state_fields)
+        for inputs, outputs in chunks(self, split):
+            yield inputs, outputs - np.concatenate([inputs[:, -fields:]] * (outputs.shape[1] // fields), axis=1)
 
     def whole(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Trajectories `start` to `stop` of a split: static fields (N, S, *space), frames (N, T, F, *space)."""

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from resolvent.operators import (
+    NormalizedOperator,
     RolloutBlewUp,
     TrainingStep,
     TrainSettings,
@@ -119,6 +120,7 @@ def test_noise_is_on_what_changes_in_time() -> None:
         {"unroll": 2, "feed": "pushforward", "input_noise": 0.02, "ema": 0.9},
         {"unroll": 3, "feed": "teacher_forcing"},
         {"unroll": 2, "in_memory": False},
+        {"unroll": 2, "increment": True},
     ],
 )
 def test_resumed_equals_uninterrupted(trajectories: Callable[..., Any], tmp_path: Path, changes: Any) -> None:
@@ -155,6 +157,29 @@ def test_a_trained_step_rolls_out(trajectories: Callable[..., Any], tmp_path: Pa
     assert np.array_equal(rolled[:, 0], first)
 
 
+def test_increments_start_from_persistence(trajectories: Callable[..., Any], tmp_path: Path) -> None:
+    """A network that gives zero leaves the latest frame as it is, but for the mean increment, which here is zero."""
+    data = trajectories()
+    for values in data.content.values():  # closed orbits: increments average to zero
+        values[1][:, 3:] = values[1][:, 2::-1]
+    network = build_operator("fno", seed=0, **{**ARGUMENTS, "in_channels": 3, "out_channels": 2})
+    train(network, data, tmp_path, settings(epochs=1, history=2, horizon=2, increment=True))
+    model = load_operator(tmp_path)
+    assert isinstance(model, NormalizedOperator)
+    assert model.carried == 1
+    view = WindowedDataset(data, Window(history=2, horizon=2))
+    inputs, outputs = view.arrays("train")
+    for k in (0, 1):
+        moved = outputs[:, k] - inputs[:, -1]
+        assert float(model.output_std[k]) == pytest.approx(moved.std(), rel=1e-5)
+        assert float(model.output_mean[k]) == pytest.approx(moved.mean(), abs=1e-5)
+    with torch.no_grad():
+        for parameter in model.operator.parameters():
+            parameter.zero_()
+    still = np.repeat(inputs[:, -1:], 2, axis=1) + model.output_mean.numpy()[:, None]
+    assert predict(model, inputs) == pytest.approx(still, abs=1e-5)
+
+
 def test_a_rollout_that_blows_up_says_where() -> None:
     start, static = np.ones((3, 1, 2, 4)), np.empty((3, 0, 4))
     start[1, 0, 1] = 2.0
@@ -181,6 +206,10 @@ def test_a_rollout_that_blows_up_says_where() -> None:
 def test_mistakes_are_named(trajectories: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="are of windows in time: give history=1"):
         TrainSettings(unroll=2)
+    with pytest.raises(InputError, match="increment=True is of windows in time"):
+        TrainSettings(increment=True)
+    with pytest.raises(InputError, match="carried=2 is not usable with 2 channels in and 1 out"):
+        NormalizedOperator(build_operator("fno", seed=0, **ARGUMENTS), carried=2)
     with pytest.raises(InputError, match=r"unknown feed 'pushforwards'.*did you mean 'pushforward'"):
         settings(feed="pushforwards")
     with pytest.raises(InputError, match="input_noise=-1"):
