@@ -34,8 +34,9 @@ class TrainingStep:
 
     - ``unrolled``: ŷ_1, …, ŷ_k, each call fed with the outputs before it, against y_1 … y_k; gradients through all.
     - ``teacher_forcing``: the same, each call fed with the truth.
-    - ``pushforward``: r calls without gradient, r drawn from 0 … k − 1 anew for each batch, then ŷ_{r+1} against
-      y_{r+1}: the operator learns from states as it makes them, at the cost of one differentiated call.
+    - ``pushforward``: r calls without gradient, r drawn from 0 … k − 1 anew for each step, then ŷ_{r+1} against
+      y_{r+1}: the operator learns from states as it makes them, at the cost of one differentiated call. r depends on
+      (seed, step) alone: processes that train together make as many calls.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ class TrainingStep:
     feed : {'unrolled', 'pushforward', 'teacher_forcing'}
     noise : Tensor, shape (channels, 1, …), optional
         Standard deviation of the normal noise that is added to the inputs, by channel, in training.
+    seed : int
+        Of the numbers r.
 
     References
     ----------
@@ -53,13 +56,19 @@ class TrainingStep:
     """
 
     def __init__(
-        self, window: Window | None, static: int = 0, feed: str = "unrolled", noise: Tensor | None = None
+        self,
+        window: Window | None,
+        static: int = 0,
+        feed: str = "unrolled",
+        noise: Tensor | None = None,
+        seed: int = 0,
     ) -> None:
-        self.window, self.static, self.feed, self.noise = window, static, feed, noise
+        self.window, self.static, self.feed, self.noise, self.seed = window, static, feed, noise, seed
 
     def __call__(
-        self, network: Callable[[Tensor], Tensor] | nn.Module, inputs: Tensor, targets: Tensor
+        self, network: Callable[[Tensor], Tensor] | nn.Module, inputs: Tensor, targets: Tensor, step: int = 0
     ) -> tuple[Tensor, Tensor]:
+        """Return outputs and what they are to be, of the same shape, in training step number `step`."""
         if self.noise is not None:
             inputs = inputs + self.noise * torch.randn_like(inputs)
         if self.window is None or self.window.unroll == 1:
@@ -67,7 +76,7 @@ class TrainingStep:
         calls = list(targets.chunk(self.window.unroll, dim=1))
         static, frames = inputs[:, : self.static], inputs[:, self.static :]
         if self.feed == "pushforward":
-            free = int(torch.randint(len(calls), ()))
+            free = int(np.random.default_rng((self.seed, step)).integers(len(calls)))
             with torch.no_grad():
                 for _ in range(free):
                     frames = _shifted(frames, network(torch.cat((static, frames), dim=1)))

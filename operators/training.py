@@ -149,7 +149,7 @@ def _train(
             rate = learning_rate(settings, step, steps_per_epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            outputs, wanted = advance(network, inputs, targets)
+            outputs, wanted = advance(network, inputs, targets, step)
             loss = loss_of(inputs, outputs, wanted)
             fabric.backward(loss)
             if settings.grad_clip is not None:
@@ -228,7 +228,7 @@ def _training_step(model: NormalizedOperator, dataset: GridDataset, settings: Tr
         deviations = settings.input_noise * model.input_std
         deviations[:static] = 0.0
         noise = deviations.view(-1, *(1,) * model.ndim)
-    return TrainingStep(settings.window(), static, settings.feed, noise)
+    return TrainingStep(settings.window(), static, settings.feed, noise, settings.seed)
 
 
 @torch.no_grad()

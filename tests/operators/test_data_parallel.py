@@ -17,6 +17,7 @@ from resolvent.operators import load_operator
 
 PROGRAM = """
     import sys
+    from dataclasses import replace
     import numpy as np
     from resolvent.operators import TrainSettings, build_operator, train
 
@@ -28,6 +29,13 @@ PROGRAM = """
             values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 1, 16))
             return values[start:stop], 2.0 * values[start:stop]
 
+    class Trajectories(Waves):
+        input_fields, times = [], np.arange(5.0)
+
+        def read(self, split, field, start=None, stop=None):
+            values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 5, 16))
+            return values[start:stop]
+
     out, devices, optimizers = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     operator = dict(in_channels=1, out_channels=1, ndim=1, modes=3, width=4, layers=1, projection=4)
     for optimizer in optimizers:
@@ -36,6 +44,9 @@ PROGRAM = """
             optimizer=optimizer, ema=0.5,
         )
         train(build_operator("fno", seed=0, **operator), Waves(), f"{out}/{optimizer}", settings)
+    for feed in ("unrolled", "pushforward"):
+        settings = replace(settings, optimizer="adamw", epochs=2, history=1, unroll=3, feed=feed)
+        train(build_operator("fno", seed=0, **operator), Trajectories(), f"{out}/{feed}", settings)
 """
 
 
@@ -59,14 +70,16 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         output, _ = run.communicate(timeout=180)
         assert run.returncode == 0, output
     for optimizer in optimizers:
-        _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer)
+        _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer, epochs=3)
+    for feed in ("unrolled", "pushforward"):
+        _assert_same(tmp_path / "one" / feed, tmp_path / "two" / feed, epochs=2)
 
 
-def _assert_same(alone: Path, together: Path) -> None:
+def _assert_same(alone: Path, together: Path, epochs: int) -> None:
     one, two = (
         [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (alone, together)
     )
-    assert len(one) == len(two) == 3
+    assert len(one) == len(two) == epochs
     for a, b in zip(one, two, strict=True):
         for key in ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1"):
             assert b[key] == pytest.approx(a[key], rel=1e-4), key

@@ -309,6 +309,7 @@ def test_averaged_weights_are_what_is_validated_and_saved(translation: Callable[
     assert kept["average"]["steps"] == 6
 
 
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
 def test_compiled_equals_eager(
     translation: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
