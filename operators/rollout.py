@@ -148,18 +148,17 @@ def roll_out(
         )
     limits = LIMIT * np.abs(start).max(axis=(1, *range(3, start.ndim)))  # by sample and field
     limits = np.where(limits > 0.0, limits, np.inf)
-    made = np.asarray(start, dtype=np.float64)
-    seen = made
-    while made.shape[1] < history + frames:
-        latest = seen[:, -history:].reshape(count, history * channels, *space)
+    calls = -(-frames // window.horizon)
+    made = np.empty((count, history + calls * window.horizon, channels, *space))
+    made[:, :history] = start
+    known = made if truth is None else np.concatenate((start, truth), axis=1)
+    for call in range(calls):
+        now = call * window.horizon
+        latest = known[:, now : now + history].reshape(count, history * channels, *space)
         outputs = predict(model, np.concatenate((static, latest), axis=1))
         following = outputs.reshape(count, window.horizon, channels, *space)
-        _check_bounded(following, limits, made.shape[1] - history, frames, fields, times, name)
-        made = np.concatenate((made, following), axis=1)
-        seen = made
-        if truth is not None:
-            known = made.shape[1] - history
-            seen = np.concatenate((start, truth[:, :known]), axis=1)
+        _check_bounded(following, limits, now, frames, fields, times, name)
+        made[:, now + history : now + history + window.horizon] = following
     return made[:, history : history + frames]
 
 

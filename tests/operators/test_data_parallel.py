@@ -67,7 +67,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         for start, name, devices in (([sys.executable], "one", "1"), (launch, "two", "2"))
     ]
     for run in runs:
-        output, _ = run.communicate(timeout=180)
+        output, _ = run.communicate(timeout=300)
         assert run.returncode == 0, output
     for optimizer in optimizers:
         _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer, epochs=3)
