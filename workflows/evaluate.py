@@ -63,7 +63,8 @@ def run(overrides: Sequence[str]) -> int:
     table(
         COLUMNS,
         [[row[c] for c in COLUMNS] for row in rows],
-        title=f"{split} split; relative errors are means over samples",
+        title=f"{split} split; relative errors are means over samples"
+        + (" of one step in time" if "window" in read_description(str(config.model)).get("fields", {}) else ""),
     )
     own = [row for row in rows if row["model"] not in BASELINES]
     for row in own[1:]:

@@ -40,6 +40,7 @@ def test_evaluate_by_time(heat: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "baselines are fitted on 20 of 30 training samples" in printed
+    assert "means over samples of one step in time" in " ".join(printed.split())
     times = Dataset(heat / "data").times
     with (out / "trajectories_data.csv").open() as file:
         table = list(csv.DictReader(file))
