@@ -54,6 +54,8 @@ class Dataset:
         Cells (or nodes) along each axis.
     times : ndarray, shape (T,)
         The stored times; of a steady problem one, 0.
+    periodic : tuple of bool
+        For each axis, whether the data are periodic along it; False where the boundary is not known.
     dtype : numpy.dtype
         Of the stored inputs and outputs.
 
@@ -86,6 +88,12 @@ class Dataset:
             self.fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
             self.axis_names = [str(name) for name in file["dimensions"].attrs["spatial_dims"]]
             self.axes = tuple(file["dimensions"][name][:] for name in self.axis_names)
+            words = {
+                str(name): str(group.attrs["bc_type"])
+                for group in file["boundary_conditions"].values()
+                for name in group.attrs["associated_dims"]
+            }
+            self.periodic = tuple(words.get(name) == "periodic" for name in self.axis_names)
             self.times: np.ndarray = file["dimensions/time"][:]
             self.dtype: np.dtype[Any] = field_dataset(file, self.output_fields[0]).dtype
         self.resolution: tuple[int, ...] = tuple(len(points) for points in self.axes)

@@ -1,37 +1,58 @@
 """Neural operators: models, losses, metrics, baselines, the training loop and evaluation."""
 
 from .baselines import MeanField, PCALinearRegression
-from .batches import GridDataset
+from .batches import GridDataset, spread_arrays
 from .evaluation import compare, evaluate_operator, predict
+from .ffno import FFNO
 from .fno import FNO
+from .kernel_ridge import KernelRidge
 from .losses import LOSSES
 from .normalization import ChannelStatistics, NormalizedOperator, channel_statistics
 from .operator import Operator
 from .registry import OPERATORS, build_operator
-from .saving import load_operator, save_operator
+from .rollout import RolloutBlewUp, TrainingStep, roll_out
+from .saving import load_operator, read_description, save_operator
 from .spectral_convolution import SpectralConvolution
+from .train_report import TrainReport
 from .train_settings import TrainSettings
-from .training import TrainReport, train
+from .training import train
+from .trajectory_evaluation import TrajectoryErrors, evaluate_trajectories, persistence
+from .unet import UNet
+from .windows import Window, WindowedDataset, training_view
 
 __all__ = [
+    "FFNO",
     "FNO",
     "LOSSES",
     "OPERATORS",
     "ChannelStatistics",
     "GridDataset",
+    "KernelRidge",
     "MeanField",
     "NormalizedOperator",
     "Operator",
     "PCALinearRegression",
+    "RolloutBlewUp",
     "SpectralConvolution",
     "TrainReport",
     "TrainSettings",
+    "TrainingStep",
+    "TrajectoryErrors",
+    "UNet",
+    "Window",
+    "WindowedDataset",
     "build_operator",
     "channel_statistics",
     "compare",
     "evaluate_operator",
+    "evaluate_trajectories",
     "load_operator",
+    "persistence",
     "predict",
+    "read_description",
+    "roll_out",
     "save_operator",
+    "spread_arrays",
     "train",
+    "training_view",
 ]

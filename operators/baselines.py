@@ -1,4 +1,4 @@
-"""The two baselines of every table: the mean field and linear regression between PCA bases.
+"""Baselines of every table: the mean field and linear regression between PCA bases (and, in its file, `KernelRidge`).
 
 Both have the contract of an operator on NumPy arrays: ``fit`` once, then inputs (samples, channels, *space) give
 outputs (samples, channels, *space). They live on the grid they were fitted on; on another one they interpolate the
@@ -17,7 +17,7 @@ from resolvent.solvers import InputError
 from .metrics import relative_l2
 from .resampling import resample
 
-__all__ = ["RIDGES", "MeanField", "PCALinearRegression"]
+__all__ = ["RIDGES", "MeanField", "PCALinearRegression", "check_samples", "principal_components"]
 
 #: Ridge parameters tried on the validation split, relative to the largest variance of the inputs.
 RIDGES = (0.0, *(10.0**k for k in range(-10, 1)))
@@ -39,7 +39,7 @@ class MeanField:
         valid_outputs: np.ndarray | None = None,
     ) -> MeanField:
         """Take the mean of `outputs` (samples, channels, *space); the validation arrays are not needed."""
-        _check_samples(inputs, outputs)
+        check_samples(inputs, outputs)
         self._mean = np.asarray(outputs, dtype=np.float64).mean(axis=0, keepdims=True)
         return self
 
@@ -109,7 +109,7 @@ class PCALinearRegression:
         InputError
             If the sample counts differ, or the ridge is to be chosen and there are no validation arrays.
         """
-        _check_samples(inputs, outputs)
+        check_samples(inputs, outputs)
         if self.ridge is None and (valid_inputs is None or valid_outputs is None or not len(valid_inputs)):
             raise InputError(
                 "the ridge is to be chosen and there are no validation samples; give some, or give ridge=NUMBER"
@@ -138,12 +138,12 @@ class _LinearMap:
         self.input_shape, self.output_shape = inputs.shape[1:], outputs.shape[1:]
         flat, targets = (np.asarray(v, dtype=np.float64).reshape(len(v), -1) for v in (inputs, outputs))
         self.input_mean, self.output_mean = flat.mean(axis=0), targets.mean(axis=0)
-        left, singular, right = _principal_components(flat - self.input_mean)
+        left, singular, right = principal_components(flat - self.input_mean)
         kept = min(components or len(singular), len(singular))
         left, self.singular, self.right = left[:, :kept], singular[:kept], right[:kept]
         centred = targets - self.output_mean
         if output_components is not None:
-            basis = _principal_components(centred)[2][:output_components]
+            basis = principal_components(centred)[2][:output_components]
             centred = (centred @ basis.T) @ basis
         self.projected = left.T @ centred  # Uᵀ Y, (components, outputs)
 
@@ -161,14 +161,15 @@ class _LinearMap:
         return resample(outputs.reshape(len(inputs), *self.output_shape), inputs.shape[2:])
 
 
-def _principal_components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def principal_components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the reduced singular value decomposition without the directions that are rounding error."""
     left, singular, right = scipy.linalg.svd(centred, full_matrices=False)
     rank = int(np.sum(singular > singular[:1].max(initial=0.0) * max(centred.shape) * np.finfo(np.float64).eps))
     return left[:, :rank], singular[:rank], right[:rank]
 
 
-def _check_samples(inputs: np.ndarray, outputs: np.ndarray) -> None:
+def check_samples(inputs: np.ndarray, outputs: np.ndarray) -> None:
+    """Refuse samples that do not come in pairs, or none at all."""
     if len(inputs) != len(outputs) or not len(inputs):
         raise InputError(
             f"{len(inputs)} inputs came with {len(outputs)} outputs; expected the same number, at least one"

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from resolvent.data.free_memory import free_memory
 from resolvent.solvers import InputError
 
-__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share"]
+__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share", "spread_arrays"]
 
 _CHUNK = 64  # samples read at a time
 
@@ -49,6 +49,16 @@ def chunks(dataset: GridDataset, split: str, size: int = _CHUNK) -> Iterator[tup
     count = split_size(dataset, split)
     for start in range(0, count, size):
         yield dataset.arrays(split, start, min(start + size, count))
+
+
+def spread_arrays(dataset: GridDataset, split: str, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's arrays, or those of `most` evenly spaced samples where there are more."""
+    count = split_size(dataset, split)
+    if count <= most:
+        return dataset.arrays(split)
+    chosen = np.linspace(0, count - 1, most).astype(int)
+    pairs = [dataset.arrays(split, int(k), int(k) + 1) for k in chosen]
+    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -93,7 +103,7 @@ class Batches:
         self.dataset, self.split, self.device, self.dtype, self.workers = dataset, split, device, dtype, workers
         self.count = split_size(dataset, split)
         first = dataset.arrays(split, 0, 1)
-        size = self.count * sum(a.size for a in first) * torch.empty((), dtype=dtype).element_size()
+        size = self._elements(first) * torch.empty((), dtype=dtype).element_size()
         self.in_memory = size < free_memory() / 4 if in_memory is None else in_memory
         self._tensors: tuple[Tensor, Tensor] | None = None
         if self.in_memory:
@@ -105,10 +115,10 @@ class Batches:
         """Yield (inputs, outputs) of the samples in `order`, `batch_size` at a time; the last batch may be smaller."""
         parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         if self._tensors is not None:
-            inputs, outputs = self._tensors
             for part in parts:
-                index = torch.from_numpy(np.ascontiguousarray(part)).to(inputs.device)
-                yield self._place(inputs[index]), self._place(outputs[index])
+                index = torch.from_numpy(np.ascontiguousarray(part)).to(self._tensors[0].device)
+                inputs, outputs = self._take(self._tensors, index)
+                yield self._place(inputs), self._place(outputs)
             return
         loader = DataLoader(
             _Samples(self.dataset, self.split, self.dtype),
@@ -121,6 +131,13 @@ class Batches:
 
     def _place(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
+
+    def _elements(self, first: tuple[np.ndarray, np.ndarray]) -> int:
+        """Numbers held in memory, from the arrays of the first sample."""
+        return self.count * sum(a.size for a in first)
+
+    def _take(self, tensors: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
+        return tensors[0][index], tensors[1][index]
 
     def _load(self, first: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
         inputs, outputs = (torch.empty((self.count, *a.shape[1:]), dtype=self.dtype) for a in first)

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .train_settings import TrainSettings
 __all__ = ["CHECKPOINT", "Checkpoint", "describe_run", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT = "last.ckpt"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Checkpoint:
     ----------
     run : dict
         What is being trained on what and how; see `describe_run`.
-    model, optimizer, precision : dict
-        State dictionaries; `precision` is the loss scaler's, empty without one.
+    model, optimizer, precision, average : dict
+        State dictionaries; `precision` is the loss scaler's and `average` that of the averaged weights, empty without.
     step : int
         Optimiser steps done.
     rows : list of dict
@@ -52,17 +52,24 @@ class Checkpoint:
     model: dict[str, Any]
     optimizer: dict[str, Any]
     precision: dict[str, Any]
+    average: dict[str, Any]
     step: int
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_valid: float = float("inf")
 
 
-def describe_run(model: Operator, dataset: GridDataset, settings: TrainSettings) -> dict[str, Any]:
-    """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data."""
+def describe_run(
+    model: Operator, dataset: GridDataset, settings: TrainSettings, loss: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data.
+
+    Of a `loss` that replaces the one in the settings, the name.
+    """
     network = model.operator if isinstance(model, NormalizedOperator) else model
+    own = {} if loss is None else {"loss": _name(loss)}
     description = {
-        "settings": settings.outcome(),
+        "settings": {**settings.outcome(), **own},
         "operator": {"name": network.name, **network.arguments()},
         "data": {
             "train": dataset.splits.get("train", 0),
@@ -117,6 +124,11 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
             "another out folder, or resume=false to replace it"
         )
     return checkpoint
+
+
+def _name(loss: Callable[..., Any]) -> str:
+    name = getattr(loss, "name", None) or getattr(loss, "__qualname__", None) or type(loss).__qualname__
+    return str(name)
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

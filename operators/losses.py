@@ -10,7 +10,11 @@ from torch import Tensor
 
 from resolvent.solvers import InputError
 
-__all__ = ["LOSSES", "h1_norms", "l2_norms", "relative_h1", "relative_l2"]
+__all__ = ["LOSSES", "Loss", "h1_norms", "l2_norms", "relative_h1", "relative_l2", "relative_loss", "scaled"]
+
+#: What a training step minimises: (inputs, outputs, targets), each (batch, channel, *space) in physical units, to a
+#: scalar.
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 #: A sample's norm counts as at least this fraction of the batch's root mean square norm of the same channel.
 FLOOR = 1e-3
@@ -79,6 +83,22 @@ def relative_h1(
 
 #: Losses by name; each maps (prediction, target) of shape (batch, channel, *space) to a scalar.
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l2": relative_l2, "h1": relative_h1}
+
+
+def relative_loss(name: str, deviation: Tensor) -> Loss:
+    """Return the loss of that name as a function of (inputs, outputs, targets); it does not look at the inputs.
+
+    It is relative: dividing by the deviation of each channel changes nothing but keeps squares of any unit within
+    float32.
+    """
+    measure = LOSSES[name]
+    return lambda inputs, outputs, targets: measure(scaled(outputs, deviation), scaled(targets, deviation))
+
+
+def scaled(values: Tensor, deviation: Tensor) -> Tensor:
+    """Divide the channels of one call of an operator, or of several in turn, by the deviations of one call's."""
+    channels = deviation.repeat(values.shape[1] // len(deviation))
+    return values / channels.view(-1, *(1,) * (values.ndim - 2))
 
 
 def _root(squares: Tensor) -> Tensor:

@@ -96,11 +96,15 @@ class NormalizedOperator(Operator):
         The network G.
     statistics : ChannelStatistics, optional
         Without it the map starts as the identity around G (as `load_operator` needs).
+    carried : int, default 0
+        Add the last so many input channels to the outputs (to each so many of them in turn): G then learns the
+        increment from the latest frame, and m_u and s_u are those of increments.
 
     Raises
     ------
     InputError
-        If the statistics have another number of channels than the operator.
+        If the statistics have another number of channels than the operator, or the outputs are no multiple of what is
+        carried.
     """
 
     name = "normalized"
@@ -110,9 +114,14 @@ class NormalizedOperator(Operator):
     output_mean: Tensor
     output_std: Tensor
 
-    def __init__(self, operator: Operator, statistics: ChannelStatistics | None = None) -> None:
+    def __init__(self, operator: Operator, statistics: ChannelStatistics | None = None, carried: int = 0) -> None:
         super().__init__(operator.in_channels, operator.out_channels, operator.ndim)
-        self.operator = operator
+        if carried < 0 or carried > operator.in_channels or (carried and operator.out_channels % carried):
+            raise InputError(
+                f"carried={carried} is not usable with {operator.in_channels} channels in and {operator.out_channels} "
+                "out; expected the number of state fields, a divisor of the second and at most the first"
+            )
+        self.operator, self.carried = operator, carried
         dtype = operator.parameter_dtype()
         for side, channels in (("input", operator.in_channels), ("output", operator.out_channels)):
             for moment, neutral in (("mean", torch.zeros), ("std", torch.ones)):
@@ -141,4 +150,7 @@ class NormalizedOperator(Operator):
         broadcast = (1, -1, *(1,) * self.ndim)
         scaled = (inputs - self.input_mean.view(broadcast)) / self.input_std.view(broadcast)
         outputs = self.operator(scaled).to(self.output_mean.dtype)
-        return outputs * self.output_std.view(broadcast) + self.output_mean.view(broadcast)
+        outputs = outputs * self.output_std.view(broadcast) + self.output_mean.view(broadcast)
+        if self.carried:
+            outputs = outputs + torch.cat([inputs[:, -self.carried :]] * (self.out_channels // self.carried), dim=1)
+        return outputs

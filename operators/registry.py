@@ -10,13 +10,15 @@ import torch
 from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
 
+from .ffno import FFNO
 from .fno import FNO
 from .operator import Operator
+from .unet import UNet
 
 __all__ = ["OPERATORS", "build_operator"]
 
 #: Every operator; the contract tests run over this dictionary.
-OPERATORS: dict[str, type[Operator]] = {FNO.name: FNO}
+OPERATORS: dict[str, type[Operator]] = {kind.name: kind for kind in (FNO, FFNO, UNet)}
 
 
 def build_operator(name: str, *, seed: int | None = None, **arguments: Any) -> Operator:

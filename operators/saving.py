@@ -23,7 +23,7 @@ from .normalization import NormalizedOperator
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 
-__all__ = ["FORMAT_VERSION", "load_operator", "save_operator"]
+__all__ = ["FORMAT_VERSION", "load_operator", "read_description", "save_operator"]
 
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -66,6 +66,7 @@ def save_operator(
         "operator": network.name,
         "arguments": network.arguments(),
         "normalized": isinstance(model, NormalizedOperator),
+        "carried": model.carried if isinstance(model, NormalizedOperator) else 0,
         "dtype": str(network.parameter_dtype()).removeprefix("torch."),
         "parameters": network.parameter_count(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -90,7 +91,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
         If a file is missing, damaged, of another format version, or the two do not belong together.
     """
     folder = Path(folder)
-    description = _read_description(folder)
+    description = read_description(folder)
     try:
         content = (folder / WEIGHTS).read_bytes()
     except OSError as error:
@@ -105,7 +106,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
     # The initial weights are thrown away: draw them without moving the caller's generator.
     model: Operator = build_operator(description["operator"], seed=0, **description["arguments"])
     if description["normalized"]:
-        model = NormalizedOperator(model)
+        model = NormalizedOperator(model, carried=description.get("carried", 0))
     try:
         model = model.to(getattr(torch, description["dtype"]))
         model.load_state_dict(load_tensors(content))
@@ -117,8 +118,15 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
     return model.to(device).eval()
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+def read_description(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what ``model.json`` says of a saved operator: its name, arguments, fields, metrics and versions.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or of another format version.
+    """
+    path = Path(folder) / DESCRIPTION
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

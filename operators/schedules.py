@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-__all__ = ["SCHEDULERS", "constant", "cosine", "onecycle", "step_decay"]
+__all__ = ["SCHEDULERS", "constant", "cosine", "exponential", "linear", "onecycle", "step_decay"]
 
 ONECYCLE_START, ONECYCLE_END = 1 / 25, 1e-4  # of the largest rate, at the first and at the last step
+EXPONENTIAL_END = 1e-3
 
 
 def onecycle(progress: float, warmup: float) -> float:
@@ -17,14 +18,28 @@ def onecycle(progress: float, warmup: float) -> float:
     """
     if progress < warmup:
         return ONECYCLE_START + (1.0 - ONECYCLE_START) * _half_cosine(progress / warmup)
-    return 1.0 - (1.0 - ONECYCLE_END) * _half_cosine((progress - warmup) / max(1.0 - warmup, 1e-12))
+    return 1.0 - (1.0 - ONECYCLE_END) * _half_cosine(_since(progress, warmup))
 
 
 def cosine(progress: float, warmup: float) -> float:
     """Rise linearly during `warmup` of the run, then fall along a half cosine to zero."""
     if progress < warmup:
         return max(progress / warmup, 1e-3)
-    return 1.0 - _half_cosine((progress - warmup) / max(1.0 - warmup, 1e-12))
+    return 1.0 - _half_cosine(_since(progress, warmup))
+
+
+def linear(progress: float, warmup: float) -> float:
+    """Rise linearly during `warmup` of the run, then fall linearly to zero."""
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    return 1.0 - _since(progress, warmup)
+
+
+def exponential(progress: float, warmup: float) -> float:
+    """Rise linearly during `warmup` of the run, then fall by the same factor each step, to 10⁻³ at the end."""
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    return float(EXPONENTIAL_END ** _since(progress, warmup))
 
 
 def constant(progress: float, warmup: float) -> float:
@@ -32,9 +47,11 @@ def constant(progress: float, warmup: float) -> float:
     return 1.0
 
 
-def step_decay(epoch: int, step_epochs: int, step_factor: float) -> float:
-    """`step_factor` to the number of whole `step_epochs` gone by."""
-    return step_factor ** (epoch // step_epochs)
+def step_decay(epoch: int, step_epochs: int | Sequence[int], step_factor: float) -> float:
+    """`step_factor` to the number of whole `step_epochs` gone by, or of the epochs of a list that have begun."""
+    if isinstance(step_epochs, int):
+        return step_factor ** (epoch // step_epochs)
+    return step_factor ** sum(epoch >= start for start in step_epochs)
 
 
 #: Factors of the learning rate as functions of (fraction of all steps done, warm-up fraction). 'step' depends on the
@@ -42,9 +59,16 @@ def step_decay(epoch: int, step_epochs: int, step_factor: float) -> float:
 SCHEDULERS: dict[str, Callable[[float, float], float]] = {
     "onecycle": onecycle,
     "cosine": cosine,
+    "linear": linear,
+    "exponential": exponential,
     "step": constant,
     "constant": constant,
 }
+
+
+def _since(progress: float, warmup: float) -> float:
+    """The fraction of what comes after the warm-up that is done."""
+    return min((progress - warmup) / max(1.0 - warmup, 1e-12), 1.0)
 
 
 def _half_cosine(fraction: float) -> float:

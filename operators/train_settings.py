@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
 
 from .losses import LOSSES
+from .optimizers import OPTIMIZERS
+from .rollout import FEEDS
 from .schedules import SCHEDULERS
+from .windows import Window
 
-__all__ = ["OPTIMIZERS", "PRECISIONS", "TrainSettings"]
+__all__ = ["PRECISIONS", "TrainSettings"]
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 
@@ -34,18 +36,37 @@ class TrainSettings:
     lr : float, default 5e-3
         The largest learning rate of the schedule.
     weight_decay : float, default 1e-4
-    optimizer : {'adamw', 'adam', 'sgd'}, default 'adamw'
-        'sgd' has momentum 0.9.
-    scheduler : {'onecycle', 'cosine', 'step', 'constant'}, default 'onecycle'
+    optimizer : {'adamw', 'adam', 'sgd', 'soap', 'muon', 'psgd', 'shampoo'}, default 'adamw'
+        See `optimizers`; the last four need the extra ``optim``.
+    optimizer_settings : dict, optional
+        Further keyword arguments of the optimiser.
+    scheduler : {'onecycle', 'cosine', 'linear', 'exponential', 'step', 'constant'}, default 'onecycle'
         See `schedules`.
     warmup : float, default 0.3
-        Fraction of the steps in which 'onecycle' rises to `lr`, or 'cosine' warms up.
-    step_epochs, step_factor : int, float, default 100, 0.5
-        'step' multiplies the rate by `step_factor` every `step_epochs` epochs.
+        Fraction of the steps in which 'onecycle' rises to `lr`, or 'cosine', 'linear' and 'exponential' warm up.
+    step_epochs, step_factor : int or list of int, float, default 100, 0.5
+        'step' multiplies the rate by `step_factor` every `step_epochs` epochs, or after the epochs of a list.
     loss : {'l2', 'h1'}, default 'l2'
         Relative, in physical units.
     grad_clip : float, optional
         Largest 2-norm of the gradient; none by default.
+    ema : float, optional
+        Decay of an exponential moving average of the weights, such as 0.999, which is then what is validated and
+        saved; none by default. See `weight_average`.
+    history : int, optional
+        Of a dataset of trajectories: learn the map from this many frames to the next ones, to be rolled out. By default
+        the map from the inputs to all stored times at once.
+    horizon, frame_step, stride : int, default 1
+        Frames that a call returns, stored frames from one to the next, and from one window to the next; see `Window`.
+    unroll : int, default 1
+        Calls that a training step makes one after the other. Validation makes as many, fed with its own outputs.
+    feed : {'unrolled', 'pushforward', 'teacher_forcing'}, default 'unrolled'
+        What those calls see and which are differentiated; see `TrainingStep`.
+    increment : bool, default False
+        With `history`: the network learns the increment from the latest frame, which is added to its outputs.
+    input_noise : float, default 0
+        Standard deviation of the noise on what changes in time (without `history`: on all inputs), in units of each
+        channel's own.
     seed : int, default 0
         Data order and everything random in the model; the initial weights are the caller's (`build_operator`).
     precision : {'32-true', '64-true', 'bf16-mixed', '16-mixed'}, default '32-true'
@@ -54,6 +75,8 @@ class TrainSettings:
         'auto': CUDA if there is any, else the CPU.
     devices : int, default 1
         More than one: data parallel, one process a device (start them with ``torchrun``).
+    compile : bool, default False
+        Compile the network with ``torch.compile``: minutes at the start, faster steps on a GPU. Rounds differently.
     threads : int, optional
         CPU threads of one process; PyTorch's choice by default. Another number of threads may round differently.
     resume : bool, default True
@@ -75,39 +98,77 @@ class TrainSettings:
     lr: float = 5e-3
     weight_decay: float = 1e-4
     optimizer: str = "adamw"
+    optimizer_settings: dict[str, Any] = field(default_factory=dict)
     scheduler: str = "onecycle"
     warmup: float = 0.3
-    step_epochs: int = 100
+    step_epochs: int | list[int] = 100
     step_factor: float = 0.5
     loss: str = "l2"
     grad_clip: float | None = None
+    ema: float | None = None
+    history: int | None = None
+    horizon: int = 1
+    frame_step: int = 1
+    stride: int = 1
+    unroll: int = 1
+    feed: str = "unrolled"
+    increment: bool = False
+    input_noise: float = 0.0
     seed: int = 0
     precision: str = "32-true"
     accelerator: str = "auto"
     devices: int = 1
+    compile: bool = False
     threads: int | None = None
     resume: bool = True
     in_memory: bool | None = None
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "step_epochs", "devices"):
+        for name in ("epochs", "batch_size", "devices", "horizon", "frame_step", "stride", "unroll"):
             self._check_integer(name, 1)
+        self._check_step_epochs()
         self._check_integer("seed", 0)
         self._check_integer("workers", 0)
-        if self.threads is not None:
-            self._check_integer("threads", 1)
+        for name in ("threads", "history"):
+            if getattr(self, name) is not None:
+                self._check_integer(name, 1)
+        if self.history is None and (self.horizon, self.frame_step, self.stride, self.unroll) != (1, 1, 1, 1):
+            raise InputError(
+                f"horizon={self.horizon}, frame_step={self.frame_step}, stride={self.stride}, unroll={self.unroll} are "
+                "of windows in time: give history=1 (or more) with them"
+            )
         self._check_number("lr", 0.0, math.inf, low_open=True)
         self._check_number("weight_decay", 0.0, math.inf)
         self._check_number("warmup", 0.0, 1.0)
+        self._check_number("input_noise", 0.0, math.inf)
         self._check_number("step_factor", 0.0, 1.0, low_open=True)
         if self.grad_clip is not None:
             self._check_number("grad_clip", 0.0, math.inf, low_open=True)
+        if self.ema is not None:
+            self._check_number("ema", 0.0, 1.0)
+        if not isinstance(self.optimizer_settings, dict):
+            raise InputError(
+                f"optimizer_settings={self.optimizer_settings!r} is not usable; expected names and values, such as "
+                "{betas: [0.9, 0.95]}"
+            )
+        for name in ("compile", "increment"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is not usable; expected true or false")
+        if self.increment and self.history is None:
+            raise InputError("increment=True is of windows in time: give history=1 (or more) with it")
         one_of(self.optimizer, OPTIMIZERS, "optimizer")
         one_of(self.scheduler, SCHEDULERS, "scheduler")
         one_of(self.loss, LOSSES, "loss")
+        one_of(self.feed, FEEDS, "feed")
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.accelerator, ACCELERATORS, "accelerator")
+
+    def window(self) -> Window | None:
+        """Return the windows in time that are trained on; None without `history`."""
+        if self.history is None:
+            return None
+        return Window(self.history, self.horizon, self.unroll, self.frame_step, self.stride)
 
     def outcome(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share.
@@ -121,6 +182,17 @@ class TrainSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
         return asdict(self)
+
+    def _check_step_epochs(self) -> None:
+        if not isinstance(self.step_epochs, list):
+            self._check_integer("step_epochs", 1)
+            return
+        integers = all(isinstance(e, int) and not isinstance(e, bool) and e >= 1 for e in self.step_epochs)
+        if not integers or sorted(set(self.step_epochs)) != self.step_epochs:
+            raise InputError(
+                f"step_epochs={self.step_epochs!r} is not usable; expected an integer of at least 1, or a list of "
+                "ascending ones"
+            )
 
     def _check_integer(self, name: str, low: int) -> None:
         value = getattr(self, name)

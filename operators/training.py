@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,65 +19,28 @@ from .batches import Batches, GridDataset, chunks, epoch_order, rank_share, spli
 from .checkpoint import Checkpoint, describe_run, read_checkpoint, write_checkpoint
 from .distributed import cpu_threads, start_fabric, sum_over_processes
 from .interruption import Interruption
-from .losses import LOSSES, relative_h1, relative_l2
+from .losses import Loss, relative_h1, relative_l2, relative_loss, scaled
 from .normalization import NormalizedOperator, channel_statistics
 from .operator import Operator
+from .optimizers import build_optimizer
+from .rollout import TrainingStep
 from .run_log import RunLog
 from .saving import save_operator
 from .schedules import SCHEDULERS, step_decay
+from .train_report import TrainReport
 from .train_settings import TrainSettings
+from .weight_average import WeightAverage
+from .windows import WindowBatches, WindowedDataset, training_view
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["TrainReport", "learning_rate", "train"]
+__all__ = ["learning_rate", "train"]
 
 COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds")
 
 #: Called with (epochs done, epochs in all, the latest numbers in words): at the start and after every epoch.
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What a call of `train` left behind.
-
-    Attributes
-    ----------
-    folder : str
-    epochs_done : int
-        Finished epochs, those before a resumption included.
-    interrupted : bool
-        Whether a signal ended it before the last epoch.
-    resumed_from : int
-        Epochs found in the checkpoint; 0 for a fresh run.
-    steps, parameters : int
-    train_loss : float
-        Of the last finished epoch (mean over its batches; nan if there is none).
-    best_epoch : int
-        The epoch whose model was saved (0: none yet).
-    best_valid : float
-        Its mean relative L² error on the validation split.
-    seconds : float
-        Of all finished epochs, validation included.
-    device : str
-    """
-
-    folder: str
-    epochs_done: int
-    interrupted: bool
-    resumed_from: int
-    steps: int
-    parameters: int
-    train_loss: float
-    best_epoch: int
-    best_valid: float
-    seconds: float
-    device: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as flat JSON-able values."""
-        return asdict(self)
 
 
 def train(
@@ -87,6 +49,7 @@ def train(
     out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
     progress: Progress | None = None,
+    loss: Loss | None = None,
 ) -> TrainReport:
     """Train an operator on the training split; keep the model that is best on the validation split.
 
@@ -108,6 +71,10 @@ def train(
         ``log.jsonl`` and ``metrics.csv`` (every one).
     settings : TrainSettings, optional
     progress : callable, optional
+    loss : callable, optional
+        Replaces that of ``settings.loss``: (inputs, outputs, targets), tensors (batch, channel, *space) in physical
+        units on the device, to a scalar tensor; the residual of the equation at the outputs, for instance. A resumed
+        run must be given one of the same name (its ``name``, else its qualified name). Validation stays what it is.
 
     Returns
     -------
@@ -122,7 +89,7 @@ def train(
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
     with cpu_threads(settings.threads), torch.random.fork_rng(devices=[]), Interruption() as interruption:
-        return _train(fabric, model, dataset, Path(out), settings, interruption, progress)
+        return _train(fabric, model, dataset, Path(out), settings, interruption, progress, loss)
 
 
 def _train(
@@ -133,18 +100,26 @@ def _train(
     settings: TrainSettings,
     interruption: Interruption,
     progress: Progress | None,
+    own_loss: Loss | None,
 ) -> TrainReport:
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
-    _check_fit(model, dataset)
-    run = describe_run(model, dataset, settings)
+    dataset = training_view(dataset, settings.window())
+    mapped = dataset.one_call() if isinstance(dataset, WindowedDataset) else dataset
+    _check_fit(model, mapped)
+    run = describe_run(model, dataset, settings, own_loss)
     past = read_checkpoint(out, run) if settings.resume else None
-    model = _normalized(model.to(dtype), dataset, resumed=past is not None)
+    model = _normalized(model.to(dtype), mapped, settings, resumed=past is not None)
+    kind = WindowBatches if isinstance(dataset, WindowedDataset) else Batches
     training, validation = (
-        Batches(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
+        kind(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
         for split in ("train", "valid")
     )
-    optimizer = _build_optimizer(model, settings)
-    network, stepper = fabric.setup(model, optimizer)  # the same two, for the device, the precision and the processes
+    optimizer = build_optimizer(
+        settings.optimizer, model, settings.lr, settings.weight_decay, settings.seed, settings.optimizer_settings
+    )
+    trained: Any = torch.compile(model) if settings.compile else model
+    network, stepper = fabric.setup(trained, optimizer)  # the same two, for the device, the precision, the processes
+    average = WeightAverage(model, settings.ema)
     scaler = fabric.strategy.precision
     step, best_epoch, best_valid = 0, 0, math.inf
     rows: list[dict[str, float]] = []
@@ -152,16 +127,16 @@ def _train(
         model.load_state_dict(past.model)
         optimizer.load_state_dict(past.optimizer)
         scaler.load_state_dict(past.precision)
+        average.load_state_dict(past.average)
         step, rows, best_epoch, best_valid = past.step, past.rows, past.best_epoch, past.best_valid
     resumed_from, rank, processes = len(rows), fabric.global_rank, fabric.world_size
     log = RunLog(out, rows, COLUMNS) if fabric.is_global_zero else None
     report_progress = progress if progress and fabric.is_global_zero else lambda done, total, note: None
     report_progress(len(rows), settings.epochs, "")
 
-    loss_of = LOSSES[settings.loss]
     steps_per_epoch = math.ceil(math.ceil(training.count / processes) / settings.batch_size)
-    # Losses are relative: dividing by the deviation changes nothing but keeps squares of any unit within float32.
-    scale = model.output_std.view(1, -1, *(1,) * model.ndim)
+    advance = _training_step(model, dataset, settings)
+    loss_of = own_loss or relative_loss(settings.loss, model.output_std)
     stopped = False
     for epoch in range(len(rows), settings.epochs):
         start = time.perf_counter()
@@ -174,21 +149,25 @@ def _train(
             rate = learning_rate(settings, step, steps_per_epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = loss_of(network(inputs) / scale, targets / scale)
+            outputs, wanted = advance(network, inputs, targets, step)
+            loss = loss_of(inputs, outputs, wanted)
             fabric.backward(loss)
             if settings.grad_clip is not None:
                 fabric.clip_gradients(network, stepper, max_norm=settings.grad_clip, error_if_nonfinite=False)
             stepper.step()
             stepper.zero_grad(set_to_none=True)
+            average.update()
             step += 1
             loss_sum += loss.item()
             diverged, stopped = _any_process(fabric, not math.isfinite(loss_sum), interruption.requested)
             if diverged:
-                raise InputError(_divergence("training loss", epoch, settings, out, best_epoch, best_valid))
+                what = "training loss" + _first_not_finite(outputs, dataset.output_fields)
+                raise InputError(_divergence(what, epoch, settings, out, best_epoch, best_valid))
             if stopped and step % steps_per_epoch:
                 break
         else:
-            valid_l2, valid_h1 = _validate(fabric, model, validation, scale, settings.batch_size)
+            with average.applied():
+                valid_l2, valid_h1 = _validate(fabric, model, validation, advance.exact(), settings.batch_size)
             if not math.isfinite(valid_l2):
                 raise InputError(_divergence("validation error", epoch, settings, out, best_epoch, best_valid))
             losses = sum_over_processes(fabric, torch.tensor(loss_sum / steps_per_epoch, dtype=torch.float64))
@@ -209,8 +188,9 @@ def _train(
                 # The model first: if the run is killed in between, the repeated epoch saves the same one again.
                 if improved:
                     metrics = {key: row[key] for key in ("epoch", "train_loss", "valid_l2", "valid_h1")}
-                    save_operator(model, out, metrics, fields=_fields(dataset))
-                states = model.state_dict(), optimizer.state_dict(), scaler.state_dict()
+                    with average.applied():
+                        save_operator(model, out, metrics, fields=_fields(mapped))
+                states = model.state_dict(), optimizer.state_dict(), scaler.state_dict(), average.state_dict()
                 write_checkpoint(out, Checkpoint(run, *states, step, rows, best_epoch, best_valid))
                 log.add(row)
             report_progress(epoch + 1, settings.epochs, f"loss {row['train_loss']:.4g}, valid {valid_l2:.4g}")
@@ -240,20 +220,39 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
     return settings.lr * SCHEDULERS[settings.scheduler](step / last, settings.warmup)
 
 
+def _training_step(model: NormalizedOperator, dataset: GridDataset, settings: TrainSettings) -> TrainingStep:
+    """Return how a step of training makes outputs: one call, or a rollout through a window."""
+    static = len(dataset.static_fields) if isinstance(dataset, WindowedDataset) else 0
+    noise = None
+    if settings.input_noise > 0.0:
+        deviations = settings.input_noise * model.input_std
+        deviations[:static] = 0.0
+        noise = deviations.view(-1, *(1,) * model.ndim)
+    return TrainingStep(settings.window(), static, settings.feed, noise, settings.seed)
+
+
 @torch.no_grad()
 def _validate(
-    fabric: Fabric, model: NormalizedOperator, data: Batches, scale: Tensor, batch_size: int
+    fabric: Fabric, model: NormalizedOperator, data: Batches, advance: TrainingStep, batch_size: int
 ) -> tuple[float, float]:
     """Return the mean relative L² and H¹ errors over the validation split, each sample once, in full precision."""
     model.eval()
     share = np.arange(data.count)[fabric.global_rank :: fabric.world_size]
     sums = torch.zeros(2, dtype=torch.float64)
     for inputs, targets in data.batches(share, batch_size):
-        outputs, wanted = model(inputs) / scale, targets / scale
+        outputs, wanted = (scaled(values, model.output_std) for values in advance(model, inputs, targets))
         errors = torch.stack((relative_l2(outputs, wanted), relative_h1(outputs, wanted)))
         sums += len(inputs) * errors.cpu().double()
     l2, h1 = (sum_over_processes(fabric, sums) / data.count).tolist()
     return l2, h1
+
+
+def _first_not_finite(outputs: Tensor, fields: Sequence[str]) -> str:
+    """Name the first channel of a step's outputs that is not finite, where there is one and it has a name."""
+    finite = torch.isfinite(outputs.detach()).transpose(0, 1).flatten(1).all(dim=1).tolist()
+    if all(finite) or len(finite) != len(fields):
+        return ""
+    return f" (output {fields[finite.index(False)]})"
 
 
 def _any_process(fabric: Fabric, *states: bool) -> list[bool]:
@@ -268,18 +267,17 @@ def _derived_seed(*coordinates: int) -> int:
     return int(np.random.SeedSequence(coordinates).generate_state(1, np.uint64)[0])
 
 
-def _normalized(model: Operator, dataset: GridDataset, *, resumed: bool) -> NormalizedOperator:
+def _normalized(model: Operator, dataset: GridDataset, settings: TrainSettings, *, resumed: bool) -> NormalizedOperator:
     """Wrap the network with the training split's statistics; a resumed run has them in its checkpoint."""
     if isinstance(model, NormalizedOperator):
         return model
-    return NormalizedOperator(model, None if resumed else channel_statistics(chunks(dataset, "train")))
-
-
-def _build_optimizer(model: Operator, settings: TrainSettings) -> torch.optim.Optimizer:
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
-    return kind(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    carried = len(dataset.state_fields) if settings.increment and isinstance(dataset, WindowedDataset) else 0
+    if resumed:
+        return NormalizedOperator(model, carried=carried)
+    pairs = chunks(dataset, "train")
+    if carried and isinstance(dataset, WindowedDataset):
+        pairs = dataset.increments("train")
+    return NormalizedOperator(model, channel_statistics(pairs), carried)
 
 
 def _check_fit(model: Operator, dataset: GridDataset) -> None:
@@ -296,11 +294,12 @@ def _check_fit(model: Operator, dataset: GridDataset) -> None:
 
 
 def _fields(dataset: GridDataset) -> dict[str, Any]:
-    return {
+    described = {
         "inputs": list(dataset.input_fields),
         "outputs": list(dataset.output_fields),
         "resolution": list(dataset.resolution),
     }
+    return {**described, "window": dataset.description()} if isinstance(dataset, WindowedDataset) else described
 
 
 def _divergence(what: str, epoch: int, settings: TrainSettings, out: Path, best_epoch: int, best_valid: float) -> str:

@@ -1,4 +1,7 @@
-"""``resolvent evaluate``: a trained operator on the test split, at one resolution or several, beside its baselines."""
+"""``resolvent evaluate``: a trained operator on the test split, at one resolution or several, beside its baselines.
+
+On trajectories also by time: rolled out, where it is a map from some frames to the next.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,32 @@ from typing import Any
 from omegaconf import ListConfig
 
 from resolvent.data import Dataset
-from resolvent.operators import MeanField, PCALinearRegression, evaluate_operator, load_operator
+from resolvent.operators import (
+    GridDataset,
+    KernelRidge,
+    MeanField,
+    PCALinearRegression,
+    Window,
+    WindowedDataset,
+    evaluate_operator,
+    load_operator,
+    read_description,
+    spread_arrays,
+)
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
 from .console import say, show, table
 from .figures import plot_predictions
 from .run_folder import RunFolder, write_whole
+from .trajectories import write_trajectories
+
+#: The baselines by their names in tables.
+BASELINES: dict[str, Any] = {
+    "mean field": MeanField,
+    "PCA + linear regression": PCALinearRegression,
+    "PCA + kernel ridge": KernelRidge,
+}
 
 COLUMNS = ("model", "data", "resolution", "relative L2", "relative H1", "max error", "ms/sample")
 
@@ -41,9 +63,10 @@ def run(overrides: Sequence[str]) -> int:
     table(
         COLUMNS,
         [[row[c] for c in COLUMNS] for row in rows],
-        title=f"{split} split; relative errors are means over samples",
+        title=f"{split} split; relative errors are means over samples"
+        + (" of one step in time" if "window" in read_description(str(config.model)).get("fields", {}) else ""),
     )
-    own = [row for row in rows if row["model"] not in ("mean field", "PCA + linear regression")]
+    own = [row for row in rows if row["model"] not in BASELINES]
     for row in own[1:]:
         ratio = row["relative L2"] / own[0]["relative L2"]
         say(f"error at {row['resolution']} / error at {own[0]['resolution']}: {ratio:.3f}")
@@ -53,11 +76,13 @@ def run(overrides: Sequence[str]) -> int:
             "relative_l2": row["relative L2"],
             "relative_h1": row["relative H1"],
             "max_error": row["max error"],
+            **row.get("in time", {}),
         }
         for row in rows
     }
     folder.finish(split=split, relative_l2=own[0]["relative L2"], rows=keyed)
-    say(f"wrote {folder.path}/ (evaluation.json, result.json, predictions_*.png)")
+    more = ", trajectories_*.csv, rollout_*.gif" if any("in time" in row for row in rows) else ""
+    say(f"wrote {folder.path}/ (evaluation.json, result.json, predictions_*.png{more})")
     return 0
 
 
@@ -65,21 +90,53 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
     split, batch = str(config.split), int(config.batch_size)
     if batch < 1:
         raise InputError(f"batch_size={batch}: expected at least 1")
+    if int(config.baseline_samples) < 2:
+        raise InputError(f"baseline_samples={config.baseline_samples}: expected at least 2")
     resolution = "x".join(str(n) for n in dataset.resolution)
-    shown = min(int(config.samples), dataset.splits[split])
-    found = evaluate_operator(model, dataset, split, batch, keep=shown)
-    name = json.loads((Path(str(config.model)) / "model.json").read_text(encoding="utf-8"))["operator"]
-    rows = [_row(str(name), path, resolution, found)]
+    description = read_description(str(config.model))
+    name, window = str(description["operator"]), description.get("fields", {}).get("window")
+    view: GridDataset = dataset if window is None else _windows(dataset, window)
+    shown = min(int(config.samples), view.splits[split])
+    found = evaluate_operator(model, view, split, batch, keep=shown)
+    rows = [_row(name, path, resolution, found)]
+    fitted = _fitted_baselines(view, int(config.baseline_samples)) if config.baselines else {}
+    rows += [
+        _row(title, path, resolution, evaluate_operator(baseline, view, split, batch))
+        for title, baseline in fitted.items()
+    ]
+    if dataset.trajectories:
+        models = {name: model, **fitted}
+        errors = write_trajectories(models, view, path.name, folder, split, batch, bool(config.animation))
+        for row in rows:
+            if row["model"] in errors:
+                row["in time"] = errors[row["model"]].summary()
     if shown:
-        inputs, targets = dataset.arrays(split, 0, shown)
+        inputs, targets = view.arrays(split, 0, shown)
         figure = folder.file(f"predictions_{path.name}.png")
         title = f"{name} on {dataset.name} {resolution}, {split}: mean relative L2 {show(100 * found['relative_l2'])} %"
         plot_predictions(inputs, targets, found["predictions"], found["per_sample_l2"][:shown], figure, title)
-    if config.baselines:
-        for title, baseline in (("mean field", MeanField()), ("PCA + linear regression", PCALinearRegression())):
-            baseline.fit(*dataset.arrays("train"), *dataset.arrays("valid"))
-            rows.append(_row(title, path, resolution, evaluate_operator(baseline, dataset, split, batch)))
     return rows
+
+
+def _windows(dataset: Dataset, description: dict[str, Any]) -> WindowedDataset:
+    """The dataset as samples of the map that a model of windows was trained on."""
+    if list(dataset.output_fields) != list(description["state"]):
+        raise InputError(
+            f"{dataset.folder} has the outputs {', '.join(dataset.output_fields)} and the model steps "
+            f"{', '.join(description['state'])}: evaluate it on the kind of data it was trained on"
+        )
+    shape = {key: int(description[key]) for key in ("history", "horizon", "frame_step")}
+    return WindowedDataset(dataset, Window(**shape), description["static"])
+
+
+def _fitted_baselines(view: GridDataset, most: int) -> dict[str, Any]:
+    """The baselines, fitted on at most so many samples of the train split, evenly spaced; it is said where they are not
+    all."""
+    count = view.splits.get("train", 0)
+    training, validation = (spread_arrays(view, split, most) for split in ("train", "valid"))
+    if count > most:
+        say(f"baselines are fitted on {most} of {count} training samples, evenly spaced (baseline_samples)")
+    return {title: kind().fit(*training, *validation) for title, kind in BASELINES.items()}
 
 
 def _row(name: str, path: Path, resolution: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 DPI = 110
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return ``matplotlib.pyplot``, drawing to files alone."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,15 +21,16 @@ def _pyplot() -> Any:
     return plt
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure and forget it."""
     figure.savefig(path, dpi=DPI, bbox_inches="tight")
-    _pyplot().close(figure)
+    pyplot().close(figure)
     return path
 
 
 def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, target: float, path: Path) -> Path:
     """Draw ‖r_k‖ / ‖b‖ over iterations, one line a solver, with the tolerance."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     for name, residuals in histories.items():
         residuals = np.asarray(residuals)
@@ -37,14 +39,14 @@ def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, targe
     axes.set(xlabel="iteration", ylabel="‖r‖ / ‖b‖")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_sweep(
     rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objective: str, path: Path, marks: Mapping[str, float]
 ) -> Path:
     """Draw the objective over the swept keys: one line, one line a value of a second key, or coloured points."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     numeric = [k for k in keys if all(_is_number(row[k]) for row in rows)]
     numeric.sort(key=lambda k: -len({row[k] for row in rows}))
@@ -74,7 +76,7 @@ def plot_sweep(
         axes.set_yscale("log")
     axes.set_ylabel(objective)
     axes.grid(alpha=0.3)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _is_number(value: Any) -> bool:
@@ -92,7 +94,7 @@ def plot_fields(
     With `mesh`, the x and y (samples, n) of the nodes and the triangles (samples, m, 3 or 6), fields are values at
     nodes; of a triangle with midpoints the vertices are drawn.
     """
-    plt = _pyplot()
+    plt = pyplot()
     names = list(samples[0])
     figure, grid = plt.subplots(
         len(samples), len(names), figsize=(2.7 * len(names), 2.3 * len(samples)), squeeze=False, layout="constrained"
@@ -109,7 +111,7 @@ def plot_fields(
             figure.colorbar(drawn, ax=axes, shrink=0.85).ax.tick_params(labelsize=6)
     if title:
         figure.suptitle(title, fontsize=10)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_predictions(
@@ -121,7 +123,7 @@ def plot_predictions(
     title: str = "",
 ) -> Path:
     """Draw input, truth, prediction and pointwise error of samples, arrays of shape (samples, channel, *space)."""
-    plt = _pyplot()
+    plt = pyplot()
     count = len(inputs)
     figure, grid = plt.subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
     for k in range(count):
@@ -133,7 +135,7 @@ def plot_predictions(
         _panel(figure, grid[k, 3], guess - truth, "error", "coolwarm", symmetric=True)
     if title:
         figure.suptitle(title, fontsize=10)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _panel(
@@ -165,7 +167,7 @@ def _panel(
 
 def plot_training(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     """Draw the training and validation loss over epochs."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 3.6))
     for key in ("train_loss", "valid_l2"):
         points = [(row["epoch"], row[key]) for row in rows if key in row and row[key] is not None]
@@ -175,4 +177,4 @@ def plot_training(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)

@@ -8,10 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import Dataset
-from resolvent.operators import TrainSettings, build_operator, train
+from resolvent.operators import TrainSettings, WindowedDataset, build_operator, train, training_view
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
@@ -35,20 +35,25 @@ def run(overrides: Sequence[str]) -> int:
                 f"data={config.data}: its {split} split is empty; expected at least one sample in train and valid"
             )
     name, arguments = settings_of(config.operator)
-    inputs, outputs = dataset.arrays("train", 0, 1)
+    given = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(given, dict)
+    settings = TrainSettings(**{f.name: given[f.name] for f in fields(TrainSettings) if f.name in given})
+    view = training_view(dataset, settings.window())
+    mapped = view.one_call() if isinstance(view, WindowedDataset) else view
+    inputs, outputs = mapped.arrays("train", 0, 1)
     arguments = {
         "in_channels": inputs.shape[1],
         "out_channels": outputs.shape[1],
         "ndim": len(dataset.resolution),
         **arguments,
     }
-    settings = TrainSettings(**{f.name: config[f.name] for f in fields(TrainSettings) if f.name in config})
     model = build_operator(name, seed=settings.seed, **arguments)
     count = sum(p.numel() for p in model.parameters())
     shape = " x ".join(str(n) for n in dataset.resolution)
     say(
         f"{name}, {count} parameters, on {dataset.name} {shape}:"
-        f" {dataset.splits['train']} train, {dataset.splits['valid']} valid samples"
+        f" {view.splits['train']} train, {view.splits['valid']} valid"
+        f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
     )
     with ProgressLine("train", unit="epochs", every=0.0) as progress:
         report = train(model, dataset, folder.path, settings, progress=progress)

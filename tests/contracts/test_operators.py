@@ -23,7 +23,11 @@ from resolvent.operators import (
 from resolvent.solvers import InputError
 
 #: Constructor arguments that make each operator quick to test.
-SMALL: dict[str, dict[str, Any]] = {"fno": {"modes": 3, "width": 6, "layers": 2, "projection": 8}}
+SMALL: dict[str, dict[str, Any]] = {
+    "fno": {"modes": 3, "width": 6, "layers": 2, "projection": 8},
+    "ffno": {"modes": 3, "width": 6, "layers": 2, "projection": 8},
+    "unet": {"width": 4, "levels": 2},
+}
 
 GRIDS: dict[int, tuple[tuple[int, ...], ...]] = {1: ((16,), (9,)), 2: ((8, 8), (7, 10)), 3: ((6, 6, 6), (4, 7, 5))}
 

@@ -32,6 +32,37 @@ class ArrayDataset:
         return inputs[start:stop], outputs[start:stop]
 
 
+class TrajectoryArrays:
+    """Trajectories (N, T, *space) of one state field with a static field, with the part of `Dataset` windows use."""
+
+    def __init__(self, splits: dict[str, tuple[np.ndarray, np.ndarray]], times: np.ndarray) -> None:
+        self.content = splits
+        self.splits = {name: len(static) for name, (static, _) in splits.items()}
+        self.input_fields, self.output_fields = ["initial", "speed"], ["u"]
+        self.times = times
+        self.resolution = tuple(next(iter(splits.values()))[0].shape[1:])
+        self.periodic = (True,) * len(self.resolution)
+        self.config = {"name": "trajectories"}
+        self.name = "trajectories"
+
+    def read(self, split: str, field: str, start: int | None = None, stop: int | None = None) -> np.ndarray:
+        static, values = self.content[split]
+        return {"initial": values[:, 0], "speed": static, "u": values}[field][start:stop]
+
+    def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        inputs = [self.read(split, name, start, stop) for name in self.input_fields]
+        return np.stack(inputs, axis=1), self.read(split, "u", start, stop)
+
+
+def travelling_waves(samples: int, n: int, frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """u(x, t) = v(x − ct), c = 2 or 3 cells a frame and constant in space: the static field is c."""
+    rng = np.random.default_rng(seed)
+    speed = rng.integers(2, 4, samples)
+    profile = waves(samples, n, seed)[0][:, 0]
+    values = [[np.roll(v, c * k) for k in range(frames)] for v, c in zip(profile, speed, strict=True)]
+    return np.broadcast_to(speed[:, None], (samples, n)).astype(float), np.array(values)
+
+
 def waves(samples: int, n: int, seed: int, shift: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
     """Random trigonometric polynomials at n cell centres, and the same ones translated: a linear, periodic operator.
 
@@ -66,6 +97,20 @@ def translation() -> Callable[..., ArrayDataset]:
     def make(n: int = 24, train: int = 20, valid: int = 6, test: int = 5) -> ArrayDataset:
         sizes = {"train": train, "valid": valid, "test": test}
         return ArrayDataset({split: waves(size, n, seed) for seed, (split, size) in enumerate(sizes.items()) if size})
+
+    return make
+
+
+@pytest.fixture
+def trajectories() -> Callable[..., TrajectoryArrays]:
+    """Return a function that builds trajectories of travelling waves."""
+
+    def make(n: int = 16, frames: int = 6, train: int = 6, valid: int = 3, test: int = 4) -> TrajectoryArrays:
+        sizes = {"train": train, "valid": valid, "test": test}
+        splits = {
+            split: travelling_waves(size, n, frames, seed) for seed, (split, size) in enumerate(sizes.items()) if size
+        }
+        return TrajectoryArrays(splits, 0.5 * np.arange(frames))
 
     return make
 

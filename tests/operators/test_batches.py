@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from resolvent.operators.batches import Batches, chunks, epoch_order, free_memory, rank_share
+from resolvent.operators.batches import Batches, chunks, epoch_order, free_memory, rank_share, spread_arrays
 from resolvent.solvers import InputError
 
 CPU = torch.device("cpu")
@@ -63,6 +63,15 @@ def test_chunks_cover_a_split_in_order(translation: Callable[..., Any]) -> None:
     parts = list(chunks(dataset, "train", size=4))
     assert [len(inputs) for inputs, _ in parts] == [4, 4, 3]
     assert np.array_equal(np.concatenate([outputs for _, outputs in parts]), dataset.content["train"][1])
+
+
+def test_spread_samples(translation: Callable[..., Any]) -> None:
+    dataset = translation(n=8, train=11)
+    inputs, outputs = dataset.content["train"]
+    for most, chosen in ((11, range(11)), (20, range(11)), (3, [0, 5, 10]), (1, [0])):
+        found = spread_arrays(dataset, "train", most)
+        assert np.array_equal(found[0], inputs[list(chosen)])
+        assert np.array_equal(found[1], outputs[list(chosen)])
 
 
 def test_an_empty_split_is_named(translation: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from resolvent.operators import load_operator
 
 PROGRAM = """
     import sys
+    from dataclasses import replace
     import numpy as np
     from resolvent.operators import TrainSettings, build_operator, train
 
@@ -27,23 +29,36 @@ PROGRAM = """
             values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 1, 16))
             return values[start:stop], 2.0 * values[start:stop]
 
-    out, devices = sys.argv[1], int(sys.argv[2])
-    settings = TrainSettings(
-        epochs=3, batch_size=8 // devices, devices=devices, accelerator="cpu", threads=1, grad_clip=0.5
-    )
+    class Trajectories(Waves):
+        input_fields, times = [], np.arange(5.0)
+
+        def read(self, split, field, start=None, stop=None):
+            values = np.random.default_rng(len(split)).standard_normal((self.splits[split], 5, 16))
+            return values[start:stop]
+
+    out, devices, optimizers = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     operator = dict(in_channels=1, out_channels=1, ndim=1, modes=3, width=4, layers=1, projection=4)
-    train(build_operator("fno", seed=0, **operator), Waves(), out, settings)
+    for optimizer in optimizers:
+        settings = TrainSettings(
+            epochs=3, batch_size=8 // devices, devices=devices, accelerator="cpu", threads=1, grad_clip=0.5,
+            optimizer=optimizer, ema=0.5,
+        )
+        train(build_operator("fno", seed=0, **operator), Waves(), f"{out}/{optimizer}", settings)
+    for feed in ("unrolled", "pushforward"):
+        settings = replace(settings, optimizer="adamw", epochs=2, history=1, unroll=3, feed=feed)
+        train(build_operator("fno", seed=0, **operator), Trajectories(), f"{out}/{feed}", settings)
 """
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch without gloo")
 def test_two_processes_equal_one(tmp_path: Path) -> None:
+    optimizers = ["adamw", *(["psgd"] if find_spec("pytorch_optimizer") else [])]  # psgd draws random probes
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     runs = [
         subprocess.Popen(
-            [*start, str(program), str(tmp_path / name), devices],
+            [*start, str(program), str(tmp_path / name), devices, *optimizers],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,15 +67,22 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         for start, name, devices in (([sys.executable], "one", "1"), (launch, "two", "2"))
     ]
     for run in runs:
-        output, _ = run.communicate(timeout=180)
+        output, _ = run.communicate(timeout=300)
         assert run.returncode == 0, output
+    for optimizer in optimizers:
+        _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer, epochs=3)
+    for feed in ("unrolled", "pushforward"):
+        _assert_same(tmp_path / "one" / feed, tmp_path / "two" / feed, epochs=2)
+
+
+def _assert_same(alone: Path, together: Path, epochs: int) -> None:
     one, two = (
-        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("one", "two")
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (alone, together)
     )
-    assert len(one) == len(two) == 3
+    assert len(one) == len(two) == epochs
     for a, b in zip(one, two, strict=True):
         for key in ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1"):
             assert b[key] == pytest.approx(a[key], rel=1e-4), key
-    weights = [load_operator(tmp_path / name).state_dict() for name in ("one", "two")]
+    weights = [load_operator(folder).state_dict() for folder in (alone, together)]
     for key, value in weights[0].items():
         assert torch.allclose(value, weights[1][key], rtol=1e-3, atol=1e-5), key

@@ -13,7 +13,7 @@ from resolvent.operators.training import learning_rate
 from resolvent.solvers import InputError
 
 
-def rates(scheduler: str, epochs: int = 10, steps: int = 20, **settings: float) -> list[float]:
+def rates(scheduler: str, epochs: int = 10, steps: int = 20, **settings: float | list[int]) -> list[float]:
     chosen = TrainSettings(epochs=epochs, lr=0.5, scheduler=scheduler, **settings)  # type: ignore[arg-type]
     return [learning_rate(chosen, step, steps) for step in range(epochs * steps)]
 
@@ -45,6 +45,11 @@ def test_cosine_constant_and_step() -> None:
     assert 0.0 < warm[0] < warm[10] < warm[19] <= 0.5
     assert set(rates("constant")) == {0.5}
     assert rates("step", step_epochs=4, step_factor=0.1)[:: 4 * 20] == pytest.approx([0.5, 0.05, 0.005])
+    assert rates("step", step_epochs=[1, 3], step_factor=0.1)[::20][:4] == pytest.approx([0.5, 0.05, 0.05, 0.005])
+    assert rates("linear", warmup=0.0)[::199] == pytest.approx([0.5, 0.0])
+    falling = rates("exponential", warmup=0.0)
+    assert falling[199] == pytest.approx(0.5e-3)
+    assert falling[1] / falling[0] == pytest.approx(falling[101] / falling[100])
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -67,6 +72,10 @@ def test_rates_are_positive_and_bounded(scheduler: str, warmup: float) -> None:
         ({"weight_decay": -1e-4}, "weight_decay=-0.0001"),
         ({"grad_clip": 0.0}, "grad_clip=0.0"),
         ({"warmup": 1.5}, "warmup=1.5.*at most 1"),
+        ({"ema": 1.5}, "ema=1.5.*at most 1"),
+        ({"step_epochs": [4, 2]}, r"step_epochs=\[4, 2\] is not usable; expected .* ascending"),
+        ({"compile": "yes"}, "compile='yes'"),
+        ({"optimizer_settings": [1]}, r"optimizer_settings=\[1\] is not usable"),
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm'.*did you mean"),
         ({"scheduler": "onecicle"}, "did you mean 'onecycle'"),
         ({"loss": "l3"}, "unknown loss 'l3'"),

@@ -1,0 +1,110 @@
+"""How a predicted trajectory departs from the true one: errors, correlation, spectra and conserved amounts, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.fft
+
+from resolvent.solvers import InputError
+
+__all__ = ["correlation_time", "energy_spectrum", "spectrum_error", "trajectory_metrics"]
+
+NOISE = 1e-10  # shells with less than this part of the energy are rounding in float32, and not compared
+
+
+def trajectory_metrics(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Compare trajectories, arrays (samples, times, fields, *space), frame by frame.
+
+    Returns
+    -------
+    dict of ndarray (samples, times, fields)
+        ``relative_l2``: ‖p − u‖/‖u‖. ``correlation``: of p and u over space, about their means. ``amount_drift``:
+        |mean p − mean u| / rms u at the first time; ``energy_drift``: |‖p‖² − ‖u‖²| / ‖u‖². The last two are measured
+        from the truth, so that they are the drift itself where the equation conserves the amount or the energy, and
+        otherwise what the prediction has gained or lost besides.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
+    prediction, truth = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if prediction.shape != truth.shape or truth.ndim < 4:
+        raise InputError(
+            f"the metric got predictions of shape {prediction.shape} for trajectories of shape {truth.shape}; expected "
+            "the same shape (samples, times, fields, *space)"
+        )
+    space = tuple(range(3, truth.ndim))
+    means, true_means = prediction.mean(axis=space), truth.mean(axis=space)
+    squares, true_squares = np.square(prediction).mean(axis=space), np.square(truth).mean(axis=space)
+    covariance = (prediction * truth).mean(axis=space) - means * true_means
+    variances = np.maximum(squares - means**2, 0.0) * np.maximum(true_squares - true_means**2, 0.0)
+    difference = np.square(prediction - truth).mean(axis=space)
+    return {
+        "relative_l2": np.sqrt(_ratio(difference, true_squares)),
+        "correlation": np.where(variances > 0.0, covariance / np.sqrt(np.where(variances > 0.0, variances, 1.0)), 1.0),
+        "amount_drift": _ratio(np.abs(means - true_means), np.sqrt(true_squares[:, :1])),
+        "energy_drift": _ratio(np.abs(squares - true_squares), true_squares),
+    }
+
+
+def correlation_time(correlation: np.ndarray, times: np.ndarray, threshold: float) -> np.ndarray:
+    """The first time at which the correlation is below `threshold`; infinite where it never is.
+
+    Parameters
+    ----------
+    correlation : ndarray, shape (samples, times, …)
+    times : ndarray, shape (times,)
+    """
+    below = correlation < threshold
+    first = np.asarray(times, dtype=np.float64)[below.argmax(axis=1)]
+    return np.where(below.any(axis=1), first, np.inf)
+
+
+def energy_spectrum(values: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
+    """The mean square of fields (…, *space) by wave number, shape (…, shells); it sums to the mean square.
+
+    Shell k holds the modes with k − ½ ≤ |κ| < k + ½, κ in waves per side of the domain: along a periodic axis of the
+    Fourier transform, along another one of the cosine transform over cells (half waves count ½), which unlike Fourier's
+    does not see a jump at the ends.
+    """
+    space = len(periodic)
+    shape = values.shape[-space:]
+    spectrum = np.asarray(values, dtype=np.complex128 if any(periodic) else np.float64)
+    squares = np.zeros(shape)
+    for axis, (n, wraps) in enumerate(zip(shape, periodic, strict=True), start=-space):
+        if wraps:
+            spectrum = scipy.fft.fft(spectrum, axis=axis, norm="ortho")
+            wave = scipy.fft.fftfreq(n, 1.0 / n)
+        else:
+            spectrum = scipy.fft.dct(spectrum, axis=axis, norm="ortho")
+            wave = np.arange(n) / 2.0
+        squares = squares + np.square(wave).reshape(-1, *(1,) * (-axis - 1))
+    shells = np.floor(np.sqrt(squares) + 0.5).astype(int).ravel()
+    energy = np.square(np.abs(spectrum)).reshape(*values.shape[:-space], -1) / shells.size
+    rows = energy.reshape(-1, shells.size)
+    summed = np.stack([np.bincount(shells, row) for row in rows])
+    return summed.reshape(*values.shape[:-space], -1)
+
+
+def spectrum_error(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The mean of |log₁₀(E_p(k)/E_u(k))| over the shells k where the truth is more than rounding, in decades.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray, shape (…, shells)
+        Spectra as of `energy_spectrum`.
+    """
+    counted = truth > NOISE * truth.sum(axis=-1, keepdims=True)
+    floor = NOISE * NOISE * np.maximum(truth.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
+    decades = np.abs(np.log10(np.maximum(prediction, floor) / np.where(counted, truth, 1.0)))
+    total = np.where(counted, decades, 0.0).sum(axis=-1)
+    return np.asarray(total / np.maximum(counted.sum(axis=-1), 1))
+
+
+def _ratio(errors: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    scales = np.broadcast_to(scales, errors.shape)
+    zero = scales == 0.0
+    return np.where(zero, np.where(errors == 0.0, 0.0, np.inf), errors / np.where(zero, 1.0, scales))

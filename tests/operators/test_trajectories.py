@@ -1,0 +1,137 @@
+"""Metrics by time against closed forms, and models evaluated on trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from resolvent.operators import RolloutBlewUp, Window, WindowedDataset, evaluate_trajectories, persistence
+from resolvent.operators.trajectory_metrics import (
+    correlation_time,
+    energy_spectrum,
+    spectrum_error,
+    trajectory_metrics,
+)
+from resolvent.solvers import InputError
+
+X = (np.arange(32) + 0.5) / 32
+
+
+def test_metrics_of_waves() -> None:
+    """A wave against itself shifted by a phase φ: correlation cos φ, error 2 sin(φ/2)."""
+    phase = np.array([0.0, 0.3, 1.2, np.pi])
+    truth = np.tile(np.sin(2.0 * np.pi * X), (1, 4, 1, 1))
+    prediction = np.sin(2.0 * np.pi * X - phase[:, None])[None, :, None]
+    found = trajectory_metrics(prediction, truth)
+    assert found["correlation"].shape == (1, 4, 1)
+    assert found["correlation"].ravel() == pytest.approx(np.cos(phase))
+    assert found["relative_l2"].ravel() == pytest.approx(2.0 * np.sin(phase / 2.0), abs=1e-12)
+    assert found["amount_drift"].ravel() == pytest.approx(np.zeros(4), abs=1e-12)
+    assert found["energy_drift"].ravel() == pytest.approx(np.zeros(4), abs=1e-12)
+    times = np.array([1.0, 2.0, 3.0, 4.0])
+    assert correlation_time(found["correlation"], times, 0.9)[0, 0] == 3.0
+    assert correlation_time(found["correlation"], times, -1.1)[0, 0] == np.inf
+
+
+def test_drifts() -> None:
+    truth = np.ones((2, 3, 1, 8)) * np.array([1.0, -1.0] * 4)
+    found = trajectory_metrics(truth + 0.5, truth)
+    assert np.allclose(found["amount_drift"], 0.5)
+    assert np.allclose(found["energy_drift"], 0.25)
+    doubled = trajectory_metrics(2.0 * truth, truth)
+    assert np.allclose(doubled["energy_drift"], 3.0)
+    assert np.allclose(doubled["correlation"], 1.0)
+    assert trajectory_metrics(np.ones((1, 2, 1, 4)), np.zeros((1, 2, 1, 4)))["relative_l2"].tolist() == [
+        [[np.inf], [np.inf]]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("periodic", "values", "shell", "energy"),
+    [
+        ((True,), 3.0 * np.sin(2 * np.pi * 5 * X), 5, 4.5),
+        ((False,), 3.0 * np.cos(np.pi * 10 * X), 5, 4.5),  # ten half waves
+        ((True, True), np.outer(np.sin(2 * np.pi * 3 * X), np.cos(2 * np.pi * 4 * X)), 5, 0.25),
+        ((False, True), np.outer(np.cos(np.pi * 6 * X), np.cos(2 * np.pi * 4 * X)), 5, 0.25),
+        ((False, False), np.full((32, 32), 2.0), 0, 4.0),
+    ],
+)
+def test_spectrum_of_one_mode(periodic: tuple[bool, ...], values: np.ndarray, shell: int, energy: float) -> None:
+    spectrum = energy_spectrum(values[None, None], periodic)
+    assert spectrum.shape[:2] == (1, 1)
+    assert spectrum[0, 0, shell] == pytest.approx(energy)
+    assert spectrum.sum() == pytest.approx(energy)
+
+
+@pytest.mark.parametrize("periodic", [(True, True), (False, True), (False, False)])
+def test_spectrum_sums_to_the_mean_square(periodic: tuple[bool, bool]) -> None:
+    values = np.random.default_rng(0).standard_normal((3, 7, 10))
+    assert energy_spectrum(values, periodic).sum(axis=1) == pytest.approx(np.square(values).mean(axis=(1, 2)))
+
+
+def test_spectrum_error_is_in_decades() -> None:
+    truth = np.array([1.0, 1e-2, 1e-4, 1e-30])
+    assert spectrum_error(truth * [1.0, 10.0, 0.01, 1e9], truth) == pytest.approx(1.0)
+    assert spectrum_error(truth, truth) == 0.0
+
+
+def test_a_perfect_step_rolls_out_perfectly(trajectories: Callable[..., Any]) -> None:
+    """Waves travel by the cells that the static field says: the exact step has no error at any time."""
+    data = trajectories(frames=9)
+
+    def step(inputs: np.ndarray) -> np.ndarray:
+        shifts = inputs[:, 0, 0].astype(int)
+        return np.stack([np.roll(frame[-1:], c, axis=-1) for frame, c in zip(inputs, shifts, strict=True)])
+
+    for window in (Window(), Window(history=2)):
+        view = WindowedDataset(data, window)
+        found = evaluate_trajectories(step, view, batch_size=3, keep=2)
+        assert np.allclose(found.times, data.times[window.history :])
+        assert float(np.abs(found.measures["relative_l2"]).max()) < 1e-12
+        assert np.isinf(found.correlation_times[0.9]).all()
+        assert found.summary()["correlation_time_0.9_censored"] == 1.0
+        assert found.summary()["correlation_time_0.9"] == data.times[-1]
+        assert found.prediction.shape == (2, 9 - window.history, 1, 16)
+    still = evaluate_trajectories(persistence(view), view)
+    assert still.measures["relative_l2"].min() > 0.3
+    assert still.measures["energy_drift"].max() < 1e-12  # a wave that does not move keeps its energy
+    rows = still.rows("persistence")
+    assert len(rows) == 7
+    assert rows[0]["time"] == data.times[2]
+    assert rows[0]["relative_l2"] == still.measures["relative_l2"][0, 0]
+
+
+def test_every_second_frame(trajectories: Callable[..., Any]) -> None:
+    data = trajectories(frames=9)
+    view = WindowedDataset(data, Window(frame_step=2))
+    found = evaluate_trajectories(persistence(view), view, batch_size=4, keep=4)
+    assert np.allclose(found.times, data.times[2::2])
+    assert np.array_equal(found.truth[:, :, 0], data.content["test"][1][:, 2::2])
+
+
+def test_all_times_at_once(trajectories: Callable[..., Any]) -> None:
+    """A map from the inputs to every stored time: channels are field by field, frames are told apart."""
+    data = trajectories(frames=4)
+    frames = data.content["test"][1]
+
+    def exact_but_for_the_last(inputs: np.ndarray) -> np.ndarray:
+        outputs = frames[: len(inputs)].copy()
+        outputs[:, -1] *= 2.0
+        return outputs
+
+    found = evaluate_trajectories(exact_but_for_the_last, data)
+    assert np.allclose(found.times, data.times)
+    assert found.measures["relative_l2"][:, 0] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+
+
+def test_mistakes_are_named(trajectories: Callable[..., Any]) -> None:
+    view = WindowedDataset(trajectories(), Window())
+    with pytest.raises(RolloutBlewUp, match=r"rollout of wild blew up at step 4 of 5 \(t = 2\): field u of sample"):
+        evaluate_trajectories(lambda inputs: 50.0 * inputs[:, -1:], view, name="wild")
+    with pytest.raises(InputError, match="expected the same shape"):
+        trajectory_metrics(np.ones((1, 2, 1, 4)), np.ones((1, 2, 1, 5)))
+    with pytest.raises(InputError, match="no samples in its test split"):
+        evaluate_trajectories(persistence(view), WindowedDataset(trajectories(test=0), Window()))

@@ -1,0 +1,95 @@
+"""Trajectories by the commands: train on windows, evaluate by time; the same without windows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resolvent.data import Dataset
+from resolvent.operators import RolloutBlewUp
+from resolvent.workflows import trajectories
+from resolvent.workflows.cli import main
+
+TRAIN = ["train", "operator.modes=3", "operator.width=6", "operator.layers=2", "operator.projection=8", "batch_size=4"]
+
+
+@pytest.fixture(scope="module")
+def heat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heat")
+    sizes = ["problem.resolution=10", "problem.modes=6", "problem.snapshots=5", "samples=12", "splits=[6,3,3]"]
+    assert main(["generate", "problem=heat", *sizes, f"out={folder / 'data'}"]) == 0
+    windows = ["history=1", "unroll=2", "feed=pushforward", "epochs=2"]
+    assert main([*TRAIN, *windows, f"data={folder / 'data'}", f"out={folder / 'run'}"]) == 0
+    return folder
+
+
+def test_windows_are_found_and_kept(heat: Path) -> None:
+    fields = json.loads((heat / "run" / "model.json").read_text())["fields"]
+    assert fields["inputs"] == ["coefficient", "solution(t)"]  # the initial state is the first frame
+    assert fields["window"]["static"] == ["coefficient"]
+
+
+def test_evaluate_by_time(heat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "evaluation"
+    command = ["evaluate", f"model={heat / 'run'}", f"data={heat / 'data'}", f"out={out}", "baseline_samples=20"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "baselines are fitted on 20 of 30 training samples" in printed
+    assert "means over samples of one step in time" in " ".join(printed.split())
+    times = Dataset(heat / "data").times
+    with (out / "trajectories_data.csv").open() as file:
+        table = list(csv.DictReader(file))
+    models = {row["model"] for row in table}
+    assert models == {"fno", "mean field", "PCA + linear regression", "PCA + kernel ridge", "persistence"}
+    assert [float(row["time"]) for row in table if row["model"] == "fno"] == pytest.approx(times[1:].tolist())
+    still = [row for row in table if row["model"] == "persistence"]
+    truth = Dataset(heat / "data").read("test", "solution")
+    for k, row in enumerate(still, start=1):
+        errors = np.linalg.norm(truth[:, 0] - truth[:, k], axis=(1, 2)) / np.linalg.norm(truth[:, k], axis=(1, 2))
+        assert float(row["relative_l2"]) == pytest.approx(errors.mean(), rel=1e-5)
+    for name in ("errors_over_time_data.png", "spectra_data.png", "predictions_data.png"):
+        assert (out / name).stat().st_size > 1000
+    with Image.open(out / "rollout_data.gif") as animation:
+        assert animation.n_frames == 5
+    result = json.loads((out / "result.json").read_text())
+    last = [float(row["relative_l2"]) for row in table if row["model"] == "fno"][-1]
+    assert result["rows.fno@10x10.relative_l2_last"] == pytest.approx(last)
+
+
+def test_all_times_at_once(heat: Path, tmp_path: Path) -> None:
+    assert main([*TRAIN, "epochs=1", f"data={heat / 'data'}", f"out={tmp_path / 'run'}"]) == 0
+    out = tmp_path / "evaluation"
+    command = ["evaluate", f"model={tmp_path / 'run'}", f"data={heat / 'data'}", f"out={out}", "animation=false"]
+    assert main(command) == 0
+    with (out / "trajectories_data.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert len([row for row in table if row["model"] == "fno"]) == 6  # the initial state is an output, too
+    assert "persistence" not in {row["model"] for row in table}
+    assert not (out / "rollout_data.gif").exists()
+
+
+def test_a_blow_up_is_one_line(
+    heat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the model itself: exit code 2. Of a baseline: said, and the others are in the table."""
+    whole = trajectories.evaluate_trajectories
+    wild = "fno"
+
+    def evaluate(model: object, *arguments: object, name: str, **keywords: object) -> object:
+        if name == wild:
+            raise RolloutBlewUp(f"the rollout of {name} blew up at step 3 of 5: field solution; lower it")
+        return whole(model, *arguments, name=name, **keywords)
+
+    monkeypatch.setattr(trajectories, "evaluate_trajectories", evaluate)
+    command = ["evaluate", f"model={heat / 'run'}", f"data={heat / 'data'}", f"out={tmp_path / 'e'}", "animation=false"]
+    assert main(command) == 2
+    assert capsys.readouterr().err.strip().count("\n") == 0
+    wild = "PCA + kernel ridge"
+    assert main(command) == 0
+    assert "blew up at step 3 of 5: field solution (left out of the table)" in capsys.readouterr().out
+    assert "kernel" not in (tmp_path / "e" / "trajectories_data.csv").read_text()

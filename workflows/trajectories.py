@@ -1,0 +1,80 @@
+"""The evaluation of models on trajectories: a table by time, figures, an animation."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from resolvent.operators import (
+    GridDataset,
+    RolloutBlewUp,
+    TrajectoryErrors,
+    WindowedDataset,
+    evaluate_trajectories,
+    persistence,
+)
+
+from .console import say, table
+from .run_folder import RunFolder, write_whole
+from .trajectory_figures import animate, plot_errors_over_time, plot_spectra
+
+
+def write_trajectories(
+    models: Mapping[str, Any], view: GridDataset, name: str, folder: RunFolder, split: str, batch: int, animation: bool
+) -> dict[str, TrajectoryErrors]:
+    """Roll every model out over the trajectories of a split, and write and print how far it goes.
+
+    Models of windows are rolled out, beside persistence (the latest frame, repeated); others give all times at once.
+    The first of `models` is the one in question: where its rollout blows up, that is an error; another one's is said
+    and left out.
+
+    Writes ``trajectories_NAME.csv``, ``errors_over_time_NAME.png``, ``spectra_NAME.png`` and ``rollout_NAME.gif``.
+    """
+    own = next(iter(models))
+    others = {"persistence": persistence(view)} if isinstance(view, WindowedDataset) else {}
+    found: dict[str, TrajectoryErrors] = {}
+    for title, model in {**models, **others}.items():
+        try:
+            found[title] = evaluate_trajectories(model, view, split, batch, keep=1, name=title)
+        except RolloutBlewUp as error:
+            if title == own:
+                raise
+            say(str(error).split(";")[0] + " (left out of the table)")
+    rows = [row for title, errors in found.items() for row in errors.rows(title)]
+    write_whole(folder.file(f"trajectories_{name}.csv"), _csv(rows))
+    summaries = {title: errors.summary() for title, errors in found.items()}
+    columns = ("relative_l2_mean", "relative_l2_last", "correlation_time_0.9", "correlation_time_0.8")
+    drifts = ("spectrum_error_last", "amount_drift_last", "energy_drift_last")
+    last = found[own].times[-1]
+    table(
+        ("model", "L2, all times", "L2, last", "corr. > 0.9 until", "> 0.8 until", "spectrum", "amount", "energy"),
+        [
+            [title, *(_until(summary, key, last) for key in columns), *(summary[key] for key in drifts)]
+            for title, summary in summaries.items()
+        ],
+        title=f"{name}, {split} split, to t = {last:.4g}: relative L2; correlation times; at the last time the error "
+        "of the spectrum in decades and the drifts of amount and energy",
+    )
+    title = f"{own} on {name}, {split} split"
+    plot_errors_over_time(found, folder.file(f"errors_over_time_{name}.png"), title)
+    plot_spectra(found[own], folder.file(f"spectra_{name}.png"), title)
+    if animation:
+        animate(found[own], folder.file(f"rollout_{name}.gif"))
+    return found
+
+
+def _until(summary: Mapping[str, float], key: str, last: float) -> Any:
+    """A correlation time, marked where no sample's correlation falls that low."""
+    if summary.get(f"{key}_censored") == 1.0:
+        return f"> {last:.4g}"
+    return summary[key]
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
