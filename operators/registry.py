@@ -11,12 +11,13 @@ from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
 
 from .fno import FNO
+from .neural_spectral import NeuralSpectral
 from .operator import Operator
 
 __all__ = ["OPERATORS", "build_operator"]
 
 #: Every operator; the contract tests run over this dictionary.
-OPERATORS: dict[str, type[Operator]] = {FNO.name: FNO}
+OPERATORS: dict[str, type[Operator]] = {FNO.name: FNO, NeuralSpectral.name: NeuralSpectral}
 
 
 def build_operator(name: str, *, seed: int | None = None, **arguments: Any) -> Operator:

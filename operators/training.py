@@ -16,7 +16,7 @@ from torch import Tensor
 
 from resolvent.solvers import InputError
 
-from .batches import Batches, GridDataset, chunks, epoch_order, rank_share, split_size
+from .batches import Batches, GridDataset, chunks, epoch_order, open_batches, rank_share, split_size
 from .checkpoint import Checkpoint, describe_run, read_checkpoint, write_checkpoint
 from .distributed import cpu_threads, start_fabric, sum_over_processes
 from .interruption import Interruption
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["TrainReport", "learning_rate", "train"]
 
 COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds")
+
+#: A training loss of its own: (network, inputs, targets) of a batch to a scalar. It calls the network itself; an
+#: attribute ``config`` of JSON values tells a resumed run that it is the same loss.
+BatchLoss = Callable[[torch.nn.Module, Tensor, Tensor], Tensor]
 
 #: Called with (epochs done, epochs in all, the latest numbers in words): at the start and after every epoch.
 Progress = Callable[[int, int, str], None]
@@ -87,6 +91,7 @@ def train(
     out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
     progress: Progress | None = None,
+    loss: BatchLoss | None = None,
 ) -> TrainReport:
     """Train an operator on the training split; keep the model that is best on the validation split.
 
@@ -108,6 +113,8 @@ def train(
         ``log.jsonl`` and ``metrics.csv`` (every one).
     settings : TrainSettings, optional
     progress : callable, optional
+    loss : callable, optional
+        In place of ``settings.loss``: (network, inputs, targets) ↦ scalar, such as a `SpectralLoss`.
 
     Returns
     -------
@@ -122,7 +129,7 @@ def train(
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
     with cpu_threads(settings.threads), torch.random.fork_rng(devices=[]), Interruption() as interruption:
-        return _train(fabric, model, dataset, Path(out), settings, interruption, progress)
+        return _train(fabric, model, dataset, Path(out), settings, interruption, progress, loss)
 
 
 def _train(
@@ -133,14 +140,17 @@ def _train(
     settings: TrainSettings,
     interruption: Interruption,
     progress: Progress | None,
+    own_loss: BatchLoss | None,
 ) -> TrainReport:
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
     _check_fit(model, dataset)
     run = describe_run(model, dataset, settings)
+    if own_loss is not None:
+        run["loss"] = getattr(own_loss, "config", None)
     past = read_checkpoint(out, run) if settings.resume else None
     model = _normalized(model.to(dtype), dataset, resumed=past is not None)
     training, validation = (
-        Batches(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
+        open_batches(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
         for split in ("train", "valid")
     )
     optimizer = _build_optimizer(model, settings)
@@ -174,7 +184,10 @@ def _train(
             rate = learning_rate(settings, step, steps_per_epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = loss_of(network(inputs) / scale, targets / scale)
+            if own_loss is None:
+                loss = loss_of(network(inputs) / scale, targets / scale)
+            else:
+                loss = own_loss(network, inputs, targets)
             fabric.backward(loss)
             if settings.grad_clip is not None:
                 fabric.clip_gradients(network, stepper, max_norm=settings.grad_clip, error_if_nonfinite=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,17 +22,11 @@ __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
 
 
+@dataclass(frozen=True)
 class _Axis:
     """Eigenfunctions of −u'' on one axis: V and λ with Kv = λGv and vᵀGv = 1, in the parent's coefficients."""
 
-    def __init__(self, recombined: RecombinedBasis) -> None:
-        self.recombined = recombined
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Axis) and self.recombined == other.recombined
-
-    def __hash__(self) -> int:
-        return hash((_Axis, self.recombined))
+    recombined: RecombinedBasis
 
     def eigenvalues(self) -> np.ndarray:
         return _eigenpairs(self.recombined)[0]
