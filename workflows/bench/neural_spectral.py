@@ -171,7 +171,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     notes = [
         "Poisson periodic, sources of Neural Spectral Methods: 17² modes, width 32, depth 4, batch 16, float32, one"
         " thread. 'published' is the network and loss of the published code at this reduced size; below it one thing is"
-        " changed at a time, at equal steps. Errors are means over 128 test functions against the exact division by |2πk|².",
+        " changed at a time, at equal steps. Errors are means over 128 test functions against the exact"
+        " division by |2πk|².",
         "Poisson is linear and its solution operator is diagonal in these modes: the linear path holds it exactly, and"
         " that, not the network, is what makes the last rows' error small. It says nothing about nonlinear problems.",
         "One seed. Times are of a machine shared with other work: no claims.",
