@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from resolvent.data import SpectralProblem
-from resolvent.data.arguments import nonnegative_integer, positive_integer
+from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer
 
 __all__ = ["DrawnSamples"]
 
@@ -33,6 +33,9 @@ class DrawnSamples:
     seed : int, default 0
     solutions : bool, default False
         Whether training targets are reference solutions, for supervised and mixed losses.
+    gauge : {'mean', 'origin'}, default 'mean'
+        Of the solutions of a problem that has them up to a constant: of mean zero, or zero at the low corner. Take the
+        operator's, or the validation error measures the constant.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class DrawnSamples:
         valid: int = 16,
         seed: int = 0,
         solutions: bool = False,
+        gauge: str = "mean",
     ) -> None:
+        self.gauge = one_of(gauge, ("mean", "origin"), "gauge")
         self.problem, self.seed = problem, nonnegative_integer(seed, "seed")
         self.solutions = bool(solutions)
         self.splits = {"train": positive_integer(epoch_size, "epoch_size"), "valid": positive_integer(valid, "valid")}
@@ -53,6 +58,7 @@ class DrawnSamples:
             **problem.settings(),
             "seed": self.seed,
             "solutions": self.solutions,
+            "gauge": self.gauge,
             "drawn": True,
         }
         # A test set has another root seed in `test_functions`; validation must not meet it.
@@ -81,7 +87,10 @@ class DrawnSamples:
         basis = self.problem.basis
         # Analysed from more points than modes: the modes left out do not alias.
         points = basis.points([2 * n for n in basis.shape])
-        return inputs, np.asarray(basis.to_coefficients(self.problem.reference(drawn, *points)))[:, None]
+        values = self.problem.reference(drawn, *points)
+        if self.problem.gauge_free and self.gauge == "origin":
+            values = values - self.problem.reference(drawn, *(np.array([axis.low]) for axis in basis.axes))
+        return inputs, np.asarray(basis.to_coefficients(values))[:, None]
 
 
 class _DrawnBatches:

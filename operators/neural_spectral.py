@@ -230,10 +230,11 @@ class NeuralSpectral(Operator):
         for pointwise in self.lifting:
             hidden = activate(pointwise(hidden, spike))
         for skip, weight in zip(self.skips, self.spectral, strict=True):
+            assert isinstance(skip, _Pointwise)
             coefficients = self._transform(hidden, "analysis_matrix")
             mixed = torch.bmm(coefficients.flatten(0, self.ndim - 1), weight + skip.weight.T)
             hidden = self._transform(mixed.view(*self.basis.shape, *mixed.shape[1:]), "synthesis_matrix")
-            hidden = activate(hidden + skip.bias * spike)
+            hidden = activate(skip.add_bias(hidden, spike))
         first, second, last = self.projection
         hidden = last(activate(second(activate(first(hidden, spike)), spike)), spike)
         coefficients = self._transform(hidden, "analysis_matrix").permute(-2, -1, *range(self.ndim))
@@ -294,7 +295,7 @@ class NeuralSpectral(Operator):
             and isinstance(given, Sequence)
             and all(isinstance(g, int | float) for g in given)
         )
-        constraints = []
+        constraints: list[Any] = []
         for constraint in [given] * self.ndim if pair else self._one_an_axis(given, "constraints"):
             if isinstance(constraint, str):
                 constraints.append(one_of(constraint, _CONDITIONS, "constraint"))
@@ -318,7 +319,10 @@ class _Pointwise(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, values: Tensor, spike: Tensor) -> Tensor:
-        return nn.functional.linear(values, self.weight) + self.bias * spike
+        return self.add_bias(nn.functional.linear(values, self.weight), spike)
+
+    def add_bias(self, values: Tensor, spike: Tensor) -> Tensor:
+        return values + self.bias * spike
 
 
 @dataclass(frozen=True)

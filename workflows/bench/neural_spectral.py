@@ -190,7 +190,9 @@ def train_variant(name: str, out: Path, seed: int = 0) -> dict[str, Any]:
     variant = VARIANTS[name]
     problem = SPECTRAL_PROBLEMS[variant.problem](**variant.settings)
     epochs = variant.steps // STEPS_AN_EPOCH
-    sizes = {"epoch_size": STEPS_AN_EPOCH * BATCH, "valid": 16, "seed": seed}
+    sizes: dict[str, Any] = {"epoch_size": STEPS_AN_EPOCH * BATCH, "valid": 16, "seed": seed}
+    if variant.network.get("gauge") == "origin":
+        sizes["gauge"] = "origin"
     spectral = variant.operator == "neural_spectral"
     network = {"arrays": "coefficients"} | variant.network if spectral else variant.network
     model = build_operator(variant.operator, seed=seed, in_channels=1, out_channels=1, ndim=2, **network)
@@ -241,8 +243,7 @@ def evaluate(name: str, model: Operator) -> tuple[np.ndarray, np.ndarray, np.nda
     errors = relative_errors(values, reference, problem.basis, problem.gauge_free)
     origin = np.zeros(0)
     if problem.gauge_free:  # the first point is the origin
-        shifted = [u - u[:, :1, :1] for u in (values, reference)]
-        origin = relative_errors(*shifted, problem.basis)
+        origin = relative_errors(values - values[:, :1, :1], reference - reference[:, :1, :1], problem.basis)
     return errors, origin, estimates
 
 
