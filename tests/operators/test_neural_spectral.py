@@ -20,7 +20,7 @@ from resolvent.operators import (
     load_operator,
     train,
 )
-from resolvent.solvers import NORMS, InputError
+from resolvent.solvers import NORMS, Fourier, InputError, SeparablePoisson, TensorBasis
 
 SMALL: dict[str, Any] = {"in_channels": 1, "out_channels": 1, "modes": 7, "width": 4, "layers": 2}
 
@@ -227,6 +227,19 @@ def test_training_on_residuals_on_solutions_and_on_both(loss: dict[str, Any], tm
     errors = np.sqrt(problem.basis.inner(outputs - exact, outputs - exact) / problem.basis.inner(exact, exact))
     assert report.steps == 80
     assert errors.mean() < 0.1
+
+
+def test_supervised_training_on_cells(make_dataset: Any, tmp_path: Path) -> None:
+    """The loop's own loss, channel statistics and stored values on cells: −u'' = f, which the linear path holds."""
+    basis = TensorBasis(Fourier(9))
+    f = np.random.default_rng(0).standard_normal((60, 1, 9))
+    f[..., 0] = 0.0
+    values = basis.to_cells(f, (24,)), basis.to_cells(SeparablePoisson(basis).solve(f), (24,))
+    data = make_dataset({"train": [v[:50] for v in values], "valid": [v[50:] for v in values]})
+    settings = TrainSettings(epochs=20, batch_size=5, lr=5e-2, optimizer="adam", weight_decay=0.0)
+    small = {**SMALL, "ndim": 1, "modes": 9, "layers": 1, "output_scale": 1e-2}
+    report = train(build_operator("neural_spectral", seed=0, **small), data, tmp_path, settings)
+    assert report.best_valid < 0.03
 
 
 def test_an_interrupted_run_draws_what_the_whole_one_would_have(tmp_path: Path) -> None:
