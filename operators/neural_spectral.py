@@ -222,7 +222,10 @@ class NeuralSpectral(Operator):
     def _network(self, inputs: Tensor) -> Tensor:
         """Space comes first and channels last within: each map is then one matrix product without copies."""
         activate = ACTIVATIONS[self.activation]
-        spike = self._spike(inputs)
+        # What biases multiply, as coefficients and as a function: the constant, or the sum of all basis functions.
+        constant = inputs.new_zeros(math.prod(self.basis.shape), 1, 1)
+        constant[slice(None) if self.bias_every_mode else 0] = 1.0
+        spike = self._spike(inputs) if self.bias_every_mode else None
         hidden = self._transform(inputs.permute(*range(2, self.ndim + 2), 0, 1), "synthesis_matrix")
         functions = self._position(inputs)
         if functions is not None:
@@ -231,10 +234,9 @@ class NeuralSpectral(Operator):
             hidden = activate(pointwise(hidden, spike))
         for skip, weight in zip(self.skips, self.spectral, strict=True):
             assert isinstance(skip, _Pointwise)
-            coefficients = self._transform(hidden, "analysis_matrix")
-            mixed = torch.bmm(coefficients.flatten(0, self.ndim - 1), weight + skip.weight.T)
-            hidden = self._transform(mixed.view(*self.basis.shape, *mixed.shape[1:]), "synthesis_matrix")
-            hidden = activate(skip.add_bias(hidden, spike))
+            coefficients = self._transform(hidden, "analysis_matrix").flatten(0, self.ndim - 1)
+            mixed = torch.baddbmm(constant * skip.bias, coefficients, weight + skip.weight.T)
+            hidden = activate(self._transform(mixed.view(*self.basis.shape, *mixed.shape[1:]), "synthesis_matrix"))
         first, second, last = self.projection
         hidden = last(activate(second(activate(first(hidden, spike)), spike)), spike)
         coefficients = self._transform(hidden, "analysis_matrix").permute(-2, -1, *range(self.ndim))
@@ -246,9 +248,6 @@ class NeuralSpectral(Operator):
         return values
 
     def _spike(self, like: Tensor) -> Tensor:
-        """The function that biases multiply: 1, or the sum of all basis functions."""
-        if not self.bias_every_mode:
-            return torch.ones((), dtype=like.dtype, device=like.device)
         values: Tensor = self.basis.to_values(like.new_ones(self.basis.shape), self.points)
         return values[..., None, None]
 
@@ -311,18 +310,17 @@ def _conditions(constraint: Any) -> tuple[Condition, ...]:
 
 
 class _Pointwise(nn.Module):
-    """x ↦ W x + b·s on the last axis, s the function that carries the bias."""
+    """x ↦ W x + b·s on the last axis; s is the function that carries the bias, 1 if none is given."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / math.sqrt(inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, values: Tensor, spike: Tensor) -> Tensor:
-        return self.add_bias(nn.functional.linear(values, self.weight), spike)
-
-    def add_bias(self, values: Tensor, spike: Tensor) -> Tensor:
-        return values + self.bias * spike
+    def forward(self, values: Tensor, spike: Tensor | None = None) -> Tensor:
+        if spike is None:
+            return nn.functional.linear(values, self.weight, self.bias)
+        return nn.functional.linear(values, self.weight) + self.bias * spike
 
 
 @dataclass(frozen=True)
