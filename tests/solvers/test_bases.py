@@ -202,6 +202,15 @@ def test_resize_is_the_same_function(name: str) -> None:
             assert np.array_equal(space.resized((more,)).resize(longer, (n,)), coefficients)
 
 
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("n", "m"), [(7, 4), (8, 5), (300, 298), (300, 263)])
+def test_fewer_points_than_functions_determine_the_first_ones(name: str, n: int, m: int) -> None:
+    space, values = TensorBasis(basis_of(name, n)), random(2, m)
+    few = space.resized((m,))
+    wanted = few.resize(few.to_coefficients(values), (n,))
+    assert np.allclose(space.to_coefficients(values), wanted, atol=1e-13 * m)
+
+
 @pytest.mark.parametrize("m", [300, 301])
 @pytest.mark.parametrize("n", [12, 300, 299])
 @pytest.mark.parametrize("name", ["fourier", "chebyshev"])

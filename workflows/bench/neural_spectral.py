@@ -117,7 +117,7 @@ VARIANTS: dict[str, Variant] = {
             "position": "coordinates",
         },
         "L2",
-        3000,
+        2000,
         dict(ONECYCLE),
         "spectral_reaction_diffusion",
         {"nu": 0.01},
