@@ -12,11 +12,13 @@ from .format_check import Violation, check_format
 from .formats import FORMATS
 from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
+from .kernel_fields import KernelField
 from .layout import FORMAT_VERSION
 from .problem import Field, LinearSystem, Problem
 from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
+from .spectral_problems import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralProblem, SpectralReactionDiffusion
 from .stats import field_statistics
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "FORMATS",
     "FORMAT_VERSION",
     "PROBLEMS",
+    "SPECTRAL_PROBLEMS",
     "Dataset",
     "Engine",
     "EvolutionProblem",
@@ -32,9 +35,13 @@ __all__ = [
     "GaussianRandomField",
     "GenerationProgress",
     "GenerationReport",
+    "KernelField",
     "LinearSystem",
     "Problem",
     "SolverSpec",
+    "SpectralPoisson",
+    "SpectralProblem",
+    "SpectralReactionDiffusion",
     "Trajectory",
     "VerifyReport",
     "Violation",

@@ -2,17 +2,20 @@
 
 from .baselines import MeanField, PCALinearRegression
 from .batches import GridDataset, spread_arrays
+from .drawn_samples import DrawnSamples
 from .evaluation import compare, evaluate_operator, predict
 from .ffno import FFNO
 from .fno import FNO
 from .kernel_ridge import KernelRidge
 from .losses import LOSSES
+from .neural_spectral import NeuralSpectral
 from .normalization import ChannelStatistics, NormalizedOperator, channel_statistics
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 from .rollout import RolloutBlewUp, TrainingStep, roll_out
 from .saving import load_operator, read_description, save_operator
 from .spectral_convolution import SpectralConvolution
+from .spectral_losses import SpectralLoss
 from .train_report import TrainReport
 from .train_settings import TrainSettings
 from .training import train
@@ -26,14 +29,17 @@ __all__ = [
     "LOSSES",
     "OPERATORS",
     "ChannelStatistics",
+    "DrawnSamples",
     "GridDataset",
     "KernelRidge",
     "MeanField",
+    "NeuralSpectral",
     "NormalizedOperator",
     "Operator",
     "PCALinearRegression",
     "RolloutBlewUp",
     "SpectralConvolution",
+    "SpectralLoss",
     "TrainReport",
     "TrainSettings",
     "TrainingStep",

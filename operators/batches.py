@@ -15,7 +15,16 @@ from torch.utils.data import Dataset as TorchDataset
 from resolvent.data.free_memory import free_memory
 from resolvent.solvers import InputError
 
-__all__ = ["Batches", "GridDataset", "chunks", "epoch_order", "free_memory", "rank_share", "spread_arrays"]
+__all__ = [
+    "Batches",
+    "GridDataset",
+    "chunks",
+    "epoch_order",
+    "free_memory",
+    "open_batches",
+    "rank_share",
+    "spread_arrays",
+]
 
 _CHUNK = 64  # samples read at a time
 
@@ -42,6 +51,22 @@ def split_size(dataset: GridDataset, split: str) -> int:
             f"the dataset has no samples in its {split} split (it has {dict(dataset.splits)}); generate it with some"
         )
     return size
+
+
+def open_batches(
+    dataset: GridDataset,
+    split: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    in_memory: bool | None = None,
+    workers: int = 0,
+) -> Any:
+    """Return the `Batches` of a split, or those that a dataset makes itself with ``own_batches``."""
+    own = getattr(dataset, "own_batches", None)
+    if own is not None:
+        return own(split, device, dtype)
+    return Batches(dataset, split, device, dtype, in_memory=in_memory, workers=workers)
 
 
 def chunks(dataset: GridDataset, split: str, size: int = _CHUNK) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -64,10 +64,10 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data.
 
-    Of a `loss` that replaces the one in the settings, the name.
+    Of a `loss` that replaces the one in the settings, its ``config``, else its name.
     """
     network = model.operator if isinstance(model, NormalizedOperator) else model
-    own = {} if loss is None else {"loss": _name(loss)}
+    own = {} if loss is None else {"loss": getattr(loss, "config", None) or _name(loss)}
     description = {
         "settings": {**settings.outcome(), **own},
         "operator": {"name": network.name, **network.arguments()},

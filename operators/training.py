@@ -15,7 +15,7 @@ from torch import Tensor
 
 from resolvent.solvers import InputError
 
-from .batches import Batches, GridDataset, chunks, epoch_order, rank_share, split_size
+from .batches import Batches, GridDataset, chunks, epoch_order, open_batches, rank_share, split_size
 from .checkpoint import Checkpoint, describe_run, read_checkpoint, write_checkpoint
 from .distributed import cpu_threads, start_fabric, sum_over_processes
 from .interruption import Interruption
@@ -74,7 +74,7 @@ def train(
     loss : callable, optional
         Replaces that of ``settings.loss``: (inputs, outputs, targets), tensors (batch, channel, *space) in physical
         units on the device, to a scalar tensor; the residual of the equation at the outputs, for instance. A resumed
-        run must be given one of the same name (its ``name``, else its qualified name). Validation stays what it is.
+        run must be given the same one (known by its ``config``, else its name). Validation stays what it is.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def _train(
     run = describe_run(model, dataset, settings, own_loss)
     past = read_checkpoint(out, run) if settings.resume else None
     model = _normalized(model.to(dtype), mapped, settings, resumed=past is not None)
-    kind = WindowBatches if isinstance(dataset, WindowedDataset) else Batches
+    kind = WindowBatches if isinstance(dataset, WindowedDataset) else open_batches
     training, validation = (
         kind(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
         for split in ("train", "valid")

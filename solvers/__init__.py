@@ -1,5 +1,6 @@
 """Linear solvers, preconditioners and matrix-free operators."""
 
+from .bases import BASES, Basis, Chebyshev, Fourier, Legendre
 from .bicgstab import bicgstab
 from .block_cg import block_cg
 from .box_stencil import BoxDiffusion, BoxStencil, box_diffusion
@@ -39,59 +40,75 @@ from .preconditioners import (
     SymmetricPolynomial,
     Tau,
 )
+from .recombined_bases import DIRICHLET, NEUMANN, Condition, RecombinedBasis, robin
 from .recycled_minres import recycled_minres
 from .recycling import RecycleSpace
 from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
 from .relaxation import optimal_omega, spectral_radius_jacobi
 from .result import SolveResult, Status
 from .richardson import richardson
+from .separable_poisson import NORMS, CoefficientNorm, SeparablePoisson
 from .sequence_result import Ledger, SequenceResult
 from .sequences import solve_sequence
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
+from .tensor_basis import TensorBasis
 from .toeplitz import ToeplitzOperator
 
 __all__ = [
     "ACCEPTED_KINDS",
     "AMG",
+    "BASES",
+    "DIRICHLET",
     "FSAI",
     "IC0",
     "ICT",
     "ILU0",
     "ILUT",
+    "NEUMANN",
+    "NORMS",
     "ORDERINGS",
     "PRECONDITIONERS",
     "SOLVERS",
     "SSOR",
     "STRATEGIES",
+    "Basis",
     "BatchResult",
     "BlockJacobi",
     "BoxDiffusion",
     "BoxSolver",
     "BoxStencil",
     "Breakdown",
+    "Chebyshev",
     "ChebyshevPolynomial",
     "Circulant",
+    "CoefficientNorm",
     "Column",
+    "Condition",
     "DiffusionStencil",
     "Direct",
     "FamilyReport",
     "FastPoisson",
+    "Fourier",
     "InputError",
     "Jacobi",
     "Kind",
     "Ledger",
+    "Legendre",
     "MatrixProperties",
     "Method",
     "Multigrid",
     "Preconditioner",
+    "RecombinedBasis",
     "RecycleSpace",
+    "SeparablePoisson",
     "SequenceResult",
     "SolveResult",
     "Status",
     "SymmetricPolynomial",
     "Tau",
+    "TensorBasis",
     "ToeplitzOperator",
     "analyse",
     "bicgstab",
@@ -120,6 +137,7 @@ __all__ = [
     "path_length",
     "recycled_minres",
     "richardson",
+    "robin",
     "run",
     "solve_batch",
     "solve_sequence",

@@ -10,11 +10,19 @@ from numpy.polynomial.chebyshev import chebval
 
 from resolvent.solvers import InputError
 
-from ..arguments import default_modes, one_of, plain_resolution, space_dimension
+from ..arguments import (
+    default_modes,
+    one_of,
+    plain_resolution,
+    positive_integer,
+    positive_number,
+    space_dimension,
+)
 from ..boundaries import plain_sides, read_sides, well_words
 from ..chebyshev import ChebyshevSeries
 from ..fields import GaussianRandomField
 from ..grids import AXES
+from ..kernel_fields import KernelField
 from ..problem import Field, LinearSystem, Problem
 from ..solver_choice import SolverSpec
 from .diffusion import (
@@ -39,7 +47,9 @@ class Poisson(Problem):
     **Parameters.** ``source='gaussian'``: a Gaussian random field, f ~ N(0, σ²(−Δ + τ²)^{−α}), with the Laplacian's
     boundary condition `source_boundary`; for ``neumann`` and ``periodic`` it has mean zero over the box.
     ``source='chebyshev'``: a truncated Chebyshev series, Σ a_k ∏ T_{k_i}(2x_i − 1) over |k| ≤ `degree` with a_k
-    uniform on (−1, 1). ``walls='chebyshev'``: g is such a series in the coordinates along each Dirichlet side.
+    uniform on (−1, 1). ``source='kernel'``: a :class:`~resolvent.data.KernelField` on `points` points an axis, the
+    sources of Neural Spectral Methods; periodic and of mean zero where all sides are periodic, else squared
+    exponential. ``walls='chebyshev'``: g is such a series in the coordinates along each Dirichlet side.
 
     **Scheme.** Cell-centred finite volumes: five points inside (seven in three dimensions), half cells at the walls, f
     by its value at the cell centre. Second order in the discrete L² and maximum norms for a smooth solution (values on
@@ -69,9 +79,11 @@ class Poisson(Problem):
         'dirichlet', 'neumann' or 'periodic' for all sides, or one entry an axis, each of them one of those or a pair
         (low side, high side).
     dimension : {2, 3}
-    source : {'gaussian', 'chebyshev'}
+    source : {'gaussian', 'chebyshev', 'kernel'}
     degree : int
         Of the Chebyshev series.
+    length, points : float, int
+        Of the kernel field.
     walls : {'zero', 'chebyshev'}
         Values on the Dirichlet sides.
     legacy : {None, 'skr'}
@@ -101,12 +113,14 @@ class Poisson(Problem):
         degree: int = 5,
         walls: str = "zero",
         legacy: str | None = None,
+        length: float = 0.2,
+        points: int = 16,
     ) -> None:
         self.ndim = space_dimension(dimension)
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
-        self.source = one_of(source, ("gaussian", "chebyshev"), "source")
+        self.source = one_of(source, ("gaussian", "chebyshev", "kernel"), "source")
         self.walls = one_of(walls, ("zero", "chebyshev"), "walls")
         self.legacy = None if legacy in (None, False) else one_of(legacy, ("skr",), "legacy")
         if self.legacy and (self.ndim != 2 or plain_sides(self.sides) != "dirichlet"):
@@ -119,6 +133,10 @@ class Poisson(Problem):
             source_boundary, self.ndim, alpha, tau, sigma, default_modes(modes, self.ndim)
         )
         self.series = ChebyshevSeries(degree, 1 if self.legacy else self.ndim)
+        periodic = all(side == "periodic" for pair in self.sides for side in pair)
+        kernel = "periodic" if periodic else "squared_exponential"
+        self.length, self.points = positive_number(length, "length"), positive_integer(points, "points")
+        self.kernel_field = KernelField(kernel, self.ndim, self.length, self.points, mean_free=periodic)
         self._wall_series = ChebyshevSeries(degree, self.ndim - 1)
 
     def settings(self) -> dict[str, Any]:
@@ -136,11 +154,15 @@ class Poisson(Problem):
             "degree": self.series.degree,
             "walls": self.walls,
             "legacy": self.legacy,
+            "length": self.length,
+            "points": self.points,
         }
 
     def scalars(self) -> dict[str, float]:
         if self.source == "chebyshev" or self.legacy:
             return {"degree": float(self.series.degree)}
+        if self.source == "kernel":
+            return {"length": self.length}
         return {"alpha": self.source_field.alpha, "tau": self.source_field.tau, "sigma": self.source_field.sigma}
 
     @property
@@ -152,6 +174,8 @@ class Poisson(Problem):
             return self._published_sample(rng)
         if self.source == "chebyshev":
             parameters = {"source": self.series.evaluate(self.series.sample(rng), *self.axes)}
+        elif self.source == "kernel":
+            parameters = {"source": self.kernel_field.evaluate(self.kernel_field.sample(rng), *self.axes)}
         else:
             parameters = {"source": self.source_field.evaluate(self.source_field.sample(rng), *self.axes)}
         for axis, name in self._wall_fields().values():

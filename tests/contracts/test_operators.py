@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "fno": {"modes": 3, "width": 6, "layers": 2, "projection": 8},
     "ffno": {"modes": 3, "width": 6, "layers": 2, "projection": 8},
     "unet": {"width": 4, "levels": 2},
+    "neural_spectral": {"modes": 3, "width": 4, "layers": 2},
 }
 
 GRIDS: dict[int, tuple[tuple[int, ...], ...]] = {1: ((16,), (9,)), 2: ((8, 8), (7, 10)), 3: ((6, 6, 6), (4, 7, 5))}
@@ -164,7 +165,7 @@ def test_the_map_does_not_depend_on_the_grid(name: str, ndim: int) -> None:
     assert first < 0.05
     if ndim < 3:
         second = float((fields[1] - at_every(3, fields[2])).abs().max()) / scale
-        assert second < first / 6.0  # 3² = 9 in the limit
+        assert second < max(first / 6.0, 1e-13)  # 3² = 9 in the limit, unless it is exact on every grid
 
 
 @cases

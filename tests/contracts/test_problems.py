@@ -25,6 +25,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ),
     ("poisson", {"dimension": 3, "resolution": 6, "boundary": "neumann", "source": "chebyshev"}),
     ("poisson", {"legacy": "skr"}),
+    ("poisson", {"source": "kernel", "boundary": "periodic"}),
+    ("poisson", {"source": "kernel", "points": 8, "length": 0.3, "resolution": (9, 12)}),
     ("darcy", {}),
     ("darcy", {"resolution": (15, 12), "low": 1.0, "high": 100.0}),
     ("darcy", {"medium": "lognormal"}),

@@ -5,12 +5,20 @@ import pytest
 import scipy.sparse as sp
 
 from resolvent.solvers import (
+    DIRICHLET,
+    NEUMANN,
     SOLVERS,
+    Chebyshev,
     ChebyshevPolynomial,
+    CoefficientNorm,
     DiffusionStencil,
+    Fourier,
     InputError,
     Jacobi,
+    Legendre,
+    SeparablePoisson,
     Status,
+    TensorBasis,
     cg,
     fcg,
     gmres,
@@ -127,3 +135,22 @@ def test_a_batch_of_one_device():
         solve_batch(np.ones((2, 8, 8)), cupy.ones((8, 8)))
     with pytest.raises(InputError, match="get"):
         solve_batch(cupy.ones((1, 4, 4, 4)))
+
+
+def test_spectral_bases_agree_with_the_cpu():
+    space = TensorBasis(Chebyshev(6), Fourier(8), Legendre(5))
+    u, v = np.random.default_rng(0).standard_normal((2, 3, *space.shape))
+    solver = SeparablePoisson(space, [DIRICHLET, (), NEUMANN])
+    norm = CoefficientNorm(space, "H-1", [DIRICHLET, (), NEUMANN])
+    for function in (
+        lambda u, v: space.to_coefficients(space.to_values(u, (9, 300, 7))),
+        lambda u, v: space.multiply(u, v),
+        lambda u, v: space.laplacian(u),
+        lambda u, v: space.resize(u, (4, 11, 6)),
+        lambda u, v: space.inner(u, v),
+        lambda u, v: solver.solve(u),
+        lambda u, v: norm.squared(u),
+    ):
+        found = function(cupy.asarray(u), cupy.asarray(v))
+        assert isinstance(found, cupy.ndarray)
+        assert np.allclose(found.get(), function(u, v), atol=1e-10)

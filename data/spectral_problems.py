@@ -1,0 +1,354 @@
+"""Problems for learning in coefficients: random inputs, the residual of a guess, and a classical spectral solution.
+
+Nothing is stored: inputs are drawn when they are wanted, from a seeded generator, and a network can be trained on the
+residual alone. The classical solver gives the reference for a test set.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import array_api_compat
+import numpy as np
+
+from resolvent.solvers import (
+    DIRICHLET,
+    Basis,
+    Chebyshev,
+    CoefficientNorm,
+    Condition,
+    Fourier,
+    InputError,
+    Legendre,
+    SeparablePoisson,
+    TensorBasis,
+)
+
+from .arguments import one_of, positive_integer, positive_number
+from .kernel_fields import KernelField
+from .seeding import sample_generator
+
+__all__ = ["SPECTRAL_PROBLEMS", "SpectralPoisson", "SpectralProblem", "SpectralReactionDiffusion"]
+
+
+class SpectralProblem(ABC):
+    """A PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.
+
+    Attributes
+    ----------
+    basis : TensorBasis
+        Of inputs and solutions: arrays (batch, *basis.shape).
+    conditions : tuple
+        For each axis the `Condition` tuples that u satisfies; () on periodic axes.
+    gauge_free : bool
+        Whether u is determined up to a constant only.
+    """
+
+    name: ClassVar[str]
+    basis: TensorBasis
+    conditions: tuple[tuple[Condition, ...], ...]
+    gauge_free: bool = False
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draw `count` inputs as coefficients of their own basis, float64; see `as_inputs`."""
+
+    @abstractmethod
+    def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
+        """Return what was drawn as coefficients in `basis`, shape (count, *basis.shape)."""
+
+    @abstractmethod
+    def residual(self, inputs: Any, solutions: Any) -> Any:
+        """Return the coefficients of the equation's residual, in `residual_basis`; NumPy, CuPy or torch arrays."""
+
+    @property
+    @abstractmethod
+    def residual_basis(self) -> TensorBasis:
+        """The basis of the residual: it holds it exactly, without aliases."""
+
+    @abstractmethod
+    def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
+        """Return the classical spectral solutions of what was drawn, on a tensor grid, shape (count, m_1, …)."""
+
+    @abstractmethod
+    def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
+        """Estimate the relative L² error of guesses from their residuals alone, shape (count,)."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments as JSON values."""
+
+    def test_functions(self, count: int = 128, seed: int = 0) -> np.ndarray:
+        """Draw the test set: sample i depends on (seed, problem, i) alone."""
+        draws = [self.draw(sample_generator(seed, f"{self.name} test", i), 1) for i in range(count)]
+        return np.concatenate(draws)
+
+
+class SpectralPoisson(SpectralProblem):
+    """−Δu = s on the unit square, periodic or with u = 0 on the boundary.
+
+    The sources are those of Neural Spectral Methods: `KernelField` of length 0.2 on 16 × 16 points, periodic with the
+    mean removed, or squared exponential on Chebyshev points. The reference is `SeparablePoisson`: for periodic data the
+    exact division by |2πk|²; for Dirichlet data Legendre's Galerkin method on `reference_modes` an axis, exact but for
+    the corners, where u has an r² log r: with 48 modes its error is about 1e-6 of the solution.
+
+    Parameters
+    ----------
+    boundary : {'periodic', 'dirichlet'}
+    modes : int or pair of them, default 17
+        Functions an axis that inputs and solutions are taken in. 17 hold 16 periodic points with the sine beside the
+        Nyquist cosine.
+    basis : {'chebyshev', 'legendre'}
+        Of the Dirichlet problem.
+    length, points
+        Of `KernelField`.
+    reference_modes : int, default 48
+    """
+
+    name = "spectral_poisson"
+
+    def __init__(
+        self,
+        boundary: str = "periodic",
+        modes: int | Sequence[int] = 17,
+        basis: str = "chebyshev",
+        length: float = 0.2,
+        points: int = 16,
+        reference_modes: int = 48,
+    ) -> None:
+        self.boundary = one_of(boundary, ("periodic", "dirichlet"), "boundary")
+        one_of(basis, ("chebyshev", "legendre"), "basis")
+        periodic = boundary == "periodic"
+        kind: type[Basis] = Fourier if periodic else {"chebyshev": Chebyshev, "legendre": Legendre}[basis]
+        sizes = _sizes(modes, 2)
+        self.basis = TensorBasis(*(kind(n) for n in sizes))
+        self.conditions = ((), ()) if periodic else (DIRICHLET, DIRICHLET)
+        self.gauge_free = periodic
+        self.sources = KernelField(
+            "periodic" if periodic else "squared_exponential", 2, length, points, mean_free=periodic
+        )
+        self.reference_modes = positive_integer(reference_modes, "reference_modes")
+        self._arguments = {"boundary": boundary, "modes": list(sizes), "basis": basis, "length": length}
+        self._arguments |= {"points": points, "reference_modes": self.reference_modes}
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self._arguments)
+
+    @property
+    def residual_basis(self) -> TensorBasis:
+        return self.basis
+
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        return self.sources.sample(rng, count)
+
+    def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
+        """Exact where `basis` holds the source's functions, else (fewer modes) its projection."""
+        own = self.sources.basis
+        if type(own.axes[0]) is type(self.basis.axes[0]):
+            return np.asarray(own.resize(drawn, self.basis.shape))
+        larger = self.basis.resized([max(a.n, b.n) for a, b in zip(own.axes, self.basis.axes, strict=True)])
+        values = own.evaluate(drawn, *larger.points())
+        return np.asarray(larger.resize(larger.to_coefficients(values), self.basis.shape))
+
+    def residual(self, inputs: Any, solutions: Any) -> Any:
+        """s + Δu."""
+        return inputs + self.basis.laplacian(solutions)
+
+    def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
+        """‖Δ⁻¹r‖/‖u‖: the distance to the solution of the same modes, up to the residual's part beyond the basis.
+
+        Exact for periodic data that the basis holds; for Dirichlet data what n modes cannot do is not in it.
+        """
+        distance = CoefficientNorm(self.basis, "H-2", self.conditions).squared(self.residual(inputs, solutions))
+        if self.gauge_free:
+            solutions = solutions.copy()
+            solutions[:, 0, 0] = 0.0
+        return np.asarray(np.sqrt(distance / CoefficientNorm(self.basis, "L2").squared(solutions)))
+
+    def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
+        own = self.sources.basis
+        if self.boundary == "periodic":
+            space = own
+            source = drawn
+        else:
+            space = TensorBasis(*(Legendre(self.reference_modes),) * 2)
+            source = space.to_coefficients(own.evaluate(drawn, *space.points()))
+        return np.asarray(space.evaluate(SeparablePoisson(space, self.conditions).solve(source), *points))
+
+
+class SpectralReactionDiffusion(SpectralProblem):
+    """∂u/∂t = ν ∂²u/∂x² + ρ u(1 − u) on (0, 1) in t and x, periodic in x, from a random u(0, x) in [0, 1].
+
+    Axes are (t, x): Chebyshev in time, Fourier in space; an input is u(0, x), the same at every t. It is drawn as
+    Neural Spectral Methods has it: the periodic `KernelField` of length 0.2 on 64 points, scaled so that its least and
+    largest values there are 0 and 1.
+
+    **Reference.** Spectral in both: on each of `slabs` intervals of time a Chebyshev collocation of `slab_points`
+    points, the diffusion implicit for each frequency, the reaction by fixed-point iteration to rounding (it contracts
+    as ρ/slabs); Fourier with `reference_modes`, products de-aliased.
+
+    Parameters
+    ----------
+    nu : float, default 0.01
+    rho : float, default 5
+    modes : (int, int), default (16, 33)
+        In t and x.
+    length, points
+        Of `KernelField`.
+    reference_modes, slabs, slab_points : int
+    """
+
+    name = "spectral_reaction_diffusion"
+
+    def __init__(
+        self,
+        nu: float = 0.01,
+        rho: float = 5.0,
+        modes: Sequence[int] = (16, 33),
+        length: float = 0.2,
+        points: int = 64,
+        reference_modes: int = 129,
+        slabs: int = 32,
+        slab_points: int = 10,
+    ) -> None:
+        self.nu, self.rho = positive_number(nu, "nu"), positive_number(rho, "rho")
+        nt, nx = _sizes(modes, 2)
+        self.basis = TensorBasis(Chebyshev(nt), Fourier(nx))
+        self.conditions = ((Condition("low"),), ())
+        self.initial = KernelField("periodic", 1, length, points)
+        self.reference_modes = positive_integer(reference_modes, "reference_modes")
+        self.slabs, self.slab_points = positive_integer(slabs, "slabs"), positive_integer(slab_points, "slab_points")
+        self._arguments = {"nu": self.nu, "rho": self.rho, "modes": [nt, nx], "length": length, "points": points}
+        self._arguments |= {"reference_modes": reference_modes, "slabs": slabs, "slab_points": slab_points}
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self._arguments)
+
+    @property
+    def residual_basis(self) -> TensorBasis:
+        return self.basis.product_basis(2)
+
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Coefficients of u(0, x), shape (count, points)."""
+        space = self.initial.basis
+        values = space.to_values(self.initial.sample(rng, count))
+        low, high = values.min(axis=-1, keepdims=True), values.max(axis=-1, keepdims=True)
+        return np.asarray(space.to_coefficients((values - low) / (high - low)))
+
+    def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
+        """u(0, x) for all t; frequencies beyond the basis are cut off."""
+        nt, nx = self.basis.shape
+        inputs = np.zeros((len(drawn), nt, nx))
+        inputs[:, 0] = self.initial.basis.resize(drawn, (nx,))
+        return inputs
+
+    def residual(self, inputs: Any, solutions: Any) -> Any:
+        """u_t − ν u_xx − ρ u(1 − u), the product whole: no aliases and no truncation."""
+        linear = self.basis.derivative(solutions, 0) - self.nu * self.basis.derivative(solutions, 1, 2)
+        linear = self.basis.resize(linear - self.rho * solutions, self.residual_basis.shape)
+        return linear + self.rho * self.basis.multiply(solutions, solutions, full=True)
+
+    def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
+        """A bound by Gronwall's inequality, ‖e(t)‖ ≤ ∫_0^t e^{ρ(t−s)} ‖r(s)‖ ds in L² of x.
+
+        For the error e of a guess v, e_t = ν e_xx + ρ (1 − u − v) e + r.
+        It holds while the exact u and the guess v are not negative; it is up to (e^ρ − 1)/ρ times too large. What the
+        basis cuts off the initial value is not in it.
+        """
+        space, count = self.residual_basis, 256
+        times = (np.arange(count) + 0.5) / count
+        x = space.axes[1].points()
+        residual = space.evaluate(self.residual(inputs, solutions), times, x)
+        size = np.sqrt((residual**2).mean(axis=-1))  # the trapezoidal rule in x
+        growth = np.exp(self.rho * times)
+        bound = growth * np.cumsum(size / growth, axis=-1) / count
+        values = space.resized(self.basis.shape).evaluate(solutions, times, x)
+        return np.asarray(np.sqrt((bound**2).mean(axis=-1) / (values**2).mean(axis=(-2, -1))))
+
+    def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
+        times, x = (np.asarray(p, dtype=np.float64) for p in points)
+        space = TensorBasis(Fourier(self.reference_modes))
+        state = self.initial.basis.resize(drawn, space.shape)
+        step = 1.0 / self.slabs
+        slab = Chebyshev(self.slab_points + 1, 0.0, step)
+        inverse = self._slab_inverse(slab, space.axes[0])
+        found = np.empty((len(drawn), len(times), self.reference_modes))
+        for index in range(self.slabs):
+            start = index * step
+            inside = (times >= start) & ((times < start + step) | (index == self.slabs - 1))
+            history = self._advance(state, slab, inverse, space)
+            found[:, inside] = np.matmul(slab.evaluation_matrix(times[inside] - start), history)
+            state = np.matmul(slab.evaluation_matrix(np.array([step])), history)[:, 0]
+        return np.asarray(space.evaluate(found, x))
+
+    def _slab_inverse(self, slab: Chebyshev, axis: Basis) -> np.ndarray:
+        """For each frequency the inverse of (u(0), u_t + (νω² − ρ)u at the points), from values to coefficients in t.
+
+        u has one coefficient more than there are points, for the initial value.
+        """
+        points = slab.points(slab.n - 1)
+        values, slopes = slab.evaluation_matrix(points), slab.evaluation_matrix(points, 1)
+        first = slab.evaluation_matrix(np.zeros(1))
+        assert isinstance(axis, Fourier)
+        rates = self.nu * axis.frequencies**2 - self.rho
+        return np.stack([np.linalg.inv(np.concatenate((first, slopes + rate * values))) for rate in rates])
+
+    def _advance(self, state: np.ndarray, slab: Chebyshev, inverse: np.ndarray, space: TensorBasis) -> np.ndarray:
+        """Coefficients in t and x over one slab, shape (count, slab.n, modes)."""
+        values = slab.evaluation_matrix(slab.points(slab.n - 1))
+        history = np.zeros((len(state), slab.n, state.shape[-1]))
+        history[:, 0] = state
+        change = math.inf
+        for _ in range(200):
+            nodal = np.matmul(values, history)
+            right = np.concatenate((state[:, None], -self.rho * space.multiply(nodal, nodal)), axis=1)
+            previous, history = history, np.einsum("kpq,bqk->bpk", inverse, right, optimize=True)
+            last, change = change, float(np.abs(history - previous).max())
+            if change < 1e-15 or (change < 1e-12 and change >= 0.5 * last):
+                return history
+            if not change < 1e6:  # u stays within [0, 1]
+                break
+        raise InputError(
+            f"the reference for nu={self.nu:g}, rho={self.rho:g} did not converge with slabs={self.slabs}: raise slabs"
+        )
+
+
+def relative_errors(values: Any, reference: Any, basis: TensorBasis, gauge_free: bool = False) -> Any:
+    """Return ‖u − v‖/‖v‖ in L² of each sample, from values at the Gauss points of `basis`'s axes.
+
+    Parameters
+    ----------
+    values, reference : array, shape (batch, m_1, …, m_d)
+        On ``basis.points((m_1, …))``.
+    basis : TensorBasis
+        Its quadrature is used, so the result is exact for polynomials and waves that m points integrate.
+    gauge_free : bool, default False
+        Whether the mean of both is taken off first.
+    """
+    xp = array_api_compat.array_namespace(values)
+    axes = tuple(range(-basis.ndim, 0))
+    weights = np.ones(())
+    for w in basis.quadrature_weights(values.shape[-basis.ndim :]):
+        weights = np.multiply.outer(weights, w)
+    weights = xp.asarray(weights / basis.volume, dtype=values.dtype)
+    if gauge_free:
+        values = values - xp.sum(weights * values, axis=axes, keepdims=True)
+        reference = reference - xp.sum(weights * reference, axis=axes, keepdims=True)
+    squares = xp.sum(weights * (values - reference) ** 2, axis=axes) / xp.sum(weights * reference**2, axis=axes)
+    return xp.sqrt(squares)
+
+
+def _sizes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    given = [modes] * ndim if isinstance(modes, int) else list(modes)
+    if len(given) != ndim:
+        raise InputError(f"modes={given} names {len(given)} axes; expected one number or {ndim} of them")
+    return tuple(positive_integer(n, "modes") for n in given)
+
+
+#: Spectral problems by name.
+SPECTRAL_PROBLEMS: dict[str, type[SpectralProblem]] = {
+    kind.name: kind for kind in (SpectralPoisson, SpectralReactionDiffusion)
+}

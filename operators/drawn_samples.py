@@ -1,0 +1,117 @@
+"""A dataset without data: inputs of a spectral problem, drawn anew in every epoch from the seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resolvent.data import SpectralProblem
+from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer
+
+__all__ = ["DrawnSamples"]
+
+
+class DrawnSamples:
+    """What `train` asks of a dataset, in coefficients: a training split that never repeats, and a validation split.
+
+    A batch of the training split is drawn when it is due, from a generator seeded by the data's seed and the epoch's
+    order, so that a resumed run draws what the uninterrupted one would have, and processes draw different samples.
+    Targets are zeros, unless `solutions` asks for the classical solution of every sample.
+
+    Parameters
+    ----------
+    problem : SpectralProblem
+    epoch_size : int, default 1600
+        Samples drawn in an epoch.
+    valid : int, default 16
+        Samples of the validation split, with reference solutions.
+    seed : int, default 0
+    solutions : bool, default False
+        Whether training targets are reference solutions, for supervised and mixed losses.
+    gauge : {'mean', 'origin'}, default 'mean'
+        Of the solutions of a problem that has them up to a constant: of mean zero, or zero at the low corner. Take the
+        operator's, or the validation error measures the constant.
+    """
+
+    def __init__(
+        self,
+        problem: SpectralProblem,
+        epoch_size: int = 1600,
+        valid: int = 16,
+        seed: int = 0,
+        solutions: bool = False,
+        gauge: str = "mean",
+    ) -> None:
+        self.gauge = one_of(gauge, ("mean", "origin"), "gauge")
+        self.problem, self.seed = problem, nonnegative_integer(seed, "seed")
+        self.solutions = bool(solutions)
+        self.splits = {"train": positive_integer(epoch_size, "epoch_size"), "valid": positive_integer(valid, "valid")}
+        self.input_fields, self.output_fields = ["input"], ["solution"]
+        self.resolution = problem.basis.shape
+        self.config: dict[str, Any] = {
+            "name": problem.name,
+            **problem.settings(),
+            "seed": self.seed,
+            "solutions": self.solutions,
+            "gauge": self.gauge,
+            "drawn": True,
+        }
+        # A test set has another root seed in `test_functions`; validation must not meet it.
+        self._validation = self._batch(problem.test_functions(valid, seed=self.seed + 2**32), solutions=True)
+
+    def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients (N, 1, *modes) of inputs and solutions; of the training split, a first draw."""
+        if split == "valid":
+            inputs, outputs = self._validation
+            return inputs[start:stop], outputs[start:stop]
+        count = len(range(*slice(start, stop).indices(self.splits[split])))
+        return self.draw(np.random.default_rng((self.seed, start or 0)), count)
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw training samples."""
+        return self._batch(self.problem.draw(rng, count), self.solutions)
+
+    def own_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:
+        """Return what the training loop iterates over."""
+        return _DrawnBatches(self, split, device, dtype)
+
+    def _batch(self, drawn: np.ndarray, solutions: bool) -> tuple[np.ndarray, np.ndarray]:
+        inputs = self.problem.as_inputs(drawn)[:, None]
+        if not solutions:
+            return inputs, np.zeros_like(inputs)
+        basis = self.problem.basis
+        # Analysed from more points than modes: the modes left out do not alias.
+        points = basis.points([2 * n for n in basis.shape])
+        values = self.problem.reference(drawn, *points)
+        if self.problem.gauge_free and self.gauge == "origin":
+            values = values - self.problem.reference(drawn, *(np.array([axis.low]) for axis in basis.axes))
+        return inputs, np.asarray(basis.to_coefficients(values))[:, None]
+
+
+class _DrawnBatches:
+    """Batches that are drawn; the order it is given seeds them, as it is a function of (seed, epoch, rank)."""
+
+    in_memory = True
+
+    def __init__(self, samples: DrawnSamples, split: str, device: torch.device, dtype: torch.dtype) -> None:
+        self.samples, self.split, self.device, self.dtype = samples, split, device, dtype
+        self.count = samples.splits[split]
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        digest = hashlib.sha256(np.ascontiguousarray(order, dtype=np.int64).tobytes()).digest()
+        rng = np.random.default_rng((self.samples.seed, int.from_bytes(digest[:8], "little")))
+        for part in parts:
+            if self.split == "valid":
+                inputs, outputs = (array[part] for array in self.samples.arrays("valid"))
+            else:
+                inputs, outputs = self.samples.draw(rng, len(part))
+            yield self._place(inputs), self._place(outputs)
+
+    def _place(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, dtype=self.dtype).to(self.device)

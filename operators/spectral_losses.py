@@ -1,0 +1,77 @@
+"""Losses on coefficients: the residual of the equation, the error against a solution, or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from resolvent.data import SpectralProblem
+from resolvent.data.arguments import nonnegative_number, one_of
+from resolvent.solvers import NORMS, CoefficientNorm, InputError
+
+__all__ = ["SpectralLoss"]
+
+
+class SpectralLoss:
+    """w_r · mean ‖R(a, û)‖² + w_d · mean ‖û − u‖², norms of functions from their coefficients.
+
+    The residual R is whole (products without aliases) and each norm is exact, by quadrature weights, so the loss needs
+    no grid: physics-only (w_d = 0: targets are not looked at), supervised (w_r = 0) or mixed.
+
+    Which norm decides what training finds. For −Δu = s the residual is Δ of the error: in 'L2' (and nearly in the
+    'coefficient' norm of the published code) the highest modes weigh |2πk|⁴ times their share in the error of u; in
+    'H-1' the loss is the energy of the error, in 'H-2' its own L² norm.
+
+    Parameters
+    ----------
+    problem : SpectralProblem
+    norm : str, default 'L2'
+        Of the residual, one of `NORMS`. The dual norms are of the space with the problem's boundary conditions, for
+        elliptic problems.
+    data_norm : str, default 'L2'
+    physics, data : float, default 1, 0
+        The weights w_r and w_d, not both zero.
+
+    Raises
+    ------
+    InputError
+        For unknown norms or weights out of range.
+    """
+
+    def __init__(
+        self, problem: SpectralProblem, norm: str = "L2", data_norm: str = "L2", physics: float = 1.0, data: float = 0.0
+    ) -> None:
+        one_of(norm, NORMS, "norm")
+        one_of(data_norm, NORMS, "norm")
+        self.problem = problem
+        self.physics, self.data = nonnegative_number(physics, "physics"), nonnegative_number(data, "data")
+        if self.physics == 0.0 and self.data == 0.0:
+            raise InputError("physics=0 and data=0 leave no loss; give one of them a positive weight")
+        same = problem.residual_basis == problem.basis
+        conditions = problem.conditions if same else None
+        # Without boundary conditions in every direction the dual norm of the full H¹ norm is the one that sees all.
+        shift = 0.0 if same else 1.0
+        self._residual_norm = CoefficientNorm(problem.residual_basis, norm, conditions, shift, mean=True)
+        self._data_norm = CoefficientNorm(problem.basis, data_norm, mean=True)
+        #: What makes a resumed run the same run.
+        self.config: dict[str, Any] = {
+            "problem": {"name": problem.name, **problem.settings()},
+            "norm": norm,
+            "data_norm": data_norm,
+            "physics": self.physics,
+            "data": self.data,
+        }
+
+    def __call__(self, inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch of coefficients (batch, 1, *modes), a scalar."""
+        outputs = outputs[:, 0]
+        with torch.autocast(device_type=inputs.device.type, enabled=False):
+            loss = torch.zeros((), dtype=outputs.dtype, device=outputs.device)
+            if self.physics:
+                residual = self.problem.residual(inputs[:, 0], outputs)
+                loss = loss + self.physics * self._residual_norm.squared(residual).mean()
+            if self.data:
+                loss = loss + self.data * self._data_norm.squared(outputs - targets[:, 0]).mean()
+        return loss
