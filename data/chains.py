@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from .problem import LinearSystem, Problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
 
-__all__ = ["Cancelled", "Chains", "ProposedSample", "SolvedChain", "read_chains", "solve_chain"]
+__all__ = ["Cancelled", "Chains", "ProposedSample", "SolvedChain", "read_chains", "solve_chain", "sum_of_families"]
 
 _ORDERED = ("auto", "warm_start", "recycling")  # strategies that go from one sample to the next, or may choose to
 _OF_THE_GRID = ("fast_poisson", "multigrid")  # preconditioners that want the operator of a box, not a matrix
@@ -285,3 +285,14 @@ def _plain(found: FamilyReport | None) -> dict[str, Any] | None:
         "groups": groups,
         "rest": rest if found.rest else None,
     }
+
+
+def sum_of_families(families: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the shards say of their chains, added up; what was found is that of the first. Empty where none say it."""
+    if not families:
+        return {}
+    plan: Counter[str] = Counter()
+    for family in families:
+        plan.update(family["plan"])
+    sums = {key: sum(family[key] for family in families) for key, value in families[0].items() if type(value) is int}
+    return {**sums, "plan": dict(plan), "found": families[0]["found"]}

@@ -27,7 +27,7 @@ from resolvent.solvers import InputError
 from .arguments import nonnegative_integer, one_of, positive_integer
 from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
-from .chains import read_chains
+from .chains import read_chains, sum_of_families
 from .compression import Compression
 from .dataset import Dataset
 from .dataset_folder import DatasetFolder, ShardRecord, shard_size_there
@@ -445,7 +445,7 @@ def _report(
     made = {s.path(folder.name) for s in missing}
     computed = sum(len(s) for s in missing)
     total = sum(sizes.values())
-    family = _family_of(records)
+    family = sum_of_families([record.family for record in records if record.family])
     names = ("sampling", "analysis", "ordering", "solving", "writing") if family else ("sampling", "solving", "writing")
     phases = {phase: sum(r.seconds[phase] for r in records if r.file in made) for phase in names}
     iterations = sum((r.iterations_mean or 0.0) * (r.stop - r.start) for r in records)
@@ -465,15 +465,3 @@ def _report(
         bytes=sum(r.size for r in records),
         family=family,
     )
-
-
-def _family_of(records: Sequence[ShardRecord]) -> dict[str, Any]:
-    """The sums of what the shards say of their chains."""
-    families = [record.family for record in records if record.family]
-    if not families:
-        return {}
-    plan: dict[str, int] = {}
-    for name, count in (item for family in families for item in family["plan"].items()):
-        plan[name] = plan.get(name, 0) + count
-    sums = {key: sum(family[key] for family in families) for key, value in families[0].items() if type(value) is int}
-    return {**sums, "plan": plan, "found": families[0]["found"]}
