@@ -11,6 +11,7 @@ from .errors import InputError
 from .family_analysis import FamilyReport, analyse
 from .fcg import fcg
 from .fgmres import fgmres
+from .fourier_grid import FourierGrid
 from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .idrs import idrs
@@ -47,9 +48,11 @@ from .result import SolveResult, Status
 from .richardson import richardson
 from .sequence_result import Ledger, SequenceResult
 from .sequences import solve_sequence
+from .spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
+from .timestepping import SCHEMES, TimeStepper
 from .toeplitz import ToeplitzOperator
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     "ILUT",
     "ORDERINGS",
     "PRECONDITIONERS",
+    "SCHEMES",
     "SOLVERS",
     "SSOR",
     "BatchResult",
@@ -77,6 +81,7 @@ __all__ = [
     "Direct",
     "FamilyReport",
     "FastPoisson",
+    "FourierGrid",
     "InputError",
     "Jacobi",
     "Kind",
@@ -84,6 +89,8 @@ __all__ = [
     "MatrixProperties",
     "Method",
     "Multigrid",
+    "NoTerm",
+    "PolynomialTerm",
     "Preconditioner",
     "RecycleSpace",
     "SequenceResult",
@@ -91,7 +98,9 @@ __all__ = [
     "Status",
     "SymmetricPolynomial",
     "Tau",
+    "TimeStepper",
     "ToeplitzOperator",
+    "VorticityTerm",
     "analyse",
     "bicgstab",
     "block_cg",
