@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from resolvent.solvers import InputError
+from resolvent.solvers import InputError, SolveResult
 
 from .atomic_files import storage_errors, write_temporary
 from .compression import Compression, EncodedField, encode_field, residual_floor
@@ -89,11 +89,16 @@ def make_shard(
     rows: list[dict[str, Any]] = []
     stacks: dict[str, np.ndarray] = {}
     described: dict[str, Field] = {}
+    ahead: list[SolvedSample] = []
     with threadpool_limits(1):
         for place, index in enumerate(range(task.shard.start, task.shard.stop)):
             if cancelled is not None and cancelled():
                 raise Cancelled
-            fields, row = certified_sample(task.problem, task.solver, task.seed, index, task.dtype)
+            if task.problem.batch > 1 and not ahead:
+                ahead = _solved_together(task, range(index, min(index + task.problem.batch, task.shard.stop)))
+            fields, row = certified_sample(
+                task.problem, task.solver, task.seed, index, task.dtype, ahead.pop(0) if ahead else None
+            )
             if not stacks:
                 described = fields
                 stacks = {
@@ -158,13 +163,36 @@ def encode_to_temporary(
         return write_temporary(content, target), record
 
 
+class SolvedSample(NamedTuple):
+    """A sample that was solved together with others: its parameters, its result, and its share of the seconds."""
+
+    parameters: dict[str, Any]
+    result: SolveResult
+    sampling: float
+    solving: float
+
+
+def _solved_together(task: ShardTask, indices: range) -> list[SolvedSample]:
+    began = time.perf_counter()
+    drawn = [task.problem.sample(sample_generator(task.seed, task.problem.name, index)) for index in indices]
+    sampled = time.perf_counter()
+    try:
+        results = task.problem.solve_many(drawn, task.solver)
+    except InputError:
+        return []  # each by itself: the error then names its sample
+    solved = time.perf_counter()
+    shares = (sampled - began) / len(drawn), (solved - sampled) / len(drawn)
+    return [SolvedSample(parameters, result, *shares) for parameters, result in zip(drawn, results, strict=True)]
+
+
 def certified_sample(
-    problem: Problem, solver: SolverSpec, seed: int, index: int, dtype: str
+    problem: Problem, solver: SolverSpec, seed: int, index: int, dtype: str, ahead: SolvedSample | None = None
 ) -> tuple[dict[str, Field], dict[str, Any]]:
     """One sample: its fields as they will be stored, and its row of provenance.
 
-    The residual is recomputed from the arrays themselves, not taken from the solver. Where it lies above the tolerance
-    although the solver was content, the sample is solved again with a tighter one.
+    `ahead` holds the sample where it was solved together with others. The residual is recomputed from the arrays
+    themselves, not taken from the solver. Where it lies above the tolerance although the solver was content, the sample
+    is solved again with a tighter one.
 
     Returns
     -------
@@ -180,13 +208,14 @@ def certified_sample(
         Naming the sample, the solver's status, and what to do.
     """
     began = time.perf_counter()
-    parameters = problem.sample(sample_generator(seed, problem.name, index))
+    parameters = ahead.parameters if ahead else problem.sample(sample_generator(seed, problem.name, index))
     sampled = time.perf_counter()
     tolerance, target, x0 = solver.rtol, solver.rtol, None
     iterations = matvecs = 0
-    for _ in range(_TIGHTENINGS):
+    for attempt in range(_TIGHTENINGS):
         try:
-            result = problem.solve(parameters, solver, x0=x0, rtol=target)
+            first = ahead.result if ahead and attempt == 0 else None
+            result = first or problem.solve(parameters, solver, x0=x0, rtol=target)
         except InputError as error:
             raise InputError(f"sample {index} of {problem.name}: {error}") from None
         iterations += result.iterations
@@ -225,8 +254,8 @@ def certified_sample(
         **certificate,
         **_moments(arrays, stored),
         "digest": np.frombuffer(sample_digest(arrays), dtype=np.uint8),
-        "seconds_sampling": sampled - began,
-        "seconds_solving": solved - sampled,
+        "seconds_sampling": sampled - began + (ahead.sampling if ahead else 0.0),
+        "seconds_solving": solved - sampled + (ahead.solving if ahead else 0.0),
         "seconds_hashing": time.perf_counter() - solved,
     }
     return stored, row
