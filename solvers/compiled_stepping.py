@@ -99,12 +99,20 @@ def _combine(V_re, V_im, size, slots, coefficients, out, acc_re, acc_im):  # typ
             _copy((acc_re, i, acc_im, i, V_re, o + i, V_im, o + i))
 
 
+@line_operation(3, 1, 1)
+def _spoil(total: Line, a: Line, b: Line, zero: Line) -> tuple[Line, ...]:
+    """0 as long as all numbers are finite."""
+    return (a.times_plus(zero, b.times_plus(zero, total)),)
+
+
 @njit(cache=True, nogil=True)
-def _finite(size, first, stride, V_re, V_im):  # type: ignore[no-untyped-def]
-    total = V_re.dtype.type(0.0)
-    for i in range(first, size, stride):
-        total += abs(V_re[i]) + abs(V_im[i])
-    return np.isfinite(total)
+def _lanes_alive(size, V_re, V_im, total):  # type: ignore[no-untyped-def]
+    """`total`, a line: 0 in the lanes of V[0] that hold finite numbers alone."""
+    apart()
+    L = lanes_of(V_re)
+    total[:L] = 0.0
+    for i in range(0, size, L):
+        _spoil((total, 0, V_re, i, V_im, i, 0.0, total, 0))
 
 
 @njit(cache=True, nogil=True)
@@ -324,9 +332,12 @@ def _driver(evaluate: Any) -> Any:
                     evaluate(term, size, op[0], op[1], V_re, V_im, t_re, t_im, work)
                     _combine(V_re, V_im, size, op[4 : 4 + op[3]], coefficients[at:], op[2], acc_re, acc_im)
                     at += op[3] * size
+                _lanes_alive(size, V_re, V_im, acc_re)
+                if together == 1:
+                    acc_re[0] = acc_re[: lanes_of(acc_re)].sum()
                 alive = False
                 for lane in range(together):
-                    if reached[b, lane] == step and _finite(size, lane, together, V_re, V_im):
+                    if reached[b, lane] == step and acc_re[lane] == 0.0:
                         reached[b, lane] = step + 1
                         alive = True
                 if not alive:
