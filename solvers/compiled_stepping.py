@@ -15,7 +15,8 @@ from numba import njit
 
 from .cache_lines import Line, aligned, line_operation, transpose_tile
 from .fourier_grid import FourierGrid
-from .lane_fourier import fft_lanes, lane_count, lane_plan, lanes_of, merge_real, split_real
+from .lane_fourier import fft_lanes, lane_count, lane_plan, lanes_of
+from .lane_real_fourier import merge_real, split_real
 from .multigrid.unaliased import apart
 from .spectral_terms import PolynomialTerm, VorticityTerm
 

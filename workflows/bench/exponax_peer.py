@@ -59,10 +59,11 @@ def _serve(pipe: Any, dtype: str) -> None:
 
     jax.config.update("jax_enable_x64", dtype == "float64")
     pipe.send(version("exponax"))
-    steps, spectra, back = None, None, None
+    steps: Any = None
+    spectra: Any = None
+    back: Any = None
     while (message := pipe.recv()) is not None:
         if message == "run":
-            assert steps is not None
             began = time.perf_counter()
             result = steps(spectra).block_until_ready()
             seconds = time.perf_counter() - began
