@@ -6,8 +6,8 @@ from .convert import export_dataset, import_dataset
 from .dataset import Dataset
 from .description import describe, format_description
 from .engines import ENGINES, Engine, open_engine
-from .evolution import EvolutionProblem, Trajectory
-from .fields import GaussianRandomField
+from .evolution import EvolutionProblem, TimeDependentProblem, Trajectory
+from .fields import GaussianRandomField, PeriodicKernelField
 from .format_check import Violation, check_format
 from .formats import FORMATS
 from .generation import GenerationProgress, GenerationReport, generate
@@ -18,6 +18,7 @@ from .problem import Field, LinearSystem, Problem
 from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
+from .spectral_evolution import SpectralEvolution
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralProblem, SpectralReactionDiffusion
 from .stats import field_statistics
 
@@ -37,11 +38,14 @@ __all__ = [
     "GenerationReport",
     "KernelField",
     "LinearSystem",
+    "PeriodicKernelField",
     "Problem",
     "SolverSpec",
+    "SpectralEvolution",
     "SpectralPoisson",
     "SpectralProblem",
     "SpectralReactionDiffusion",
+    "TimeDependentProblem",
     "Trajectory",
     "VerifyReport",
     "Violation",

@@ -186,10 +186,14 @@ def _samples(
     problem, solver, seed, shard = task.problem, task.solver, task.seed, task.shard
     constants: Constants = {}
     if task.chains is None:
+        ahead: list[ProposedSample] = []
         for index in range(shard.start, shard.stop):
             if cancelled is not None and cancelled():
                 raise Cancelled
-            yield certified_sample(problem, solver, seed, index, task.dtype, constants)
+            if problem.batch > 1 and not ahead:
+                ahead = _solved_together(task, range(index, min(index + problem.batch, shard.stop)))
+            proposed = ahead.pop(0) if ahead else None
+            yield certified_sample(problem, solver, seed, index, task.dtype, constants, proposed)
         return
     for number in task.chains.numbers(shard.start, shard.stop):
         chain = solve_chain(problem, solver, seed, task.chains, number, cancelled)
@@ -248,6 +252,24 @@ def _image_of_this_thread() -> FileImage:
     return image
 
 
+def _solved_together(task: ShardTask, indices: range) -> list[ProposedSample]:
+    """Samples that the problem solves at once, with each one's share of the seconds; none where one cannot be solved:
+    each by itself, the error then names its sample."""
+    began = time.perf_counter()
+    drawn = [task.problem.sample(sample_generator(task.seed, task.problem.name, index)) for index in indices]
+    sampled = time.perf_counter()
+    try:
+        results = task.problem.solve_many(drawn, task.solver)
+    except InputError:
+        return []
+    solved = time.perf_counter()
+    seconds = {"sampling": (sampled - began) / len(drawn), "solving": (solved - sampled) / len(drawn)}
+    return [
+        ProposedSample(None, "independent", parameters, result, seconds)
+        for parameters, result in zip(drawn, results, strict=True)
+    ]
+
+
 def certified_sample(
     problem: Problem,
     solver: SolverSpec,
@@ -261,8 +283,8 @@ def certified_sample(
 
     The residual is recomputed from the arrays themselves, not taken from the solver. Where it lies above the tolerance
     although the solver was content, the sample is solved again with a tighter one. `constants` keeps, from sample to
-    sample, the figures of what does not vary. What a chain proposes is stored if it meets the tolerance; else the
-    sample is solved by itself.
+    sample, the figures of what does not vary. What was solved together with others is stored if it meets the tolerance;
+    else the sample is solved by itself.
 
     Returns
     -------
@@ -322,7 +344,7 @@ def certified_sample(
         "seconds_solving": before["solving"] + solved - sampled,
         "seconds_hashing": time.perf_counter() - solved,
     }
-    if proposed is not None:
+    if proposed is not None and proposed.chain is not None:
         row |= {"chain": proposed.chain, "strategy": np.bytes_(proposed.strategy if kept else "independent")}
     return stored, row
 

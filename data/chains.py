@@ -113,9 +113,9 @@ def read_chains(problem: Problem, strategy: Any, chain: Any, sort: Any) -> Chain
 
 @dataclass(frozen=True)
 class ProposedSample:
-    """A sample as its chain has solved it, not yet certified, and its share of the chain's seconds."""
+    """A sample solved together with others, not yet certified, and its share of the seconds."""
 
-    chain: int
+    chain: int | None  # its number; None where the problem solves several samples at once, each as if alone
     strategy: str
     parameters: Mapping[str, Any]
     result: SolveResult

@@ -1,4 +1,4 @@
-"""The contract of a time-dependent problem: an implicit scheme as a sequence of linear systems, and its trajectory."""
+"""The contracts of time-dependent problems: what all of them share, and implicit schemes as sequences of systems."""
 
 from __future__ import annotations
 
@@ -14,31 +14,24 @@ from .arguments import positive_integer, positive_number
 from .problem import LinearSystem, Problem
 from .solver_choice import SolverSpec
 
-__all__ = ["EvolutionProblem", "Trajectory"]
+__all__ = ["EvolutionProblem", "TimeDependentProblem", "Trajectory"]
 
 Systems = Generator[LinearSystem, "np.ndarray | None", None]
 
 
 class Trajectory(NamedTuple):
-    """The solution at `times` (T,), `values` (T, *shape), and what it cost: iterations and products over all steps."""
+    """The solution at `times` (T,), `values` (T, *shape), and what it cost, over all steps: `result`.
+
+    Of an implicit scheme iterations and products of its solvers; of an explicit one steps and evaluations.
+    """
 
     times: np.ndarray
     values: np.ndarray
     result: SolveResult
 
 
-class EvolutionProblem(Problem):
-    """A linear evolution equation with random parameters, advanced in time by an implicit one-step scheme.
-
-    `snapshots` + 1 states are stored, at equal distances from 0 to `final_time`, the initial state among them; between
-    two of them lie `substeps` steps. A step is a linear system; :meth:`systems` yields them in turn.
-
-    **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where Φ
-    advances the stored state u_k by `substeps` steps with code and factors of its own. Recorded and verified besides:
-    ``error_estimate``, the error in time by doubling the step, max_k ‖u_k − v_k‖ / ((2^p − 1) max_j ‖u_j‖) with v the
-    trajectory of steps twice as long and p the order of the scheme (the error in space is not in it); and
-    ``balance_drift``, the largest violation of what the equation conserves between two stored states, relative to the
-    largest amount.
+class TimeDependentProblem(Problem):
+    """A PDE in time: `snapshots` + 1 states are stored, at equal distances from 0 to `final_time`, the first included.
 
     Parameters
     ----------
@@ -47,7 +40,7 @@ class EvolutionProblem(Problem):
     final_time : float
     snapshots : int
     substeps : int
-        Even, so that a step twice as long fits.
+        Steps between two stored states; even, so that a step twice as long fits.
     """
 
     default_dtype: ClassVar[str] = "float32"
@@ -76,6 +69,36 @@ class EvolutionProblem(Problem):
     def time_step(self) -> float:
         """The length of a step between the stored times."""
         return self.final_time / (self.snapshots * self.substeps)
+
+    @abstractmethod
+    def trajectory(
+        self,
+        parameters: Mapping[str, Any],
+        times: np.ndarray | None = None,
+        solver: SolverSpec | None = None,
+        rtol: float | None = None,
+    ) -> Trajectory:
+        """The solution at `times`: ascending, from 0; the stored times by default."""
+
+    def _wanted(self, times: np.ndarray) -> np.ndarray:
+        wanted = np.asarray(times, dtype=np.float64)
+        if wanted.ndim != 1 or len(wanted) < 2 or wanted[0] != 0.0 or not np.all(np.diff(wanted) > 0.0):
+            raise InputError(f"times are {times!r}: expected at least two ascending numbers, the first of them 0")
+        return wanted
+
+
+class EvolutionProblem(TimeDependentProblem):
+    """A linear evolution equation with random parameters, advanced in time by an implicit one-step scheme.
+
+    A step is a linear system; :meth:`systems` yields them in turn.
+
+    **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where Φ
+    advances the stored state u_k by `substeps` steps with code and factors of its own. Recorded and verified besides:
+    ``error_estimate``, the error in time by doubling the step, max_k ‖u_k − v_k‖ / ((2^p − 1) max_j ‖u_j‖) with v the
+    trajectory of steps twice as long and p the order of the scheme (the error in space is not in it); and
+    ``balance_drift``, the largest violation of what the equation conserves between two stored states, relative to the
+    largest amount.
+    """
 
     @abstractmethod
     def initial_state(self, parameters: Mapping[str, Any]) -> np.ndarray:
@@ -187,9 +210,7 @@ class EvolutionProblem(Problem):
         if times is None:
             wanted, counts = self.times, [self.substeps] * self.snapshots
         else:
-            wanted = np.asarray(times, dtype=np.float64)
-            if wanted.ndim != 1 or len(wanted) < 2 or wanted[0] != 0.0 or not np.all(np.diff(wanted) > 0.0):
-                raise InputError(f"times are {times!r}: expected at least two ascending numbers, the first of them 0")
+            wanted = self._wanted(times)
             counts = [max(1, int(np.ceil(length / self.time_step - 1e-9))) for length in np.diff(wanted)]
         steps = [np.linspace(a, b, count + 1)[:-1] for a, b, count in zip(wanted[:-1], wanted[1:], counts, strict=True)]
         stored = np.zeros(sum(counts) + 1, dtype=bool)

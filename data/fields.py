@@ -12,12 +12,13 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+from scipy.special import ive
 
 from resolvent.solvers import InputError
 
 from .arguments import one_of, positive_integer, positive_number
 
-__all__ = ["GaussianRandomField"]
+__all__ = ["GaussianRandomField", "PeriodicKernelField"]
 
 _REMEMBERED_BASES = 8  # basis matrices kept for the grids last used
 
@@ -208,3 +209,31 @@ def _frequencies(boundary: str, modes: int) -> np.ndarray:
     if boundary == "dirichlet":
         return np.arange(1, modes + 1)
     return (np.arange(2 * modes - 1) + 1) // 2  # 0, 1, 1, 2, 2, …: cosine, then sine
+
+
+class PeriodicKernelField(GaussianRandomField):
+    """Mean-zero Gaussian field with the periodic covariance exp(−Σ_d sin²(πΔ_d)/(2l²)) on the unit box.
+
+    Along an axis exp(−sin²(πΔ)/(2l²)) = e^{−a} Σ_k I_k(a) e^{2πikΔ} with a = 1/(4l²), so the eigenvalues are products
+    of e^{−a} I_k(a), I_k the modified Bessel functions. The constant mode is left out: the fields have mean zero.
+
+    Parameters
+    ----------
+    ndim : int
+    length : float
+        l.
+    modes : int
+        Frequencies kept along each axis.
+    """
+
+    def __init__(self, ndim: int, length: float, modes: int = 32) -> None:
+        super().__init__("periodic", ndim, alpha=ndim / 2 + 1.0, modes=modes)
+        self.length = positive_number(length, "length")
+        a = 1.0 / (4.0 * self.length**2)
+        along = ive(_frequencies("periodic", self.modes), a)
+        eigenvalues = np.ones((1,) * self.ndim)
+        for axis in range(self.ndim):
+            eigenvalues = eigenvalues * along.reshape(tuple(-1 if i == axis else 1 for i in range(self.ndim)))
+        eigenvalues.flat[0] = 0.0
+        self.eigenvalues = eigenvalues
+        self._scale = np.sqrt(eigenvalues.ravel()[self._order])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -80,6 +80,7 @@ class Problem(ABC):
     ndim: int = 2
     boundary: str | tuple[str, ...] = "wall"
     default_dtype: ClassVar[str] = "float64"  # of stored fields, where generation is not told another
+    batch: ClassVar[int] = 1  # samples of a shard that generation hands to `solve_many` together
 
     def __init__(self, resolution: Any) -> None:
         self.shape = grid_shape(resolution, self.ndim)
@@ -155,6 +156,12 @@ class Problem(ABC):
             nullspace=system.nullspace,
             near_nullspace=system.near_nullspace,
         )
+
+    def solve_many(
+        self, parameters: Sequence[Mapping[str, Any]], solver: SolverSpec | None = None
+    ) -> list[SolveResult]:
+        """Solve several samples; a problem that overrides this gives each the bits that :meth:`solve` gives it."""
+        return [self.solve(each, solver) for each in parameters]
 
     def solution_size(self, parameters: Mapping[str, Any]) -> int:
         """Length of the x that `solve` finds and `fields` takes."""

@@ -12,6 +12,7 @@ from .errors import InputError
 from .family_analysis import STRATEGIES, FamilyReport, analyse
 from .fcg import fcg
 from .fgmres import fgmres
+from .fourier_grid import FourierGrid
 from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
 from .idrs import idrs
@@ -50,10 +51,12 @@ from .richardson import richardson
 from .separable_poisson import NORMS, CoefficientNorm, SeparablePoisson
 from .sequence_result import Ledger, SequenceResult
 from .sequences import solve_sequence
+from .spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
 from .stationary import gauss_seidel, jacobi, sor, ssor
 from .stencil import DiffusionStencil
 from .symmetry import is_hermitian
 from .tensor_basis import TensorBasis
+from .timestepping import SCHEMES, TimeStepper
 from .toeplitz import ToeplitzOperator
 
 __all__ = [
@@ -70,6 +73,7 @@ __all__ = [
     "NORMS",
     "ORDERINGS",
     "PRECONDITIONERS",
+    "SCHEMES",
     "SOLVERS",
     "SSOR",
     "STRATEGIES",
@@ -91,6 +95,7 @@ __all__ = [
     "FamilyReport",
     "FastPoisson",
     "Fourier",
+    "FourierGrid",
     "InputError",
     "Jacobi",
     "Kind",
@@ -99,6 +104,8 @@ __all__ = [
     "MatrixProperties",
     "Method",
     "Multigrid",
+    "NoTerm",
+    "PolynomialTerm",
     "Preconditioner",
     "RecombinedBasis",
     "RecycleSpace",
@@ -109,7 +116,9 @@ __all__ = [
     "SymmetricPolynomial",
     "Tau",
     "TensorBasis",
+    "TimeStepper",
     "ToeplitzOperator",
+    "VorticityTerm",
     "analyse",
     "bicgstab",
     "block_cg",

@@ -7,30 +7,58 @@ from typing import Any
 
 from ..arguments import one_of
 from ..problem import Problem
+from .advection import Advection
+from .allen_cahn import AllenCahn
+from .burgers import Burgers
 from .convection_diffusion import ConvectionDiffusion
 from .darcy import Darcy
 from .elasticity import Elasticity
 from .heat import Heat
 from .helmholtz import Helmholtz
+from .kuramoto_sivashinsky import KuramotoSivashinsky
+from .navier_stokes import NavierStokes
 from .poisson import Poisson
+from .reaction_diffusion import ReactionDiffusion
 from .riesz import Riesz
 from .thermal import Thermal
 
 __all__ = [
     "PROBLEMS",
+    "Advection",
+    "AllenCahn",
+    "Burgers",
     "ConvectionDiffusion",
     "Darcy",
     "Elasticity",
     "Heat",
     "Helmholtz",
+    "KuramotoSivashinsky",
+    "NavierStokes",
     "Poisson",
+    "ReactionDiffusion",
     "Riesz",
     "Thermal",
     "make_problem",
 ]
 
 PROBLEMS: dict[str, type[Problem]] = {
-    cls.name: cls for cls in (ConvectionDiffusion, Darcy, Elasticity, Heat, Helmholtz, Poisson, Riesz, Thermal)
+    cls.name: cls
+    for cls in (
+        Advection,
+        AllenCahn,
+        Burgers,
+        ConvectionDiffusion,
+        Darcy,
+        Elasticity,
+        Heat,
+        Helmholtz,
+        KuramotoSivashinsky,
+        NavierStokes,
+        Poisson,
+        ReactionDiffusion,
+        Riesz,
+        Thermal,
+    )
 }
 """Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
 

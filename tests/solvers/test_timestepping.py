@@ -1,0 +1,191 @@
+"""Transforms on lanes, nonlinear terms, and the measured orders of the time steppers on every path."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from resolvent.solvers import InputError
+from resolvent.solvers.cache_lines import aligned
+from resolvent.solvers.fourier_grid import FourierGrid
+from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
+from resolvent.solvers.spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
+from resolvent.solvers.timestepping import SCHEMES, TimeStepper
+
+TERMS = ("vorticity", "line", "plane")
+
+
+def _case(kind: str, batch: int, scheme: str = "etdrk4", **settings: Any) -> tuple[TimeStepper, np.ndarray]:
+    rng = np.random.default_rng(5)
+    if kind == "vorticity":
+        grid = FourierGrid((32, 24), (1.0, 2.0))
+        x, y = np.meshgrid(*grid.points(), indexing="ij")
+        term: Any = VorticityTerm(grid, np.sin(2 * np.pi * (x + y)))
+        linear = 5e-3 * grid.laplacian()
+    elif kind == "line":
+        grid = FourierGrid((60,), 2.0)
+        term, linear = PolynomialTerm(grid, -0.5, derivative=0), 0.02 * grid.laplacian()
+    else:
+        grid = FourierGrid((16, 20), factors=3)
+        term, linear = PolynomialTerm(grid, 0.5, -1.0), 0.01 * grid.laplacian() + 1.0
+    modes = grid.to_modes(rng.normal(size=(batch, *grid.shape))) / (1.0 - 0.05 * grid.laplacian())
+    return TimeStepper(linear, term, scheme, **settings), modes * 3.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [2, 8, 16, 24, 30, 45, 64, 128])
+def test_transform_on_lanes(n: int, dtype: str) -> None:
+    lanes, plan = lane_count(dtype), lane_plan(n, dtype)
+    assert plan is not None
+    z = np.random.default_rng(n).normal(size=(2, n, lanes)).astype(dtype)
+    x = [aligned(n * lanes, z[0]) for _ in range(4)]
+    assert all(each.ctypes.data % 64 == 0 for each in x)
+    x[0][:], x[1][:] = z[0].ravel(), z[1].ravel()
+    re, im, _, _ = fft_lanes(n, tuple(plan), *x)
+    expected = np.fft.fft(z[0].astype(np.float64) + 1j * z[1], axis=0)
+    found = re.reshape(n, lanes) + 1j * im.reshape(n, lanes)
+    assert np.abs(found - expected).max() < 4 * np.finfo(dtype).eps * np.abs(expected).max()
+
+
+def test_other_lengths_have_no_plan() -> None:
+    assert lane_plan(14, "float64") is None
+    assert lane_plan(1, "float64") is None
+
+
+@pytest.mark.parametrize("shape", [(15,), (16,), (9, 12), (8, 7, 6)])
+def test_modes_and_fields(shape: tuple[int, ...]) -> None:
+    grid = FourierGrid(shape, tuple(1.0 + d for d in range(len(shape))), factors=1)
+    rng = np.random.default_rng(0)
+    modes = grid.to_modes(rng.normal(size=(2, *shape)))
+    fields = grid.to_fields(modes)
+    np.testing.assert_allclose(grid.to_modes(fields), modes, atol=1e-15)
+    finer = tuple(2 * n + 1 for n in shape)
+    np.testing.assert_allclose(grid.to_modes(fields).ravel()[0], fields[0].mean(), atol=1e-15)
+    np.testing.assert_allclose(
+        (grid.to_fields(modes, finer) ** 2).mean(axis=tuple(range(1, 1 + len(shape)))),
+        (fields**2).mean(axis=tuple(range(1, 1 + len(shape)))),
+        rtol=1e-12,
+    )  # Parseval: no mode is lost or gained on another grid
+    along = torch.from_numpy(fields)
+    np.testing.assert_allclose(grid.to_modes(along).numpy(), modes, atol=1e-14)
+    np.testing.assert_allclose(grid.to_fields(grid.to_modes(along)).numpy(), fields, atol=1e-14)
+
+
+def test_vorticity_term_is_advection() -> None:
+    """Against u·∇ω with derivatives taken one by one: equal to round-off, as neither form aliases."""
+    stepper, modes = _case("vorticity", 3)
+    grid = stepper.grid
+    kx, ky = grid.wave_numbers()
+    inverse = -grid.laplacian()
+    inverse[0, 0] = np.inf
+    psi, F = modes / inverse, grid.to_fields
+    advection = F(1j * ky * psi) * F(1j * kx * modes) - F(1j * kx * psi) * F(1j * ky * modes)
+    expected = stepper.term.forcing - grid.to_modes(advection)
+    np.testing.assert_allclose(stepper.term(modes), expected, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", TERMS)
+def test_compiled_path_equals_the_arrays(kind: str) -> None:
+    stepper, modes = _case(kind, 11)
+    slow, _ = _case(kind, 11, compiled=False)
+    expected = slow.advance(modes, 5e-3, 7)
+    found = stepper.advance(modes, 5e-3, 7)
+    assert np.abs(expected.modes - modes).max() > 1e-3
+    np.testing.assert_allclose(found.modes, expected.modes, atol=1e-14)
+    np.testing.assert_array_equal(found.reached, np.full(11, 7))
+    np.testing.assert_array_equal(expected.reached, np.full(11, 7))
+    by_torch = slow.advance(torch.from_numpy(modes), 5e-3, 7).modes.numpy()
+    np.testing.assert_allclose(by_torch, expected.modes, atol=1e-14)
+    kept = modes.copy()
+    assert stepper.advance(kept, 5e-3, 7, out=kept).modes is kept
+    np.testing.assert_array_equal(kept, found.modes)
+
+
+def test_single_precision() -> None:
+    stepper, modes = _case("vorticity", 2)
+    single = stepper.advance(modes.astype(np.complex64), 5e-3, 7).modes
+    assert single.dtype == np.complex64
+    assert 1e-9 < np.abs(single - stepper.advance(modes, 5e-3, 7).modes).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", TERMS)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bits_do_not_depend_on_the_batch(kind: str, workers: int) -> None:
+    stepper, modes = _case(kind, 11, workers=workers)
+    together = stepper.advance(modes, 5e-3, 3).modes
+    for i in (0, 4, 10):
+        np.testing.assert_array_equal(stepper.advance(modes[i : i + 1], 5e-3, 3).modes[0], together[i])
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(stepper)).advance(modes[::-1], 5e-3, 3).modes[::-1], together
+    )
+
+
+@pytest.mark.parametrize("kind", TERMS)
+@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+def test_order(kind: str, scheme: str) -> None:
+    stepper, modes = _case(kind, 1, scheme)
+    order = SCHEMES[scheme].order
+    counts = {4: (8, 16, 32), 3: (16, 32, 64), 2: (32, 64, 128), 1: (64, 128, 256)}[order]
+    u = [stepper.advance(modes, 0.2 / n, n).modes for n in counts]
+    rate = np.log2(np.linalg.norm(u[0] - u[1]) / np.linalg.norm(u[1] - u[2]))
+    assert abs(rate - order) < 0.25, rate
+
+
+def test_linear_equations_are_exact() -> None:
+    grid = FourierGrid((17,), factors=1)
+    kappa = grid.wave_numbers()[0]
+    linear = -1j * 0.7 * kappa - 0.01 * kappa**2
+    modes = grid.to_modes(np.random.default_rng(0).normal(size=(2, 17)))
+    found = TimeStepper(linear, NoTerm(grid)).advance(modes, 0.25, 4).modes
+    np.testing.assert_allclose(found, np.exp(linear) * modes, atol=1e-14)
+
+
+def test_coefficients_do_not_cancel() -> None:
+    """φ functions from 60 terms of their series against the contour means, from dt·L = −4 to 0."""
+    z = -np.array([0.0, 1e-8, 1e-3, 0.1, 1.0, 4.0])
+    stages = SCHEMES["etdrk4"].make(z, 1.0).stages
+
+    def phi(k: int) -> np.ndarray:
+        total, term = np.zeros(z.size), np.full(z.size, 1.0 / np.prod(np.arange(1, k + 1)))
+        for j in range(60):
+            total, term = total + term, term * z / (j + 1 + k)
+        return total
+
+    f1, f2, f3 = phi(1) - 3 * phi(2) + 4 * phi(3), 2 * phi(2) - 4 * phi(3), 4 * phi(3) - phi(2)
+    for (_, found), expected in zip(stages[3].terms[1:], (f1, f2, f2, f3), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-14)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_blow_up_names_its_step(compiled: bool) -> None:
+    stepper, modes = _case("line", 3, "cn_euler", compiled=compiled)
+    modes = modes.copy()
+    modes[1] *= 1e4
+    with np.errstate(all="ignore"):
+        reached = stepper.advance(modes, 2e-3, 200).reached
+    assert reached[0] == reached[2] == 200
+    assert 0 < reached[1] < 200
+
+
+def test_errors_a_user_can_cause() -> None:
+    stepper, modes = _case("line", 2)
+    grid = stepper.grid
+    for make in (
+        lambda: TimeStepper(stepper.linear, stepper.term, "rk4"),
+        lambda: TimeStepper(stepper.linear[1:], stepper.term),
+        lambda: stepper.advance(modes[:, 1:], 0.1),
+        lambda: stepper.advance(modes.real, 0.1),
+        lambda: stepper.advance(modes, -0.1),
+        lambda: PolynomialTerm(grid, cube=1.0),
+        lambda: VorticityTerm(grid),
+        lambda: FourierGrid((2,)),
+        lambda: FourierGrid((8, 8), (1.0,)),
+        lambda: FourierGrid((8,), factors=4),
+        lambda: grid.to_fields(modes, (8,)),
+    ):
+        with pytest.raises(InputError, match="expected"):
+            make()

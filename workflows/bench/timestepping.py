@@ -1,0 +1,286 @@
+"""Time steps of periodic flows: ours, exponax and plain SciPy, against the time of the transforms alone.
+
+ETDRK4 by all three, equal step, precision and batch, two threads; rounds in turn. The limit is the time of the step's
+own transforms; beside it stands the time of MKL's transforms (torch), as many and as long. Last, the scheme of the FNO
+data against ETDRK4 at equal error, both ours.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.fft
+from numba import njit
+
+from resolvent.data.problems.navier_stokes import NavierStokes
+from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
+from resolvent.solvers.cache_lines import aligned
+from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
+from resolvent.solvers.lane_real_fourier import merge_real, split_real
+from resolvent.solvers.timestepping import etdrk4
+
+from .exponax_peer import ExponaxPeer
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from ..run_folder import RunFolder
+
+THREADS, BATCH = 2, 16
+CASES = (  # equation, points, nu, step, steps a round
+    ("navier_stokes", 128, 1e-4, 5e-3, 20),
+    ("navier_stokes", 256, 1e-4, 2.5e-3, 8),
+    ("burgers", 1024, 0.02, 2e-4, 200),
+)
+PRECISIONS = ("float32", "float64")
+COLUMNS = ("case", "precision", "code", "µs a step and trajectory", "range", "ratio to ours", "error")
+
+
+def measure(config: DictConfig, folder: RunFolder) -> int:
+    """Measure and write the table; return 0."""
+    from ..console import say
+    from .markdown import write_results
+
+    rounds = int(config.rounds)
+    rows: list[tuple[Any, ...]] = []
+    notes: list[str] = []
+    for dtype in PRECISIONS:
+        peer = ExponaxPeer(dtype)
+        if not peer.available:
+            notes.append("exponax is not installed (extra `bench`): its rows are missing.")
+        for case in CASES:
+            say(f"{case[0]} {case[1]}, {dtype}")
+            more, said = compare(*case, dtype, peer, rounds)
+            rows += more
+            notes += said
+        if peer.available:
+            notes.append(f"exponax {peer.version}: jax.jit over all steps, vmap over samples, a process a precision.")
+            peer.close()
+    for nu in (1e-3, 1e-5):
+        notes.append(against_published_scheme(nu, rounds))
+    intro = (
+        f"ETDRK4, batch {BATCH}, {THREADS} threads: median over paired rounds. Error: relative L2 of the fields after "
+        "the steps, against steps a quarter as long in float64."
+    )
+    write_results(folder, "timestepping", intro, COLUMNS, rows, sorted(set(notes), key=notes.index))
+    folder.finish(rows={f"{row[0]} {row[1]} {row[2]}": {"us": row[3], "ratio": row[5]} for row in rows})
+    return 0
+
+
+def compare(
+    equation: str, n: int, nu: float, dt: float, steps: int, dtype: str, peer: ExponaxPeer, rounds: int
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Rows of the codes for one case, and what the transforms alone take."""
+    stepper, fields = problem(equation, n, nu)
+    grid = stepper.grid
+    modes = grid.to_modes(fields)
+    exact = grid.to_fields(stepper.advance(modes, dt / 4.0, 4 * steps).modes)
+    cast = modes.astype(np.complex64 if dtype == "float32" else np.complex128)
+    runs: dict[str, Callable[[], tuple[float, np.ndarray]]] = {
+        "ours": lambda: timed(lambda: stepper.advance(cast, dt, steps).modes)
+    }
+    if peer.available:
+        peer.prepare(equation, n, nu, dt, steps, fields)
+        runs["exponax"] = peer.run
+    plain = plain_scipy(equation, n, nu, dt, dtype)
+    few = max(1, steps // 4)  # it is slow; its time a step does not depend on their number
+    runs["plain SciPy"] = lambda: scaled(timed(lambda: plain(fields, few)), steps / few)
+    runs["own transforms"] = lambda: (own_transforms(grid, steps, dtype), fields)
+    runs["MKL's transforms"] = lambda: (mkl_transforms(grid, steps, dtype), fields)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    found: dict[str, np.ndarray] = {}
+    for k in range(-1, rounds):  # round −1 compiles
+        for name, run in runs.items():
+            spent, found[name] = run()
+            if k >= 0:
+                seconds[name].append(spent / steps / BATCH)
+    found["plain SciPy"] = plain(fields, steps)
+    found["ours"] = grid.to_fields(found["ours"])
+    case = f"{equation} {n}" + ("²" if grid.ndim == 2 else "")
+    rows, scale = [], np.linalg.norm(exact)
+    for name, times in seconds.items():
+        ratio = statistics.median(t / mine for t, mine in zip(times, seconds["ours"], strict=True))
+        alone = name.endswith("transforms")
+        rows.append(
+            (
+                case,
+                dtype,
+                name,
+                f"{statistics.median(times) * 1e6:.1f}",
+                f"{min(times) * 1e6:.1f} to {max(times) * 1e6:.1f}",
+                f"{ratio:.2f}",
+                "" if alone else f"{np.linalg.norm(found[name] - exact) / scale:.1e}",
+            )
+        )
+    step = [mine / own for mine, own in zip(seconds["ours"], seconds["own transforms"], strict=True)]
+    mkl = [mine / own for mine, own in zip(seconds["ours"], seconds["MKL's transforms"], strict=True)]
+    note = (
+        f"{case}, {dtype}: a step takes {statistics.median(step):.2f} × its own transforms alone, "
+        f"{statistics.median(mkl):.2f} × MKL's."
+    )
+    return rows, [note]
+
+
+def problem(equation: str, n: int, nu: float) -> tuple[TimeStepper, np.ndarray]:
+    """A stepper on two threads and a batch of fields, the same at every precision."""
+    rng = np.random.default_rng(0)
+    if equation == "navier_stokes":
+        grid = FourierGrid((n, n))
+        term: Any = VorticityTerm(grid)
+        amplitude = 40.0 * (1.0 - grid.laplacian() / 49.0) ** -1.25
+    else:
+        grid = FourierGrid((n,))
+        term = PolynomialTerm(grid, square=-0.5, derivative=0)
+        amplitude = 30.0 * (1.0 - grid.laplacian() / 25.0) ** -1.0
+    modes = grid.to_modes(rng.normal(size=(BATCH, *grid.shape))) * amplitude
+    modes[(slice(None), *(0,) * grid.ndim)] = 0.0
+    fields = grid.to_fields(modes)
+    fields /= fields.std(axis=tuple(range(1, fields.ndim)), keepdims=True)
+    return TimeStepper(nu * grid.laplacian(), term, workers=THREADS), fields
+
+
+def timed(run: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    began = time.perf_counter()
+    result = run()
+    return time.perf_counter() - began, result
+
+
+def scaled(measured: tuple[float, np.ndarray], factor: float) -> tuple[float, np.ndarray]:
+    return measured[0] * factor, measured[1]
+
+
+def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    """What one writes with scipy.fft: full spectra, a mask, the nonlinear term as it stands in the equation."""
+    dims = 2 if equation == "navier_stokes" else 1
+    axes, shape = tuple(range(-dims, 0)), (n,) * dims
+    k = np.fft.fftfreq(n, 1.0 / n)
+    half = np.arange(n // 2 + 1.0)
+    waves = (k[:, None], half[None, :]) if dims == 2 else (half,)
+    mask = np.ones([len(k), len(half)] if dims == 2 else [len(half)], dtype=dtype)
+    for each in waves:
+        mask = mask * (np.abs(each) <= (n - 1) // 3)
+    squared = sum((2.0 * np.pi * each) ** 2 for each in waves) + 0.0 * mask
+    coefficients = [[c.astype(dtype) for _, c in stage.terms] for stage in etdrk4(-nu * squared, dt).stages]
+    number = np.complex64 if dtype == "float32" else np.complex128
+    derivatives = [(2j * np.pi * each * mask).astype(number) for each in waves]
+    inverse = np.divide(1.0, squared, out=np.zeros_like(squared), where=squared > 0.0).astype(dtype)
+    mask = mask.astype(dtype)
+
+    def forward(values: np.ndarray) -> np.ndarray:
+        return scipy.fft.rfftn(values, axes=axes, workers=THREADS)
+
+    def back(spectrum: np.ndarray) -> np.ndarray:
+        return scipy.fft.irfftn(spectrum, s=shape, axes=axes, workers=THREADS)
+
+    def N(w: np.ndarray) -> np.ndarray:
+        if dims == 1:
+            return derivatives[0] * forward(dtype_half * back(w) ** 2)
+        dx, dy = derivatives
+        stream = inverse * w
+        return -mask * forward(back(dy * stream) * back(dx * w) - back(dx * stream) * back(dy * w))
+
+    dtype_half = np.dtype(dtype).type(-0.5)
+
+    def run(fields: np.ndarray, steps: int) -> np.ndarray:
+        w = mask * forward(fields.astype(dtype))
+        (e2, q), _, (e3, q2, minus), (e, f1, f2, f22, f3) = coefficients
+        for _ in range(steps):
+            n1 = N(w)
+            a = e2 * w + q * n1
+            n2 = N(a)
+            n3 = N(e2 * w + q * n2)
+            n4 = N(e3 * a + q2 * n3 + minus * n1)
+            w = e * w + f1 * n1 + f2 * n2 + f22 * n3 + f3 * n4
+        return back(w)
+
+    return run
+
+
+@njit(nogil=True)
+def _transform(count, n, plan, roots, a, b, c, d):  # type: ignore[no-untyped-def]
+    """`count` complex transforms of a block, or with `roots` of 2n real points there and back."""
+    for k in range(count):
+        if len(roots[0]) > 0 and k % 2 == 0:
+            merge_real(n, roots, a, b, c, d)
+        fft_lanes(n, plan, a, b, c, d)
+        if len(roots[0]) > 0 and k % 2 == 1:
+            split_real(n, 2 * n // 3, roots, a, b, c, d)
+
+
+def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> float:
+    """Seconds of the transforms of `steps` steps of a batch, on blocks that stay in cache; nothing else is done."""
+    lanes = lane_count(dtype)
+    columns = -(-(grid.cutoff[-1] + 1) // lanes)
+    if grid.ndim == 2:  # forward and back; k_y ≥ 0 and k_y ≤ 0; four stages
+        work, samples = [(grid.shape[0], 16 * columns), (grid.shape[1], 8 * (grid.shape[0] // lanes))], BATCH
+    else:
+        work, samples = [(grid.shape[0] // 2, 8)], BATCH // lanes
+
+    def part(share: int) -> None:
+        for n, count in work:
+            like = np.zeros(1, dtype)
+            plan = lane_plan(n, dtype)
+            assert plan is not None
+            arrays = [aligned((n + 1) * lanes, like) for _ in range(4)]
+            roots = (np.ones(n, dtype), np.ones(n, dtype)) if grid.ndim == 1 else (like[:0], like[:0])
+            _transform(count * steps * share, n, tuple(plan), roots, *arrays)
+
+    part(0)
+    shares = [samples // THREADS + (i < samples % THREADS) for i in range(THREADS)]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(part, shares))
+    return time.perf_counter() - began
+
+
+def mkl_transforms(grid: FourierGrid, steps: int, dtype: str) -> float:
+    """Seconds of as many transforms by torch: two complex ones a stage in two dimensions, two real ones in one."""
+    import torch
+
+    torch.set_num_threads(THREADS)
+    few = max(1, steps // 4)
+    values = torch.zeros((BATCH, *grid.shape), dtype=torch.float32 if dtype == "float32" else torch.float64)
+    if grid.ndim == 2:
+        values = values.to(torch.complex64 if dtype == "float32" else torch.complex128)
+    began = time.perf_counter()
+    for _ in range(4 * few):
+        if grid.ndim == 2:
+            torch.fft.fft2(torch.fft.ifft2(values))
+        else:
+            torch.fft.irfft(torch.fft.rfft(values))
+    return (time.perf_counter() - began) * steps / few
+
+
+def against_published_scheme(nu: float, rounds: int) -> str:
+    """The line that compares ETDRK4 with Crank–Nicolson and Euler, Δt = 1e-4, on the FNO flow at 64², t from 2 to 3."""
+    flow = NavierStokes(resolution=64, nu=nu)
+    grid = flow.grid
+    initial = np.stack([flow.sample(np.random.default_rng(i))["initial"] for i in range(BATCH)])
+    equation = flow.equation()
+    exponential = TimeStepper(equation[0], equation[1], workers=THREADS)
+    published = TimeStepper(equation[0], equation[1], "cn_euler", workers=THREADS)
+    modes = exponential.advance(grid.to_modes(initial), 0.02, 100).modes
+    exact = exponential.advance(modes, 1e-3, 1000).modes
+
+    def error(found: np.ndarray) -> float:
+        return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+    reached = error(published.advance(modes, 1e-4, 10000).modes)
+    counts = (2, 3, 4, 5, 8, 10, 20, 40, 80)
+    steps = next(s for s in counts if error(exponential.advance(modes, 1.0 / s, s).modes) <= reached)
+    better = error(exponential.advance(modes, 1.0 / steps, steps).modes)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(timed(lambda: exponential.advance(modes, 1.0 / steps, steps).modes)[0])
+        theirs.append(timed(lambda: published.advance(modes, 1e-4, 10000).modes)[0])
+    ratio = statistics.median(t / o for t, o in zip(theirs, ours, strict=True))
+    return (
+        f"FNO's scheme (Crank–Nicolson, Euler, Δt = 1e-4) on its flow, 64², ν = {nu:g}, t from 2 to 3: error "
+        f"{reached:.1e}; ETDRK4 with Δt = {1.0 / steps:g} has {better:.1e} in 1/{ratio:.0f} of the time. Both ours, in "
+        "float64."
+    )
