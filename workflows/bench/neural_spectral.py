@@ -96,14 +96,7 @@ VARIANTS: dict[str, Variant] = {
     "Dirichlet: ours, H-1": Variant(
         {**_OURS, **_DIRICHLET, "position": "coordinates"},
         "H-1",
-        3000,
-        dict(ONECYCLE),
-        settings={"boundary": "dirichlet"},
-    ),
-    "Dirichlet: no linear path, H-1": Variant(
-        {**_OURS, **_DIRICHLET, "position": "coordinates", "linear_path": False},
-        "H-1",
-        3000,
+        1500,
         dict(ONECYCLE),
         settings={"boundary": "dirichlet"},
     ),
