@@ -71,8 +71,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         if peer.available:
             notes.append(f"exponax {peer.version}: jax.jit over all steps, vmap over samples, a process a precision.")
             notes.append(
-                "exponax masks one mode more of the products (|k| ≤ 41 where we keep 42 at 128²): on rough flows that is its "
-                "error."
+                "exponax masks one mode more of the products (|k| ≤ 41 where we keep 42 at 128²): on rough flows "
+                "that is its error."
             )
             peer.close()
     for nu in (1e-3, 1e-5):
