@@ -36,11 +36,11 @@ class ExponaxPeer:
         self._pipe.send((equation, n, nu, dt, steps, fields))
         self._pipe.recv()
 
-    def run(self) -> tuple[float, np.ndarray]:
-        """Seconds of all steps, transforms to modes and back left out, and the fields after them."""
+    def run(self) -> tuple[float, float, np.ndarray]:
+        """Seconds and processor seconds of all steps, to modes and back left out, and the fields after them."""
         self._pipe.send("run")
-        seconds, fields = self._pipe.recv()
-        return float(seconds), fields
+        seconds, busy, fields = self._pipe.recv()
+        return float(seconds), float(busy), fields
 
     def close(self) -> None:
         """End the process."""
@@ -64,10 +64,10 @@ def _serve(pipe: Any, dtype: str) -> None:
     back: Any = None
     while (message := pipe.recv()) is not None:
         if message == "run":
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             result = steps(spectra).block_until_ready()
-            seconds = time.perf_counter() - began
-            pipe.send((seconds, np.asarray(back(result))[:, 0]))
+            seconds, busy = time.perf_counter() - began, time.process_time() - busy
+            pipe.send((seconds, busy, np.asarray(back(result))[:, 0]))
             continue
         equation, n, nu, dt, count, fields = message
         if equation == "navier_stokes":
