@@ -60,6 +60,7 @@ def test_every_method_solves_a_small_family() -> None:
         assert outcome.products >= 2.0
     assert skr._outcome(Systems(systems.pairs, None), "recycling, sorted", "definite").reason == "in its own order"
     assert skr._outcome(systems, "CG + AMG, MINRES", "nonsymmetric").reason == "not symmetric"
+    assert skr._outcome(systems, "direct, reused", "definite", factored=False).reason == "not factored"
 
 
 @pytest.mark.parametrize(("ours", "theirs", "word"), [(5.0, 7.0, "wins"), (7.0, 5.0, "loses")])

@@ -122,7 +122,7 @@ def measured(family: Family) -> Row:
     first = systems.pairs[0][0]
     symmetric = is_hermitian(first)
     kind = "nonsymmetric" if not symmetric else "definite" if is_definite(first) else "indefinite"
-    outcomes = {method: _outcome(systems, method, kind, family.ilut) for method in METHODS}
+    outcomes = {method: _outcome(systems, method, kind, family.ilut, family.factored) for method in METHODS}
     outcomes[ANALYSIS], solved = _analysed(systems, family.ilut)
     lowest = lowest_real_part(first) if family.published else None
     size, found = first.shape[0], _found_row(family, solved)
@@ -183,10 +183,14 @@ def warm_up() -> None:
             _outcome(systems, method, kind)
 
 
-def _outcome(systems: Systems, method: str, kind: str, ilut: tuple[float, float] | None = None) -> Outcome:
+def _outcome(
+    systems: Systems, method: str, kind: str, ilut: tuple[float, float] | None = None, factored: bool = True
+) -> Outcome:
     count = len(systems.pairs)
     began = time.process_time()
     try:
+        if method == "direct, reused" and not factored:
+            raise NotApplicable("not factored")
         order, sorting = _order(systems, method)
         results = _solve(systems.pairs, order, method, kind, ilut)
     except NotApplicable as reason:
@@ -318,7 +322,8 @@ def verdict(row: Row) -> str:
     if not (plain.failed or carried.failed):
         text += f"; handing the space on takes {plain.products:.0f} products to {carried.products:.0f}"
     if best != "direct, reused":
-        text += f"; direct {outcomes['direct, reused'].milliseconds:.1f} ms"
+        direct = outcomes["direct, reused"]
+        text += f"; direct: {direct.reason}" if direct.reason else f"; direct {direct.milliseconds:.1f} ms"
     failing = ", ".join(f"{name} {o.failed:.0%}" for name, o in outcomes.items() if o.failed)
     return text + (f"; unconverged: {failing}." if failing else ".")
 
@@ -420,7 +425,7 @@ def fill_notes(fills: Sequence[Fill]) -> list[str]:
             " memory not counted)."
         )
     notes.append(
-        "So at 32³, as in the table, a factorisation fits in memory; it stops fitting where these figures pass what a"
-        " worker has: 4 GB by default on SLURM."
+        "So at 32³ a factorisation fits in memory; it stops fitting where these figures pass what a worker has, such as"
+        " 4 GB: the family at 64³ was not factored."
     )
     return notes
