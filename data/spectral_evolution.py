@@ -23,6 +23,7 @@ from .spectral_replay import SpectralReplay
 __all__ = ["SpectralEvolution", "StepperSpec"]
 
 _PERTURBATION = 1e-7  # relative; the growth of differences of this size is the growth of smaller ones
+_ENOUGH = 16.0  # independent numbers that tell a variance: 3 standard deviations of signs are then 5 of rounding
 _SAFETY = 3.0  # of the bound on rounding: the signs of true rounding errors are other ones
 
 
@@ -234,16 +235,36 @@ class SpectralEvolution(TimeDependentProblem):
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         """Both states of an interval round by at most υ|u|. How the interval amplifies that is measured: states changed
-        by random signs times a multiple of υ|u| are advanced too. Three times what comes of it covers other signs."""
+        by random signs times a multiple of υ|u| are advanced too. Three times what comes of it covers other signs.
+
+        Of an interval that leaves few modes one draw of signs says little (its sum may nearly vanish): there are as many
+        draws as make ``_ENOUGH`` numbers together with the modes that their outcome spreads over.
+        """
         unit = float(np.finfo(dtype).eps) / 2.0
         read = self._read(fields)
         if read is None:
             return 0.0
         states, steps = read
-        signs = np.random.default_rng(0).choice((-1.0, 1.0), states.shape)
-        changed, _ = self._step(states[:-1] * (1.0 + _PERTURBATION * signs[:-1]), steps)
-        grown = _norms(changed - self._advanced(fields, states, steps)) / _PERTURBATION
+        after, rng = self._advanced(fields, states, steps), np.random.default_rng(0)
+
+        def change(draws: int) -> np.ndarray:
+            signs = rng.choice((-1.0, 1.0), (draws, *states[:-1].shape))
+            changed = states[:-1] * (1.0 + _PERTURBATION * signs)
+            return self._step(changed.reshape(-1, *self.shape), steps)[0].reshape(changed.shape) - after
+
+        changes = change(1)
+        draws = math.ceil(_ENOUGH / self._modes_in(changes[0]))
+        if draws > 1:
+            changes = np.concatenate([changes, change(draws - 1)])
+        squares = [_norms(each) ** 2 for each in changes]
+        grown = np.sqrt(np.mean(squares, axis=0)) / _PERTURBATION
         return _SAFETY * unit * float((grown + _norms(states[1:])).max()) / _largest(states)
+
+    def _modes_in(self, states: np.ndarray) -> float:
+        """Over how many modes each state spreads, the fewest of all: (Σ|û|²)² / Σ|û|⁴."""
+        power = np.abs(self.grid.to_modes(states).reshape(len(states), -1)) ** 2
+        power /= np.maximum(power.max(axis=1, keepdims=True), np.finfo(float).tiny)
+        return max(1.0, float((power.sum(axis=1) ** 2 / np.maximum((power**2).sum(axis=1), 1.0)).min()))
 
     def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
         """``error_estimate``, and what :meth:`invariants` finds."""

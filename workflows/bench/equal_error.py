@@ -1,0 +1,124 @@
+"""Classical solvers made as coarse as a given error allows: error against time by resolution, steps and tolerance."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from resolvent.data import make_problem
+from resolvent.data.spectral_evolution import SpectralEvolution
+from resolvent.solvers import multigrid
+
+__all__ = ["Measured", "Setting", "at_equal_error", "coarse_flows", "coarse_media", "front", "time_by_sample"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A solver at one resolution and tolerance: `solve` maps inputs (N, *fine) to outputs (N, K, *fine)."""
+
+    name: str
+    solve: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model or a setting with its mean relative L² error and its milliseconds a sample."""
+
+    name: str
+    error: float
+    milliseconds: float
+
+
+def at_equal_error(measured: Sequence[Measured], error: float) -> Measured | None:
+    """The fastest of those whose error is `error` or less; None where there is none."""
+    enough = [point for point in measured if point.error <= error]
+    return min(enough, key=lambda point: point.milliseconds, default=None)
+
+
+def front(measured: Sequence[Measured]) -> list[Measured]:
+    """Those that no other one beats in both error and time, the fastest first."""
+    kept: list[Measured] = []
+    for point in sorted(measured, key=lambda point: (point.milliseconds, point.error)):
+        if math.isfinite(point.error) and (not kept or point.error < kept[-1].error):
+            kept.append(point)
+    return kept
+
+
+def time_by_sample(run: Callable[[np.ndarray], Any], inputs: np.ndarray, batch: int, rounds: int) -> float:
+    """Milliseconds a sample, of batches of `batch`: the median over batches and rounds, after one run to warm up."""
+    run(inputs[:batch])
+    seconds = []
+    for _ in range(rounds):
+        for start in range(0, len(inputs), batch):
+            part = inputs[start : start + batch]
+            begin = time.perf_counter()
+            run(part)
+            seconds.append((time.perf_counter() - begin) / len(part))
+    return 1e3 * float(np.median(seconds))
+
+
+def coarse_media(
+    cells: Sequence[int], tolerances: Sequence[float], fine: int, coarse_tolerance: float = 1e-3
+) -> Iterator[Setting]:
+    """Darcy flow, f = 1, u = 0 on the walls, by multigrid-preconditioned CG from media on `fine`² cells.
+
+    On the fine grid with each of `tolerances`; on n² cells, n from `cells`, with `coarse_tolerance`, the medium's
+    geometric mean over blocks (the effective coefficient of an isotropic two-phase medium in the plane, Dykhne 1971)
+    and the solution between the cells by cubic splines that are 0 on the walls.
+    """
+    for tolerance in tolerances:
+        yield Setting(f"{fine}², rtol {tolerance:g}", lambda a, rtol=tolerance: _media(a, fine, rtol))
+    for n in cells:
+        yield Setting(f"{n}², rtol {coarse_tolerance:g}", lambda a, n=n: _media(a, n, coarse_tolerance))
+
+
+def _media(a: np.ndarray, cells: int, rtol: float) -> np.ndarray:
+    fine = a.shape[-1]
+    if cells == fine:
+        return np.asarray(multigrid.solve_batch(a, 1.0, rtol=rtol).x)[:, None]
+    block = fine // cells
+    means = np.exp(np.log(a).reshape(len(a), cells, block, cells, block).mean(axis=(2, 4)))
+    u = np.asarray(multigrid.solve_batch(means, 1.0, rtol=rtol).x)
+    between = _spline(cells, fine)
+    return (between @ u @ between.T)[:, None]
+
+
+def _spline(cells: int, fine: int) -> np.ndarray:
+    """The matrix (fine, cells) of cubic splines through the cells' centres and 0 on both walls."""
+    knots = np.concatenate([[0.0], (np.arange(cells) + 0.5) / cells, [1.0]])
+    values = np.eye(cells + 2)[:, 1:-1]
+    return np.asarray(CubicSpline(knots, values)((np.arange(fine) + 0.5) / fine))
+
+
+def coarse_flows(
+    name: str, settings: dict[str, Any], resolutions: Sequence[int], steps: Sequence[int]
+) -> Iterator[Setting]:
+    """A periodic evolution problem by ETDRK4 on n points an axis, with so many steps between two stored times.
+
+    The initial state is cut to the modes that n points keep; the states come back on the grid of `settings`, exactly.
+    """
+    fine = make_problem(name, **settings)
+    assert isinstance(fine, SpectralEvolution)
+    for n in resolutions:
+        for count in steps:
+            coarse = make_problem(name, **{**settings, "resolution": n, "substeps": count, "tolerance": None})
+            assert isinstance(coarse, SpectralEvolution)
+            power = "²" if coarse.ndim == 2 else ""
+            yield Setting(f"{n}{power}, {count} steps", lambda u, p=coarse: _flow(p, fine.shape, u))
+
+
+def _flow(problem: SpectralEvolution, shape: tuple[int, ...], initial: np.ndarray) -> np.ndarray:
+    grid = problem.grid
+    modes = grid.to_modes(initial) * (math.prod(grid.shape) / math.prod(shape))  # scaled by the grid they come from
+    length = problem.final_time / problem.snapshots
+    states = []
+    for _ in range(problem.snapshots):
+        modes = problem.stepper.advance(modes, length / problem.substeps, problem.substeps).modes
+        states.append(grid.to_fields(modes, shape))
+    return np.stack(states, axis=1)
