@@ -30,11 +30,19 @@ def add_array(group: h5py.Group, name: str, values: Any, **attributes: Any) -> N
     """Add a dataset without chunks or filters, and its attributes."""
     array = _array(values)
     stored, in_memory = _types(array.dtype)
-    dataset = h5py.h5d.create(group.id, name.encode(), stored, _space(array))
+    dataset = h5py.h5d.create(group.id, name.encode(), stored, _space(array), dcpl=_without_times())
     if array.size:
         dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, array, in_memory)
     if attributes:
         set_attributes(h5py.Dataset(dataset), attributes)
+
+
+@lru_cache
+def _without_times() -> h5py.h5p.PropDCID:
+    """Equal content makes equal bytes, whenever it was written."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    return properties
 
 
 def _array(value: Any) -> np.ndarray:

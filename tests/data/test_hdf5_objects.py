@@ -47,3 +47,9 @@ def test_they_are_those_of_h5py(value: Any) -> None:
         assert ours.id.get_type() == theirs.id.get_type()
         np.testing.assert_array_equal(ours[()], theirs[()])
         assert dict(ours.attrs) == {"about": "it", "known": True}
+
+
+def test_no_time_is_stored() -> None:
+    with h5py.File(io.BytesIO(), "w") as file:
+        add_array(file, "ours", np.arange(3.0))
+        assert not file["ours"].id.get_create_plist().get_obj_track_times()
