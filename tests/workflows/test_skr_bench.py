@@ -54,13 +54,13 @@ def test_there_are_the_four_published_families_and_correct_ones() -> None:
 def test_every_method_solves_a_small_family() -> None:
     systems = sampled("darcy", 3, resolution=8, medium="lognormal", modes=8)
     for method in skr.METHODS:
-        outcome = skr._outcome(systems, method, "definite")
+        outcome = skr.outcome_of(systems, method, "definite")
         assert not outcome.reason
         assert outcome.failed == 0.0
         assert outcome.products >= 2.0
-    assert skr._outcome(Systems(systems.pairs, None), "recycling, sorted", "definite").reason == "in its own order"
-    assert skr._outcome(systems, "CG + AMG, MINRES", "nonsymmetric").reason == "not symmetric"
-    assert skr._outcome(systems, "direct, reused", "definite", factored=False).reason == "not factored"
+    assert skr.outcome_of(Systems(systems.pairs, None), "recycling, sorted", "definite").reason == "in its own order"
+    assert skr.outcome_of(systems, "CG + AMG, MINRES", "nonsymmetric").reason == "not symmetric"
+    assert skr.outcome_of(systems, "direct, reused", "definite", factored=False).reason == "not factored"
 
 
 @pytest.mark.parametrize(("ours", "theirs", "word"), [(5.0, 7.0, "wins"), (7.0, 5.0, "loses")])

@@ -10,7 +10,17 @@ from resolvent.solvers import InputError
 from ..compose import compose_verb, did_you_mean
 from ..run_folder import RunFolder
 
-TABLES = ("generation", "darcy_fno", "neural_spectral", "solvers", "multigrid_gpu", "skr", "timestepping", "operators")
+TABLES = (
+    "generation",
+    "darcy_fno",
+    "neural_spectral",
+    "solvers",
+    "multigrid_gpu",
+    "skr",
+    "skr_large",
+    "timestepping",
+    "operators",
+)
 
 
 def run(overrides: Sequence[str]) -> int:

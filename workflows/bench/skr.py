@@ -122,7 +122,7 @@ def measured(family: Family) -> Row:
     first = systems.pairs[0][0]
     symmetric = is_hermitian(first)
     kind = "nonsymmetric" if not symmetric else "definite" if is_definite(first) else "indefinite"
-    outcomes = {method: _outcome(systems, method, kind, family.ilut, family.factored) for method in METHODS}
+    outcomes = {method: outcome_of(systems, method, kind, family.ilut, family.factored) for method in METHODS}
     outcomes[ANALYSIS], solved = _analysed(systems, family.ilut)
     lowest = lowest_real_part(first) if family.published else None
     size, found = first.shape[0], _found_row(family, solved)
@@ -179,11 +179,11 @@ def warm_up() -> None:
     for place, kind in ((4, "definite"), (11, "nonsymmetric"), (12, "indefinite")):
         systems = families(3, 3)[place].build()
         for method in METHODS:
-            _outcome(systems, method, kind, (1e-2, 10.0) if place == 11 else None)
-            _outcome(systems, method, kind)
+            outcome_of(systems, method, kind, (1e-2, 10.0) if place == 11 else None)
+            outcome_of(systems, method, kind)
 
 
-def _outcome(
+def outcome_of(
     systems: Systems, method: str, kind: str, ilut: tuple[float, float] | None = None, factored: bool = True
 ) -> Outcome:
     count = len(systems.pairs)
@@ -426,6 +426,6 @@ def fill_notes(fills: Sequence[Fill]) -> list[str]:
         )
     notes.append(
         "So at 32³ a factorisation fits in memory; it stops fitting where these figures pass what a worker has, such as"
-        " 4 GB: the family at 64³ was not factored."
+        " 4 GB: `resolvent bench skr_large`."
     )
     return notes

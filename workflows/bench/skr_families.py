@@ -113,11 +113,14 @@ def families(published: int = 100, correct: int = 20, large: int = 4, cube: int 
             f"helmholtz {cube}³, absorbing, frequency sweep, ILUT", frequency_sweep, large + 2, 0.003, ilut=_ILUT,
             **open_box,
         ),
-        new(
-            f"helmholtz {2 * cube}³, absorbing, frequency sweep, ILUT", frequency_sweep, large, 0.003, ilut=_ILUT,
-            factored=False, **{**open_box, "resolution": 2 * cube},
-        ),
     )  # fmt: skip
+
+
+def large_family(count: int = 4, cube: int = 64) -> Family:
+    """A frequency sweep in the open box whose factors take more memory than a worker has."""
+    settings: dict[str, Any] = {"resolution": cube, "dimension": 3, "k0": 10.0, "boundary": "absorbing"}
+    name = f"helmholtz {cube}³, absorbing, frequency sweep, ILUT"
+    return Family(name, False, partial(frequency_sweep, count, 0.003, **settings), _ILUT, factored=False)
 
 
 def _family(
@@ -126,7 +129,6 @@ def _family(
     build: Callable[..., Systems],
     *arguments: Any,
     ilut: tuple[float, float] | None = None,
-    factored: bool = True,
     **settings: Any,
 ) -> Family:
-    return Family(name, published, partial(build, *arguments, **settings), ilut, factored)
+    return Family(name, published, partial(build, *arguments, **settings), ilut)
