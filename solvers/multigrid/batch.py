@@ -139,8 +139,9 @@ def solve_batch(
     Cell-centred finite volumes: the flux between two cells is T (u₁ − u₂)/h² with the harmonic mean T = 2a₁a₂/(a₁ +
     a₂), at a wall of value zero, half a cell away, T = 2a. Conjugate gradients run in float64; their preconditioner is
     one V-cycle in float32 of black-box multigrid: operator-dependent interpolation, Galerkin coarse stencils. No matrix
-    is built. In three dimensions directions are float32 too, with residuals recomputed in float64 on the way, and
-    where max a ≤ 16 min a, coarse levels are rediscretised with linear interpolation, unless that converges slowly.
+    is built. Where max a ≤ 16 min a, and in three dimensions always, directions are float32 too, with residuals
+    recomputed in float64 on the way; in three dimensions coarse levels of such a are rediscretised with linear
+    interpolation, unless that converges slowly.
 
     Convergence is decided on residuals recomputed in float64. A sample on which the cycle stalls is solved by algebraic
     multigrid or a factorisation instead, and its result says so; a tolerance below what float64 holds ends as

@@ -1,8 +1,7 @@
-"""Conjugate gradients in float64 on a two-dimensional grid, preconditioned by the float32 cycle, in one compiled
-function.
+"""Conjugate gradients on a two-dimensional grid, preconditioned by the float32 cycle, in one compiled function.
 
-Each iteration streams its vectors twice: once for the direction, the iterate (one step late) and the product with A,
-row by row; once for the residual and its float32 copy.
+Each iteration streams its vectors twice: once for the direction, the iterate (late by a step or two) and the product
+with A, row by row; once for the residual. Vectors are float64, but at mild contrast directions are float32.
 """
 
 from __future__ import annotations
@@ -12,11 +11,16 @@ import math
 import numba
 import numpy as np
 
-from .cycle2d import R, cycle, grid
+from .cycle2d import R, cycle, grid, links_of
 from .row_kernel import FAST, row_kernel
 from .rows import close_row, copy_row
+from .single_directions2d import direction_and_product as single_direction_and_product
+from .single_directions2d import next_goal, start_row, steps_and_residual, update_residual
 
 CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW = range(6)
+
+ENOUGH = 40
+"""Iterations with float32 directions before float64 ones take over: where float32 is enough, half of them are."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
@@ -202,6 +206,9 @@ def solve(
     east: np.ndarray,
     north: np.ndarray,
     vectors: tuple,
+    pair: np.ndarray,
+    product: np.ndarray,
+    mild: bool,
     arena: np.ndarray,
     levels: np.ndarray,
     periodic: tuple,
@@ -221,6 +228,11 @@ def solve(
         Iterations allowed; the solve gives up as slow when its mean rate since the start, seen every fifty iterations
         from the hundredth on, would need more than `patience` of them.
     vectors : x, p (padded), q, r
+    pair, product : (2, ny + 2, ≥ nx + 2) and (ny, nx), float32
+        Two padded directions and q.
+    mild : bool
+        Whether to begin with float32 directions. Float64 ones take over, from the residual recomputed, when that does
+        not halve, when the cycle or A seem indefinite, or after `ENOUGH` iterations.
     history : (maxiter + 1,)
         Receives ‖r_k‖.
     """
@@ -228,10 +240,11 @@ def solve(
     ny, nx = b.shape
     n = ny * nx
     single = grid(arena, levels[0, R], ny, nx)
+    links = links_of(arena, levels, 0)
     flat_r, flat_q, flat_single = r.reshape(n), q.reshape(n), single.reshape(n)
     total = 0.0
     for j in range(ny):
-        total += _start_row(r[j], single[j], b[j], scale)
+        total += start_row(single[j], b[j], scale) if mild else _start_row(r[j], single[j], b[j], scale)
     norm = math.sqrt(total)
     start = norm
     history[0] = norm
@@ -239,32 +252,76 @@ def solve(
     iterations = 0
     status = MAXITER
     alpha = 0.0
+    even, odd = 0.0, 0.0  # steps along the two float32 directions, not yet taken
     beta = 0.0
     rho = 0.0
+    curvature = 0.0
+    recomputed = False
     if norm <= tolerance or not norm < np.inf:
         x[:] = 0.0
         return CONVERGED if norm <= tolerance else NONFINITE, 0, norm
+    goal = next_goal(norm, tolerance) if mild else tolerance
     while iterations < maxiter:
         offset, energy = cycle(arena, levels, periodic, omegas, rings, lines)
-        if not energy > 0.0:
+        sound = energy > 0.0
+        if not (sound or mild):
             status = INDEFINITE if energy <= 0.0 else NONFINITE
             break
-        beta = energy / rho if rho > 0.0 else 0.0
-        rho = energy
-        z = grid(arena, offset, ny, nx)
-        curvature = direction_and_product(p, x, z, q, east, north, alpha, beta, iterations == 0, periodic)
-        if not curvature > 0.0:
-            alpha = 0.0
-            status = INDEFINITE if curvature <= 0.0 else NONFINITE
-            break
-        alpha = rho / curvature
-        norm = math.sqrt(_update_residual(flat_r, flat_q, alpha, flat_single))
-        iterations += 1
-        history[iterations] = norm
-        if not norm < np.inf:
-            status = NONFINITE
-            break
-        if norm <= tolerance or iterations == maxiter:
+        if sound:
+            beta = energy / rho if rho > 0.0 else 0.0
+            if recomputed and beta > 1.0:  # the residual has changed too much for the old direction
+                beta = 0.0
+            recomputed = False
+            rho = energy
+            z = grid(arena, offset, ny, nx)
+            if mild:
+                curvature = single_direction_and_product(
+                    x, pair, z, product, links, (even, odd), beta, iterations, periodic
+                )
+                if iterations % 2 == 0:
+                    even, odd = 0.0, 0.0
+            else:
+                curvature = direction_and_product(p, x, z, q, east, north, alpha, beta, iterations == 0, periodic)
+            sound = curvature > 0.0
+            if not (sound or mild):
+                alpha = 0.0
+                status = INDEFINITE if curvature <= 0.0 else NONFINITE
+                break
+        if sound:
+            alpha = rho / curvature
+            if not mild:
+                norm = math.sqrt(_update_residual(flat_r, flat_q, alpha, flat_single))
+            else:
+                norm = math.sqrt(update_residual(single, product, alpha))
+                if iterations % 2 == 0:
+                    even = alpha
+                else:
+                    odd = alpha
+            iterations += 1
+            history[iterations] = norm
+            if not norm < np.inf:
+                status = NONFINITE
+                break
+        if mild and (not sound or norm <= goal or iterations == maxiter or iterations >= ENOUGH):
+            if iterations == 0:
+                x[:] = 0.0
+            norm = math.sqrt(steps_and_residual(x, pair, (even, odd), b, scale, single, east, north, periodic))
+            history[iterations] = norm
+            even, odd = 0.0, 0.0
+            if norm <= tolerance:
+                return CONVERGED, iterations, norm
+            if sound and norm <= 0.5 * best and iterations < ENOUGH:
+                recomputed = True
+                goal = next_goal(norm, tolerance)
+            elif iterations < maxiter:
+                mild = False
+                alpha, rho = 0.0, 0.0
+                p[:] = 0.0
+                norm = math.sqrt(step_and_residual(x, p, alpha, b, r, single, east, north, periodic, scale))
+            best = norm
+        elif mild:
+            continue
+        elif norm <= tolerance or iterations == maxiter:
             norm = math.sqrt(step_and_residual(x, p, alpha, b, r, single, east, north, periodic, scale))
             history[iterations] = norm
             alpha = 0.0
@@ -280,7 +337,7 @@ def solve(
             if needed > patience:
                 status = SLOW
                 break
-    if status != MAXITER:
+    if status != MAXITER and not mild:
         if iterations == 0:
             x[:] = 0.0
             p[:] = 0.0

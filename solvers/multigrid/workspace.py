@@ -15,6 +15,10 @@ from .hierarchy import grid_sizes
 from .smoothing import fourth_kind_steps
 from .transmissibilities import faces2d
 
+MILD = 16.0
+"""Contrast up to which conjugate gradients have float32 directions: they then take as many iterations as float64 ones;
+at 100 one more, at 10⁴ many."""
+
 
 class Workspace:
     """Memory for one two-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
@@ -25,6 +29,8 @@ class Workspace:
         Transmissibilities over the cells' extents, times `scale`, a power of two that brings them near one.
     sizes : list of tuple
         Cells per axis of each level.
+    mild : bool
+        Whether a solve begins with directions in float32.
     """
 
     def __init__(self, box: Box, steps: int) -> None:
@@ -41,13 +47,18 @@ class Workspace:
         self.east = _aligned((ny, nx + 1), np.float64)
         self.north = _aligned((ny + 1, nx), np.float64)
         self.vectors: tuple[np.ndarray, ...] = ()
+        self.directions = np.zeros((2, 1, 1), dtype=np.float32)
+        self.product = np.zeros((1, 1), dtype=np.float32)
+        self.mild = False
         self.history = np.zeros(1)
         self.scale = 1.0
 
     def set_up(self, coefficient: np.ndarray) -> bool:
         """Set the hierarchy up for cell values (ny, nx), float64; False where the coarsest matrix is not definite."""
         hy, hx = self.box.spacings
-        largest = float(coefficient.max()) * 2.0 * max(hy**-2, hx**-2)
+        highest = float(coefficient.max())
+        self.mild = highest <= MILD * float(coefficient.min())
+        largest = highest * 2.0 * max(hy**-2, hx**-2)
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
         weights = (2.0 * self.scale * hy**-2, 2.0 * self.scale * hx**-2)
         east, north = self._single_faces()
@@ -58,6 +69,7 @@ class Workspace:
         """Set the hierarchy up from transmissibilities, those to walls in the outermost entries."""
         largest = max(float(east.max()), float(north.max()))
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
+        self.mild = False
         self.walls = walls
         np.multiply(east, self.scale, out=self.east)
         np.multiply(north, self.scale, out=self.north)
@@ -80,6 +92,8 @@ class Workspace:
             padded = (ny + 2, _whole_lines(nx + 2, 8))
             x, p = (_aligned(padded, np.float64, lead=1) for _ in range(2))
             self.vectors = (x, p, _aligned((ny, nx), np.float64), _aligned((ny, nx), np.float64))
+            self.directions = _aligned((2, ny + 2, _whole_lines(nx + 2, 16)), np.float32, lead=1)
+            self.product = _aligned((ny, nx), np.float32)
         if self.history.size <= maxiter:
             self.history = np.zeros(maxiter + 1)
         outcome: tuple[int, int, float] = solve(
@@ -91,6 +105,9 @@ class Workspace:
             self.east,
             self.north,
             self.vectors,
+            self.directions,
+            self.product,
+            self.mild,
             self.arena,
             self.levels,
             self.periodic,
@@ -111,7 +128,7 @@ class Workspace:
         """Clear what a failed solve may have left in the rims of the grids."""
         self.arena[:] = 0.0
         self.rings[:] = 0.0
-        for vector in self.vectors:
+        for vector in (*self.vectors, self.directions):
             vector[...] = 0.0
 
     def largest_diagonal(self) -> float:

@@ -42,10 +42,11 @@ REPEATS = {64: 8, 128: 8, 256: 3}  # calls of a peer in a round, so that it too 
 CUBE, CUBE_ROUNDS = 64, 3
 OURS, SINES, SCIPY_SINES = "multigrid", "cg + fast_poisson", "scipy cg + sines"
 
-# Bytes that one iteration moves, per fine cell, from the kernels' arrays: conjugate gradients in float64 (x and p read
-# and written, z, q, two faces; r read and written, q, the float32 copy of r); the fine half cycles in float32
+# Bytes that one iteration moves, per fine cell, from the kernels' arrays, at this contrast: conjugate gradients in
+# float32 but for x, which is read and written every other iteration (z, two directions, q, two faces; r read and
+# written, q); a residual recomputed in float64 every third iteration, 52 bytes; the fine half cycles in float32
 # (fields, faces, diagonal, weights); and a third of the cells again on coarse levels, 165 bytes each.
-BYTES_PER_CELL = 60 + 28 + 29 + 33 + 55
+BYTES_PER_CELL = 34 + 12 + 17 + 29 + 33 + 55
 # In three dimensions, at this contrast: float32 but for x, which is read and written every other iteration (z, two
 # directions, q, three faces; r read and written, q), the half cycles without weights, and a seventh of the cells again
 # on coarse levels, 196 bytes each.
