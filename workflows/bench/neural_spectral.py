@@ -219,7 +219,7 @@ def step_seconds(name: str, steps: int = 10) -> float:
     for count in (2, steps):
         start = time.process_time()
         for inputs, targets in batches.batches(np.arange(count * BATCH), BATCH):
-            loss(network, inputs, targets).backward()
+            loss(inputs, network(inputs), targets).backward()
             optimizer.step()
             optimizer.zero_grad()
     return (time.process_time() - start) / steps
