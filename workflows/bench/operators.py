@@ -154,7 +154,7 @@ TASKS: dict[str, Task] = {
                 "epochs=4",
             ),
         },
-        lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32, 48, 64), (2, 4, 8, 16)),
+        lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32, 48), (2, 4, 8, 16)),
     ),
 }
 
