@@ -237,8 +237,8 @@ class SpectralEvolution(TimeDependentProblem):
         """Both states of an interval round by at most υ|u|. How the interval amplifies that is measured: states changed
         by random signs times a multiple of υ|u| are advanced too. Three times what comes of it covers other signs.
 
-        Of an interval that leaves few modes one draw of signs says little (its sum may nearly vanish): there are as many
-        draws as make ``_ENOUGH`` numbers together with the modes that their outcome spreads over.
+        Of an interval that leaves few modes one draw of signs says little (what it leaves may nearly vanish): there are
+        as many draws as make ``_ENOUGH`` numbers together with the modes that their outcome spreads over.
         """
         unit = float(np.finfo(dtype).eps) / 2.0
         read = self._read(fields)

@@ -69,7 +69,7 @@ def run(overrides: Sequence[str]) -> int:
         f" {duration(report.seconds)} of training"
     )
     say(f"wrote {folder.path}/ (model.safetensors, model.json, metrics.csv, training.png)")
-    if config.evaluate is not None:
+    if config.evaluate:
         from .evaluate import run as evaluate
 
         data = ",".join(f"'{d}'" for d in config.evaluate)

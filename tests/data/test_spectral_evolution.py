@@ -18,6 +18,7 @@ from resolvent.data import (
     check_format,
     generate,
     make_problem,
+    sample_generator,
     verify,
 )
 from resolvent.solvers import InputError
@@ -218,3 +219,17 @@ def test_errors_a_user_can_cause() -> None:
     ):
         with pytest.raises(InputError, match="expected"):
             make_problem(name, **settings)
+
+
+def test_rounding_is_bounded_where_few_modes_survive() -> None:
+    problem = make_problem(
+        "burgers", resolution=64
+    )  # of u(1) hardly more than the mean of the rounding of u(0) is left
+    shares = []
+    for i in range(40):
+        parameters = problem.sample(sample_generator(0, "burgers", i))
+        fields = problem.fields(parameters, problem.solve(parameters).x)
+        stored = {name: np.asarray(field.values, np.float32) for name, field in fields.items()}
+        shares.append(problem.residual(stored) / problem.rounding(stored, np.float32))
+    assert max(shares) < 0.8
+    assert np.median(shares) > 0.02

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,9 @@ def coarse_media(
     and the solution between the cells by cubic splines that are 0 on the walls.
     """
     for tolerance in tolerances:
-        yield Setting(f"{fine}², rtol {tolerance:g}", lambda a, rtol=tolerance: _media(a, fine, rtol))
+        yield Setting(f"{fine}², rtol {tolerance:g}", partial(_media, cells=fine, rtol=tolerance))
     for n in cells:
-        yield Setting(f"{n}², rtol {coarse_tolerance:g}", lambda a, n=n: _media(a, n, coarse_tolerance))
+        yield Setting(f"{n}², rtol {coarse_tolerance:g}", partial(_media, cells=n, rtol=coarse_tolerance))
 
 
 def _media(a: np.ndarray, cells: int, rtol: float) -> np.ndarray:
@@ -110,7 +111,7 @@ def coarse_flows(
             coarse = make_problem(name, **{**settings, "resolution": n, "substeps": count, "tolerance": None})
             assert isinstance(coarse, SpectralEvolution)
             power = "²" if coarse.ndim == 2 else ""
-            yield Setting(f"{n}{power}, {count} steps", lambda u, p=coarse: _flow(p, fine.shape, u))
+            yield Setting(f"{n}{power}, {count} steps", partial(_flow, coarse, fine.shape))
 
 
 def _flow(problem: SpectralEvolution, shape: tuple[int, ...], initial: np.ndarray) -> np.ndarray:

@@ -34,8 +34,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     size = systems.pairs[0][0].shape[0]
     intro = (
         f"{family.name}: {len(systems.pairs)} complex systems of {size} unknowns, ‖b − Ax‖ ≤ {RTOL:g} ‖b‖, GMRES(40)"
-        " and GCRO-DR(40, 20) with the ILUT of the first system, kept. Products and processor seconds a system, everything"
-        " included; one thread of a machine shared with other work."
+        " and GCRO-DR(40, 20) with the ILUT of the first system, kept. Products and processor seconds a system,"
+        " everything included; one thread of a machine shared with other work."
     )
     columns = ("method", "products a system", "seconds a system", "not converged")
     write_results(folder, "skr_large", intro, columns, rows, fill_notes(fills))
