@@ -18,6 +18,7 @@ from .problem import Field, LinearSystem, Problem
 from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
+from .spectral_choice import make_spectral_problem
 from .spectral_evolution import SpectralEvolution
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralProblem, SpectralReactionDiffusion
 from .stats import field_statistics
@@ -59,6 +60,7 @@ __all__ = [
     "generate",
     "import_dataset",
     "make_problem",
+    "make_spectral_problem",
     "nodes",
     "open_engine",
     "sample_generator",

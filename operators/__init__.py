@@ -11,6 +11,7 @@ from .losses import LOSSES
 from .neural_spectral import NeuralSpectral
 from .normalization import ChannelStatistics, NormalizedOperator, channel_statistics
 from .operator import Operator
+from .problem_network import problem_network
 from .registry import OPERATORS, build_operator
 from .rollout import RolloutBlewUp, TrainingStep, roll_out
 from .saving import load_operator, read_description, save_operator
@@ -55,6 +56,7 @@ __all__ = [
     "load_operator",
     "persistence",
     "predict",
+    "problem_network",
     "read_description",
     "roll_out",
     "save_operator",

@@ -76,6 +76,18 @@ class DrawnSamples:
         """Draw training samples."""
         return self._batch(self.problem.draw(rng, count), self.solutions)
 
+    def description(self) -> dict[str, Any]:
+        """Return what a saved model keeps of its training data: enough to build the problem again."""
+        return {
+            "problem": self.problem.name,
+            "settings": self.problem.settings(),
+            "epoch_size": self.splits["train"],
+            "valid": self.splits["valid"],
+            "seed": self.seed,
+            "solutions": self.solutions,
+            "gauge": self.gauge,
+        }
+
     def own_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:
         """Return what the training loop iterates over."""
         return _DrawnBatches(self, split, device, dtype)
@@ -112,6 +124,14 @@ class _DrawnBatches:
             else:
                 inputs, outputs = self.samples.draw(rng, len(part))
             yield self._place(inputs), self._place(outputs)
+
+    def to_fields(self, coefficients: Tensor) -> Tensor:
+        """Return values on cells, two a mode along each axis: errors of functions are measured there."""
+        basis = self.samples.problem.basis
+        if self.samples.resolution != basis.shape:  # samples that are values on cells themselves
+            return coefficients
+        values: Tensor = basis.to_cells(coefficients, [2 * n for n in basis.shape])
+        return values
 
     def _place(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=self.dtype).to(self.device)

@@ -18,6 +18,7 @@ from resolvent.solvers import InputError
 from .batches import Batches, GridDataset, chunks, epoch_order, open_batches, rank_share, split_size
 from .checkpoint import Checkpoint, describe_run, read_checkpoint, write_checkpoint
 from .distributed import cpu_threads, start_fabric, sum_over_processes
+from .drawn_samples import DrawnSamples
 from .interruption import Interruption
 from .losses import Loss, relative_h1, relative_l2, relative_loss, scaled
 from .normalization import NormalizedOperator, channel_statistics
@@ -238,9 +239,10 @@ def _validate(
     """Return the mean relative L² and H¹ errors over the validation split, each sample once, in full precision."""
     model.eval()
     share = np.arange(data.count)[fabric.global_rank :: fabric.world_size]
+    fields = getattr(data, "to_fields", lambda values: values)  # coefficients are first made values
     sums = torch.zeros(2, dtype=torch.float64)
     for inputs, targets in data.batches(share, batch_size):
-        outputs, wanted = (scaled(values, model.output_std) for values in advance(model, inputs, targets))
+        outputs, wanted = (fields(scaled(values, model.output_std)) for values in advance(model, inputs, targets))
         errors = torch.stack((relative_l2(outputs, wanted), relative_h1(outputs, wanted)))
         sums += len(inputs) * errors.cpu().double()
     l2, h1 = (sum_over_processes(fabric, sums) / data.count).tolist()
@@ -294,12 +296,15 @@ def _check_fit(model: Operator, dataset: GridDataset) -> None:
 
 
 def _fields(dataset: GridDataset) -> dict[str, Any]:
-    described = {
+    described: dict[str, Any] = {
         "inputs": list(dataset.input_fields),
         "outputs": list(dataset.output_fields),
         "resolution": list(dataset.resolution),
     }
-    return {**described, "window": dataset.description()} if isinstance(dataset, WindowedDataset) else described
+    for kind, key in ((WindowedDataset, "window"), (DrawnSamples, "drawn")):
+        if isinstance(dataset, kind):
+            described[key] = dataset.description()
+    return described
 
 
 def _divergence(what: str, epoch: int, settings: TrainSettings, out: Path, best_epoch: int, best_valid: float) -> str:

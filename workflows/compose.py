@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resolvent.solvers import InputError
 
 CONFIG_MODULE = "resolvent.conf"
-GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "experiment")
+GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "draw", "experiment")
 
 
 def one_line(error: BaseException) -> str:
@@ -211,7 +211,7 @@ def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> No
                 f"'{override.input_line}': {key} holds settings of its own; set one of them, {key}.NAME=VALUE"
             )
         return
-    if key.startswith("problem.") and isinstance(value, ListConfig):
+    if key.startswith(("problem.", "draw.")) and isinstance(value, ListConfig):
         return  # an entry for each axis, where the config shows one for all: the problem itself checks it
     wanted: dict[type, tuple[str, tuple[type, ...]]] = {
         bool: ("true or false", (bool,)),
