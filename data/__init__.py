@@ -2,6 +2,7 @@
 
 from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
+from .classical_spectral import ClassicalSolver
 from .convert import export_dataset, import_dataset
 from .dataset import Dataset
 from .description import describe, format_description
@@ -29,6 +30,7 @@ __all__ = [
     "FORMAT_VERSION",
     "PROBLEMS",
     "SPECTRAL_PROBLEMS",
+    "ClassicalSolver",
     "Dataset",
     "Engine",
     "EvolutionProblem",

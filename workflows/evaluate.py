@@ -29,6 +29,7 @@ from resolvent.solvers import InputError
 
 from .compose import compose_verb
 from .console import say, show, table
+from .evaluate_drawn import evaluate_on_draws, on_cells
 from .figures import plot_predictions
 from .run_folder import RunFolder, write_whole
 from .trajectories import write_trajectories
@@ -46,8 +47,12 @@ COLUMNS = ("model", "data", "resolution", "relative L2", "relative H1", "max err
 def run(overrides: Sequence[str]) -> int:
     """Evaluate what the overrides name; return 0."""
     config = compose_verb("evaluate", overrides)
-    if config.model is None or config.data is None:
+    description = {} if config.model is None else read_description(str(config.model))
+    drawn = "drawn" in description.get("fields", {})
+    if config.model is None or (config.data is None and not drawn):
         raise InputError("nothing to evaluate: give model=FOLDER (resolvent train makes one) and data=FOLDER")
+    if config.data is None:
+        return evaluate_on_draws(config, description, BASELINES)
     paths = [str(path) for path in (config.data if isinstance(config.data, ListConfig) else [config.data])]
     folder = RunFolder("evaluate", config)
     model = load_operator(str(config.model))
@@ -59,12 +64,12 @@ def run(overrides: Sequence[str]) -> int:
             raise InputError(
                 f"data={path}: it has no samples in split '{split}'; its splits are {dict(dataset.splits)}"
             )
-        rows += _evaluate_on(model, dataset, Path(path), config, folder)
+        rows += _evaluate_on(on_cells(model, description, dataset), dataset, Path(path), config, folder)
     table(
         COLUMNS,
         [[row[c] for c in COLUMNS] for row in rows],
         title=f"{split} split; relative errors are means over samples"
-        + (" of one step in time" if "window" in read_description(str(config.model)).get("fields", {}) else ""),
+        + (" of one step in time" if "window" in description.get("fields", {}) else ""),
     )
     own = [row for row in rows if row["model"] not in BASELINES]
     for row in own[1:]:
@@ -90,7 +95,8 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
     split, batch = str(config.split), int(config.batch_size)
     if batch < 1:
         raise InputError(f"batch_size={batch}: expected at least 1")
-    if int(config.baseline_samples) < 2:
+    most = 1000 if config.baseline_samples is None else int(config.baseline_samples)
+    if most < 2:
         raise InputError(f"baseline_samples={config.baseline_samples}: expected at least 2")
     resolution = "x".join(str(n) for n in dataset.resolution)
     description = read_description(str(config.model))
@@ -99,7 +105,7 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
     shown = min(int(config.samples), view.splits[split])
     found = evaluate_operator(model, view, split, batch, keep=shown)
     rows = [_row(name, path, resolution, found)]
-    fitted = _fitted_baselines(view, int(config.baseline_samples)) if config.baselines else {}
+    fitted = _fitted_baselines(view, most) if config.baselines else {}
     rows += [
         _row(title, path, resolution, evaluate_operator(baseline, view, split, batch))
         for title, baseline in fitted.items()

@@ -165,6 +165,20 @@ def _panel(
     figure.colorbar(image, ax=axes, shrink=0.85).ax.tick_params(labelsize=6)
 
 
+def plot_estimates(errors: np.ndarray, estimates: np.ndarray, path: Path, title: str = "") -> Path:
+    """Draw the error estimate of each sample over its error, with the line where they are equal."""
+    plt = pyplot()
+    figure, axes = plt.subplots(figsize=(4.4, 4.0))
+    axes.loglog(errors, estimates, "o", markersize=3, alpha=0.7)
+    ends = [float(min(errors.min(), estimates.min())), float(max(errors.max(), estimates.max()))]
+    axes.loglog(ends, ends, color="0.5", linestyle=":", label="equal")
+    axes.set(xlabel="relative L2 error", ylabel="estimate from the residual", title=title)
+    axes.title.set_fontsize(9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return save(figure, path)
+
+
 def plot_training(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     """Draw the training and validation loss over epochs."""
     plt = pyplot()

@@ -38,8 +38,8 @@ def run(overrides: Sequence[str]) -> int:
         raise InputError(
             f"data={config.data} and draw={config.draw.name} are two things to train on: give one of them"
             if drawn
-            else "nothing to train on: give data=FOLDER (resolvent generate makes one), or draw=NAME for a problem whose "
-            "residual is trained on"
+            else "nothing to train on: give data=FOLDER (resolvent generate makes one), or draw=NAME for a problem "
+            "whose residual is trained on"
         )
     given = OmegaConf.to_container(config, resolve=True)
     assert isinstance(given, dict)
