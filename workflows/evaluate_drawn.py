@@ -176,11 +176,10 @@ def _fitted(
 
 
 def _at_equal_error(own: Mapping[str, Any], classical: Sequence[Mapping[str, Any]]) -> str:
-    """A line on the fastest classical solver whose error is the model's or less."""
-    enough = [row for row in classical if row["relative L2"] <= own["relative L2"]]
-    if not enough:
+    """A line on the coarsest classical solver whose error is the model's or less."""
+    best = next((row for row in classical if row["relative L2"] <= own["relative L2"]), None)
+    if best is None:
         return "no classical solver of the table has the model's error: it has less than their finest"
-    best = min(enough, key=lambda row: float(row["ms/sample"]))
     ratio = own["ms/sample"] / best["ms/sample"]
     word = f"{ratio:.3g} x faster" if ratio >= 1.0 else f"{1.0 / ratio:.3g} x slower"
     return f"at the model's error: {best['model']}, {show(best['ms/sample'])} ms/sample, {word} than the model"

@@ -167,7 +167,7 @@ def test_the_exact_solution_has_no_loss(norm: str) -> None:
 
 
 def test_error_estimates() -> None:
-    """Equal to the error for periodic Poisson; above it for reaction and diffusion."""
+    """Equal to the error for periodic Poisson; nearly so for reaction and diffusion."""
     rng = np.random.default_rng(0)
     problem = SpectralPoisson()
     drawn = problem.test_functions(3)
@@ -188,8 +188,7 @@ def test_error_estimates() -> None:
     basis = time_dependent.basis
     error = np.sqrt(basis.inner(noise, noise) / basis.inner(v, v))
     estimate = time_dependent.error_estimate(time_dependent.as_inputs(drawn), v)
-    assert np.all(estimate > error)
-    assert np.all(estimate < 500 * error)
+    assert np.allclose(estimate, error, rtol=0.1)
 
 
 SETTINGS = TrainSettings(
