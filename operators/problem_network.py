@@ -17,9 +17,7 @@ from .registry import OPERATORS, build_operator
 __all__ = ["problem_network"]
 
 
-def problem_network(
-    name: str, problem: SpectralProblem, arguments: Mapping[str, Any], channels: tuple[int, int], seed: int
-) -> Operator:
+def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str, Any], seed: int) -> Operator:
     """Build an operator between the coefficients of a problem's inputs and solutions.
 
     ``bases``, ``modes``, ``constraints``, ``gauge`` and ``arrays`` are inferred: those that hold the problem's
@@ -32,8 +30,6 @@ def problem_network(
     problem : SpectralProblem
     arguments : mapping
         Of the constructor; None stands for one that is not given.
-    channels : (int, int)
-        In and out.
     seed : int
         Of the initial weights.
 
@@ -52,8 +48,8 @@ def problem_network(
     given = {key: value for key, value in arguments.items() if value is not None}
     ndim = problem.basis.ndim
     inferred = {
-        "in_channels": channels[0],
-        "out_channels": channels[1],
+        "in_channels": 1,
+        "out_channels": 1,
         "ndim": ndim,
         "bases": [axis.name for axis in problem.basis.axes],
         "modes": list(problem.basis.shape),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
 
-from resolvent.data import ENGINES, FORMATS, PROBLEMS
+from resolvent.data import ENGINES, FORMATS, PROBLEMS, SPECTRAL_PROBLEMS, make_spectral_problem
 from resolvent.operators import OPERATORS
 from resolvent.solvers import PRECONDITIONERS, SOLVERS
 from resolvent.workflows.cli import main
@@ -51,6 +52,7 @@ def test_no_drawers_and_no_giants() -> None:
         ("preconditioner", {*PRECONDITIONERS, "none"}),
         ("operator", set(OPERATORS)),
         ("engine", set(ENGINES)),
+        ("draw", set(SPECTRAL_PROBLEMS)),
     ],
 )
 def test_one_config_for_each_member(group: str, names: set[str]) -> None:
@@ -68,6 +70,7 @@ def test_one_config_for_each_member(group: str, names: set[str]) -> None:
         ("### Solvers", set(SOLVERS)),
         ("### Preconditioners", set(PRECONDITIONERS)),
         ("### Operators", set(OPERATORS)),
+        ("### Training without data", set(SPECTRAL_PROBLEMS)),
         ("### Engines", set(ENGINES)),
         ("### Formats", set(FORMATS)),
     ],
@@ -78,6 +81,13 @@ def test_readme_table_lists_each_member(heading: str, names: set[str]) -> None:
     section = text.split(heading, 1)[1].split("\n#", 1)[0]
     listed = {line.split("|")[1].strip().strip("`") for line in section.splitlines() if line.startswith("| `")}
     assert listed == names
+
+
+@pytest.mark.parametrize("name", sorted(SPECTRAL_PROBLEMS))
+def test_draw_config_has_every_setting_of_its_problem(name: str) -> None:
+    settings = yaml.safe_load((ROOT / "conf" / "draw" / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert list(settings) == ["name", *inspect.signature(SPECTRAL_PROBLEMS[name]).parameters]
+    assert make_spectral_problem(**settings).settings() == SPECTRAL_PROBLEMS[name]().settings()
 
 
 @pytest.mark.parametrize("problem", sorted(PROBLEMS))
@@ -98,6 +108,6 @@ def test_every_verb_composes_and_helps(verb: str, capsys: pytest.CaptureFixture[
 def test_every_experiment_composes() -> None:
     for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
         config = compose_verb("train", [f"experiment={path.stem}"])
-        assert config.data
+        assert (config.data is None) != (config.get("draw") is None)
         if config.generate:
             compose_verb("generate", list(config.generate))

@@ -174,6 +174,7 @@ def plot_estimates(errors: np.ndarray, estimates: np.ndarray, path: Path, title:
     axes.loglog(ends, ends, color="0.5", linestyle=":", label="equal")
     axes.set(xlabel="relative L2 error", ylabel="estimate from the residual", title=title)
     axes.title.set_fontsize(9)
+    axes.tick_params(which="both", labelsize=6)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return save(figure, path)

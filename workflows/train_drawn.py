@@ -31,7 +31,7 @@ def draws_to_train_on(
     name, arguments = settings_of(config.operator)
     problem_name, problem_settings = settings_of(config.draw)
     problem = make_spectral_problem(problem_name, **problem_settings)
-    model = problem_network(name, problem, arguments, (1, 1), settings.seed)
+    model = problem_network(name, problem, arguments, settings.seed)
     norm = problem.residual_norm if config.residual_norm is None else str(config.residual_norm)
     supervised = float(config.supervised)
     loss = SpectralLoss(problem, norm, physics=config.physics, data=supervised)
