@@ -29,15 +29,9 @@ from resolvent.solvers.tensor_basis import along
 from .fno import ACTIVATIONS
 from .operator import Operator
 
-__all__ = ["CONDITIONS", "NeuralSpectral"]
+__all__ = ["NeuralSpectral"]
 
-#: Constraints by name.
-CONDITIONS: dict[str, tuple[Condition, ...]] = {
-    "none": (),
-    "dirichlet": DIRICHLET,
-    "neumann": NEUMANN,
-    "initial": (Condition("low"),),
-}
+_CONDITIONS = {"none": (), "dirichlet": DIRICHLET, "neumann": NEUMANN, "initial": (Condition("low"),)}
 
 
 class NeuralSpectral(Operator):
@@ -303,16 +297,16 @@ class NeuralSpectral(Operator):
         constraints: list[Any] = []
         for constraint in [given] * self.ndim if pair else self._one_an_axis(given, "constraints"):
             if isinstance(constraint, str):
-                constraints.append(one_of(constraint, CONDITIONS, "constraint"))
+                constraints.append(one_of(constraint, _CONDITIONS, "constraint"))
             elif isinstance(constraint, Sequence) and len(constraint) == 2:
                 constraints.append((float(constraint[0]), float(constraint[1])))
             else:
-                raise InputError(f"constraint {constraint!r}; expected {', '.join(CONDITIONS)} or two numbers")
+                raise InputError(f"constraint {constraint!r}; expected {', '.join(_CONDITIONS)} or two numbers")
         return tuple(constraints)
 
 
 def _conditions(constraint: Any) -> tuple[Condition, ...]:
-    return CONDITIONS[constraint] if isinstance(constraint, str) else robin(*constraint)
+    return _CONDITIONS[constraint] if isinstance(constraint, str) else robin(*constraint)
 
 
 class _Pointwise(nn.Module):

@@ -8,9 +8,8 @@ from typing import Any
 
 from resolvent.data import SpectralProblem
 from resolvent.data.arguments import one_of
-from resolvent.solvers import Condition, InputError
+from resolvent.solvers import DIRICHLET, NEUMANN, Condition, InputError
 
-from .neural_spectral import CONDITIONS
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 
@@ -79,7 +78,5 @@ def _one_for_all(key: str, value: Any) -> bool:
 
 def _constraint(conditions: tuple[Condition, ...]) -> Any:
     """Return the constraint of `NeuralSpectral` that stands for the conditions of one axis."""
-    for name, known in CONDITIONS.items():
-        if conditions == known:
-            return name
-    return [conditions[0].value, conditions[0].slope]
+    words = {(): "none", DIRICHLET: "dirichlet", NEUMANN: "neumann", (Condition("low"),): "initial"}
+    return words[conditions] if conditions in words else [conditions[0].value, conditions[0].slope]
