@@ -21,6 +21,8 @@ __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 #: Norms of coefficient arrays, for `CoefficientNorm`.
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
 
+_SINGULAR = 1e-12  # relative: shift + Σλ below this part of its terms is zero
+
 
 @dataclass(frozen=True)
 class _Axis:
@@ -42,15 +44,39 @@ class _Axis:
 
 @lru_cache(maxsize=128)
 def _eigenpairs(recombined: RecombinedBasis) -> tuple[np.ndarray, np.ndarray]:
+    """λ ascending and SV, from the pencil turned over: Gv = μ(K + σG)v with λ = 1/μ − σ.
+
+    Rounding moves the eigenvalues of a pencil by parts of the largest one. The largest λ grow as n⁴ and matter least in
+    a solution, the largest μ are those of the smooth functions. σ makes K + σG positive, whatever the conditions.
+    """
     S = recombined.matrix()
     gram, stiffness = recombined.gram_matrix(), recombined.stiffness_matrix()
+    length = recombined.parent.length
+    # Robin conditions of mixed sign, −β u² at an end: u² ≤ (1/ℓ + 2β)‖u‖² + ‖u'‖²/2β there.
+    beta = -sum(min(c.value / c.slope, 0.0) for c in recombined.conditions if c.slope)
+    sigma = 1.0 / length**2 + beta / length + 2.0 * beta**2
+    positive = stiffness + sigma * gram
     # Unit diagonal first: recombined functions of high degree differ in size by powers of k.
-    scale = 1.0 / np.sqrt(np.diag(gram))
-    gram, stiffness = (0.5 * (M + M.T) * np.outer(scale, scale) for M in (gram, stiffness))
-    values, vectors = scipy.linalg.eigh(stiffness, gram)
-    if all(condition.value == 0.0 for condition in recombined.conditions):
-        values[0] = 0.0  # the constant, known exactly
-    return values, S @ (scale[:, None] * vectors)
+    scale = 1.0 / np.sqrt(np.diag(positive))
+    gram, positive = (0.5 * (M + M.T) * np.outer(scale, scale) for M in (gram, positive))
+    inverses, vectors = scipy.linalg.eigh(gram, positive)
+    inverses, vectors = inverses[::-1], vectors[:, ::-1]
+    values = 1.0 / inverses - sigma
+    values[np.argsort(np.abs(values))[: _harmonic_functions(recombined)]] = 0.0  # known exactly
+    return values, S @ (scale[:, None] * vectors / np.sqrt(inverses))
+
+
+def _harmonic_functions(recombined: RecombinedBasis) -> int:
+    """How many independent functions with u'' = 0 satisfy the conditions (∂u/∂ν = 0 at an end that has none)."""
+    parent = recombined.parent
+    if parent.periodic:
+        return 1
+    free = {"low", "high"} - {condition.end for condition in recombined.conditions}
+    lines = parent.resized(2)
+    conditions = (*recombined.conditions, *(Condition(end, 0.0, 1.0) for end in sorted(free)))
+    rows = np.array([condition.row(lines) for condition in conditions])
+    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    return 2 - int(np.linalg.matrix_rank(rows, tol=1e-12))
 
 
 class SeparablePoisson:
@@ -58,8 +84,8 @@ class SeparablePoisson:
 
     On each axis the generalised eigenproblem of stiffness and mass is solved once; then u = V (Vᵀ M f)/(shift + Σλ) V,
     direct and exact up to rounding, O(n) for each coefficient and axis (Lynch, Rice and Thomas). Where shift + Σλ = 0
-    (the constant, in a periodic or pure Neumann problem without shift) the amplitude is left out: f is taken without
-    its mean, and u has mean zero. Differentiable in f under torch.
+    (the constant, in a periodic or pure Neumann problem without shift; a resonance) the amplitude is left out: f is
+    taken without its mean, and u has mean zero. Differentiable in f under torch.
 
     Parameters
     ----------
@@ -110,7 +136,8 @@ class SeparablePoisson:
 
     def _inverse_symbol(self, like: Any, power: float = 1.0) -> Any:
         symbol = self.symbol()
-        regular = symbol != 0.0
+        largest = np.maximum(np.abs(self.shift), np.abs(symbol - self.shift))
+        regular = np.abs(symbol) > _SINGULAR * largest
         inverse = np.where(regular, 1.0 / np.where(regular, symbol, 1.0) ** power, 0.0)
         xp = array_api_compat.array_namespace(like)
         return xp.asarray(inverse, dtype=like.dtype, device=array_api_compat.device(like))
