@@ -26,7 +26,8 @@ class TensorBasis:
     Coefficients û are real arrays of shape (*batch, n_1, …, n_d), values of shape (*batch, m_1, …, m_d): the last d
     axes are those of space, all before them are a batch. Arrays may be NumPy's, CuPy's or torch's, in float32 or
     float64 (others raise InputError); the results are of the same library, dtype and device, and torch differentiates
-    through every method. An axis of up to `DENSE_POINTS` points is transformed by a dense matrix product, a longer Fourier or Chebyshev axis by the FFT;
+    through every method. An axis of up to `DENSE_POINTS` points is transformed by a dense matrix product, a longer
+    Fourier or Chebyshev axis by the FFT;
     Legendre axes always by matrices.
 
     Parameters
