@@ -87,6 +87,16 @@ class FourierGrid:
         fft = transforms(modes)
         return fft.irfftn(fft.pad(modes, self, target), target) * math.prod(target)
 
+    def hermitian(self, modes: Any) -> Any:
+        """The modes of the same fields, of which those with k_d = 0 satisfy û(−k) = conj û(k) to the last bit."""
+        plane = modes[..., 0]
+        mirrored = plane.conj()
+        for d, K in enumerate(self.cutoff[:-1]):
+            backwards = [0, *range(2 * K, 0, -1)]
+            mirrored = mirrored[_along(mirrored.ndim, d - self.ndim + 1, backwards)]
+        library = transforms(modes).library
+        return library.concatenate([(0.5 * (plane + mirrored))[..., None], modes[..., 1:]], -1)
+
     def __repr__(self) -> str:
         return f"FourierGrid({self.shape}, lengths={self.lengths}, factors={self.factors})"
 
@@ -152,7 +162,7 @@ def transforms(array: Any, workers: int = 1) -> _Transforms:
     return _Transforms(np, scipy.fft, {"workers": workers} if workers > 1 else {})
 
 
-def _along(ndim: int, axis: int, part: slice) -> tuple[Any, ...]:
+def _along(ndim: int, axis: int, part: Any) -> tuple[Any, ...]:
     index: list[Any] = [slice(None)] * ndim
     index[axis] = part
     return tuple(index)
