@@ -193,8 +193,8 @@ def test_errors_a_user_can_cause() -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_growing_modes_stay_those_of_a_real_field(compiled: bool) -> None:
-    # Rounding breaks û(−k) = conj û(k) on the plane that is stored twice. No field shows it, so N does not hold it back,
-    # and e^{Lt} made 1e-17 of it the whole state (t = 60) and then an overflow (t = 90), however short the steps.
+    # Rounding breaks û(−k) = conj û(k) on the plane that is stored twice. No field shows it, so N does not hold it
+    # back, and e^{Lt} made 1e-17 of it the whole state (t = 60) and then an overflow (t = 90), whatever the step.
     grid = FourierGrid((16, 16), 1.0, factors=3)
     stepper = TimeStepper(4e-4 * grid.laplacian() + 1.0, PolynomialTerm(grid, cube=-1.0), compiled=compiled)
     modes = grid.to_modes(0.1 * np.random.default_rng(0).standard_normal((2, 16, 16)))
