@@ -141,6 +141,8 @@ class NeuralSpectral(Operator):
             )
         self.width, self.layers = positive_integer(width, "width"), nonnegative_integer(layers, "layers")
         self.gauge = one_of(gauge, ("none", "mean", "origin"), "gauge")
+        if self.gauge != "none":
+            self._check_gauge()
         self.activation = one_of(activation, ACTIVATIONS, "activation")
         self.position = one_of(position, ("waves", "coordinates", "none"), "position")
         self.oversampling = positive_number(oversampling, "oversampling")
@@ -281,6 +283,15 @@ class NeuralSpectral(Operator):
         constant = torch.zeros(self.basis.shape, dtype=outputs.dtype, device=outputs.device)
         constant[(0,) * self.ndim] = 1.0
         return value.reshape(*value.shape, *(1,) * self.ndim) * constant
+
+    def _check_gauge(self) -> None:
+        """A constant must satisfy the constraints, or taking it off breaks them."""
+        for constraint in self.constraints:
+            if any(condition.value != 0.0 for condition in _conditions(constraint)):
+                raise InputError(
+                    f"gauge={self.gauge!r} with the constraint {constraint!r}: taking a constant off the output would "
+                    "break it; expected gauge='none' unless every axis is 'none' or 'neumann'"
+                )
 
     def _one_an_axis(self, value: Any, what: str) -> list[Any]:
         given = [value] * self.ndim if isinstance(value, str) or not isinstance(value, Sequence) else list(value)

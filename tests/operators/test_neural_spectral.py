@@ -279,3 +279,10 @@ def test_wrong_use_is_named() -> None:
         SpectralLoss(SpectralPoisson(), physics=0.0)
     with pytest.raises(InputError, match="unknown norm"):
         SpectralLoss(SpectralPoisson(), "H1")
+
+
+@pytest.mark.parametrize("constraints", ["dirichlet", "initial", ["neumann", [1.0, 2.0]]])
+def test_a_gauge_that_would_break_a_constraint_is_refused(constraints: Any) -> None:
+    with pytest.raises(InputError, match="would break it"):
+        NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints=constraints, gauge="mean")
+    NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints="neumann", gauge="mean")
