@@ -86,9 +86,10 @@ class NeuralSpectral(Operator):
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
         Factor on the last layer's output.
-    arrays : {'cells', 'coefficients'}, default 'cells'
-        What `forward` takes and returns: values at the centres of a grid's cells, or coefficients of shape
-        (batch, channel, *modes).
+    arrays : {'cells', 'nodes', 'coefficients'}, default 'cells'
+        What `forward` takes and returns: values at the centres of a grid's cells; 'nodes': at the points i/n of Fourier
+        axes, as the periodic problems in time store them (centres on the others); or coefficients of shape (batch,
+        channel, *modes). Taken for cells, nodes are shifted by half a cell, on each grid by another.
 
     Raises
     ------
@@ -150,7 +151,7 @@ class NeuralSpectral(Operator):
             raise InputError(f"oversampling={oversampling!r} leaves fewer points than modes; expected at least 1")
         self.bias_every_mode, self.linear_path = bool(bias_every_mode), bool(linear_path)
         self.gain, self.output_scale = positive_number(gain, "gain"), positive_number(output_scale, "output_scale")
-        self.arrays = one_of(arrays, ("cells", "coefficients"), "arrays")
+        self.arrays = one_of(arrays, ("cells", "nodes", "coefficients"), "arrays")
         self.points = tuple(math.ceil(self.oversampling * n - 1e-9) for n in self.basis.shape)
 
         h, inputs = self.width, self.in_channels + len(self._position_functions())
@@ -193,9 +194,17 @@ class NeuralSpectral(Operator):
             inputs = inputs.to(self.parameter_dtype())
             if self.arrays == "coefficients":
                 return self.solution_coefficients(inputs)
-            outputs = self.solution_coefficients(self.basis.from_cells(inputs))
-            values: Tensor = self.basis.to_cells(outputs, inputs.shape[2:])
-            return values
+            space = inputs.shape[2:]
+            return self._on_grid(
+                self.solution_coefficients(self._on_grid(inputs, space, "analysis")), space, "synthesis"
+            )
+
+    def _on_grid(self, array: Tensor, shape: Sequence[int], direction: str) -> Tensor:
+        """From values on a grid of `shape` to coefficients, or back."""
+        for d, (basis, m) in enumerate(zip(self.basis.axes, shape, strict=True)):
+            where = "" if self.arrays == "nodes" and basis.periodic else "cell_"
+            array = along(placed(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
+        return array
 
     def check_inputs(self, inputs: Tensor) -> None:
         super().check_inputs(inputs)

@@ -271,7 +271,7 @@ def test_wrong_use_is_named() -> None:
             "the first inputs are the initial",
         ),
         ({"gauge": "zero"}, "unknown gauge"),
-        ({"arrays": "nodes"}, "unknown arrays"),
+        ({"arrays": "points"}, "unknown arrays"),
     ):
         with pytest.raises(InputError, match=message):
             build(**arguments)
@@ -286,3 +286,24 @@ def test_a_gauge_that_would_break_a_constraint_is_refused(constraints: Any) -> N
     with pytest.raises(InputError, match="would break it"):
         NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints=constraints, gauge="mean")
     NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints="neumann", gauge="mean")
+
+
+def test_nodes_and_cells_on_two_grids() -> None:
+    """The same function on 24 and on 48 points of either kind: taken for what they are, the output is one function."""
+    coefficients = random(2, 1, 7, 7)
+    basis = TensorBasis(Fourier(7), Fourier(7))
+    for arrays, offset in (("nodes", 0.0), ("cells", 0.5)):
+        model = build(arrays=arrays).double()
+        inputs, outputs = {}, {}
+        for n in (24, 72):
+            points = torch.arange(n, dtype=torch.float64).add(offset).div(n).numpy()
+            inputs[n] = basis.evaluate(coefficients, points, points)
+            outputs[n] = model(inputs[n]).detach()
+        start = 0 if arrays == "nodes" else 1  # cell 0 of 24 has its centre in cell 1 of 72
+        shared = slice(start, None, 3)
+        assert torch.allclose(outputs[24], outputs[72][..., shared, shared], rtol=0.0, atol=1e-12)
+    wrong = build(arrays="cells").double()
+    points = torch.arange(24, dtype=torch.float64).div(24).numpy()
+    shifted = wrong(basis.evaluate(coefficients, points, points)).detach()
+    right = build(arrays="nodes").double()(basis.evaluate(coefficients, points, points)).detach()
+    assert (shifted - right).norm() > 1e-6 * right.norm()
