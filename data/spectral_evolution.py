@@ -312,7 +312,7 @@ class SpectralEvolution(TimeDependentProblem):
             ratio = float(_norms(there - self.grid.to_fields(coarser)).max()) / least
             # Steps so long that w is lost say nothing against v.
             ratio = min(max(ratio, 2.0), 2.0**self.stepper.order) if math.isfinite(ratio) else 2.0**self.stepper.order
-        return apart / (ratio - 1.0) / (_largest(states) or 1.0)
+        return apart / (ratio - 1.0) / _largest(states)
 
     def _unresolved(self, states: np.ndarray) -> float:
         """The largest part of a state in modes above 2/3 of the cutoff along an axis, or beyond the cutoff."""
@@ -330,6 +330,8 @@ class SpectralEvolution(TimeDependentProblem):
         initial = np.stack([np.asarray(p["initial"], dtype=np.float64) for p in parameters])
         if initial.shape[1:] != self.shape:
             raise InputError(f"the initial state has the shape {initial.shape[1:]}: expected {self.shape}")
+        if not np.isfinite(initial).all():
+            raise InputError(f"the initial state of {self.name} holds NaN or infinite values: expected finite ones")
         modes = self.grid.to_modes(initial)
         refine = dict.fromkeys(range(len(parameters)), 1)  # the counts are multiplied by this
         spent = np.zeros(len(parameters), dtype=np.int64)
@@ -455,7 +457,7 @@ def _norms(states: np.ndarray) -> np.ndarray:
 
 
 def _largest(states: np.ndarray) -> float:
-    return float(_norms(states).max())
+    return float(_norms(states).max()) or 1.0
 
 
 def _largest_value(states: np.ndarray) -> float:

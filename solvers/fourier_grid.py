@@ -76,12 +76,20 @@ class FourierGrid:
 
     def to_modes(self, fields: Any) -> Any:
         """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0."""
+        if tuple(fields.shape[-self.ndim :]) != self.shape:
+            raise InputError(
+                f"fields have the shape {tuple(fields.shape)}: expected (…, {', '.join(map(str, self.shape))})"
+            )
         fft, axes = transforms(fields), tuple(range(-self.ndim, 0))
         return fft.cut(fft.rfftn(fields, axes), self) / math.prod(self.shape)
 
     def to_fields(self, modes: Any, shape: tuple[int, ...] | None = None) -> Any:
         """Real fields (…, *shape) of modes; `shape` asks for another grid, fine enough to hold them."""
         target = self.shape if shape is None else tuple(shape)
+        if tuple(modes.shape[-self.ndim :]) != self.modes_shape:
+            raise InputError(
+                f"modes have the shape {tuple(modes.shape)}: expected (…, {', '.join(map(str, self.modes_shape))})"
+            )
         if any(n < 2 * K + 1 for n, K in zip(target, self.cutoff, strict=True)):
             raise InputError(f"a grid {target} cannot hold the modes up to {self.cutoff}: expected more points")
         fft = transforms(modes)

@@ -124,10 +124,16 @@ class SeparablePoisson:
 
     def amplitudes(self, coefficients: Any) -> Any:
         """Return the inner products ∫ f ψ dx with the eigenfunctions, orthonormal in L²."""
+        self.basis.check(coefficients)
         return self._map("analysis", coefficients)
 
     def from_amplitudes(self, amplitudes: Any) -> Any:
         """Return the coefficients of Σ amplitude·ψ; they satisfy the boundary conditions."""
+        expected = tuple(recombined.n for recombined in self.recombined)
+        if tuple(amplitudes.shape[-self.basis.ndim :]) != expected:
+            raise InputError(
+                f"amplitudes of shape {tuple(amplitudes.shape)}; expected (*batch, {', '.join(map(str, expected))})"
+            )
         return self._map("synthesis", amplitudes)
 
     def solve(self, source: Any) -> Any:
@@ -191,6 +197,7 @@ class CoefficientNorm:
 
     def squared(self, coefficients: Any) -> Any:
         """Return ‖r‖² of each function of the batch, shape (*batch)."""
+        self.basis.check(coefficients)
         xp = array_api_compat.array_namespace(coefficients)
         axes = tuple(range(-self.basis.ndim, 0))
         if self.kind == "coefficient":

@@ -89,7 +89,7 @@ class TensorBasis:
 
     def to_values(self, coefficients: Any, shape: Sequence[int] | None = None) -> Any:
         """Return the values on `points(shape)`."""
-        self._check(coefficients)
+        self.check(coefficients)
         for d, m in enumerate(self._read_shape(shape)):
             basis, axis = self.axes[d], d - self.ndim
             if _fast(basis, m) and math.prod(coefficients.shape):  # torch has no transforms of nothing
@@ -121,7 +121,7 @@ class TensorBasis:
 
     def to_cells(self, coefficients: Any, shape: Sequence[int]) -> Any:
         """Return the values at the centres of equal cells."""
-        self._check(coefficients)
+        self.check(coefficients)
         for d, (basis, m) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
             matrix = placed(basis, "cell_synthesis_matrix", m, like=coefficients)
             coefficients = along(matrix, coefficients, d - self.ndim)
@@ -157,7 +157,7 @@ class TensorBasis:
         return values
 
     def _evaluation(self, coefficients: Any, points: Any, derivatives: Sequence[int] | None) -> list[Any]:
-        self._check(coefficients)
+        self.check(coefficients)
         orders = (0,) * self.ndim if derivatives is None else tuple(derivatives)
         if len(points) != self.ndim or len(orders) != self.ndim:
             raise InputError(f"{len(points)} axes of points and {len(orders)} orders; expected {self.ndim} of each")
@@ -169,7 +169,7 @@ class TensorBasis:
 
     def resize(self, coefficients: Any, shape: Sequence[int]) -> Any:
         """Return the coefficients in `resized(shape)`: functions that are gone are cut off, new ones get zero."""
-        self._check(coefficients)
+        self.check(coefficients)
         xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
         for d, (basis, n) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
             if n == basis.n:
@@ -196,7 +196,7 @@ class TensorBasis:
         Exact but for the Nyquist cosine of an even Fourier axis, whose odd derivatives are not in the basis and are
         dropped; ``resize`` to ``derivative_size()`` functions first to keep them.
         """
-        self._check(coefficients, axis)
+        self.check(coefficients, axis)
         basis = self.axes[axis]
         if basis.n > DENSE_POINTS and math.prod(coefficients.shape):
             if isinstance(basis, Fourier):
@@ -222,20 +222,20 @@ class TensorBasis:
 
     def integrate(self, coefficients: Any) -> Any:
         """Return ∫ u dx over the box, shape (*batch)."""
-        self._check(coefficients)
+        self.check(coefficients)
         for basis in reversed(self.axes):
             coefficients = coefficients @ placed(basis, "integrals", like=coefficients)
         return coefficients
 
     def inner(self, first: Any, second: Any) -> Any:
         """Return the exact L² inner product ∫ u v dx over the box, shape (*batch)."""
-        self._check(first)
+        self.check(first)
         xp = array_api_compat.array_namespace(first)
         return xp.sum(first * self.mass(second), axis=tuple(range(-self.ndim, 0)))
 
     def mass(self, coefficients: Any) -> Any:
         """Return the Gram matrix times the coefficients, ∫ u φ_k dx."""
-        self._check(coefficients)
+        self.check(coefficients)
         for d, basis in enumerate(self.axes):
             if isinstance(basis, Chebyshev):
                 coefficients = self._apply("gram_matrix", coefficients, d)
@@ -288,11 +288,12 @@ class TensorBasis:
         return self.to_coefficients(function(*(self.to_values(c, shape) for c in coefficients)))
 
     def _apply(self, kind: str, coefficients: Any, axis: int, *arguments: Any) -> Any:
-        self._check(coefficients, axis)
+        self.check(coefficients, axis)
         matrix = placed(self.axes[axis], kind, *arguments, like=coefficients)
         return along(matrix, coefficients, axis - self.ndim)
 
-    def _check(self, coefficients: Any, axis: int = 0) -> None:
+    def check(self, coefficients: Any, axis: int = 0) -> None:
+        """Raise InputError unless `coefficients` are a real array (*batch, *shape), and the basis has the `axis`."""
         check_real(coefficients)
         if not 0 <= axis < self.ndim:
             raise InputError(f"axis={axis} of a basis with {self.ndim} axes; expected 0 to {self.ndim - 1}")

@@ -197,7 +197,7 @@ class TimeStepper:
         ----------
         modes : complex array of NumPy, PyTorch or CuPy
         out : array, optional
-            Of NumPy, compiled: where the result goes; may be `modes`.
+            Where the result goes; may be `modes`.
 
         Returns
         -------
@@ -209,6 +209,17 @@ class TimeStepper:
                 f"modes have the shape {tuple(modes.shape)} and type {modes.dtype}: expected complex (batch, "
                 f"{', '.join(map(str, self.grid.modes_shape))})"
             )
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
+            raise InputError(f"steps is {steps!r}: expected an integer of at least 0")
+        if not len(modes):
+            return Advanced(modes if out is None else out, np.zeros(0, np.int64))
+        result = self._advance_real(modes, dt, int(steps), out)
+        if out is not None and result.modes is not out:
+            out[...] = result.modes
+        return result if out is None else Advanced(out, result.reached)
+
+    def _advance_real(self, modes: Any, dt: float, steps: int, out: Any) -> Advanced:
+        """Steps from modes, which are kept those of real fields where L has positive parts."""
         growth = dt * float(self.linear.real.max())
         most = max(1, int(_GROWTH / growth)) if growth > 0.0 else steps
         if growth <= 0.0 or steps == 0:
@@ -269,7 +280,9 @@ class TimeStepper:
                     total += V[slot] * c
                 V[stage.out] = total
             sums = abs(V[0]).reshape(len(modes), -1).sum(-1)
-            sums = np.asarray(sums.get() if hasattr(sums, "get") else sums.cpu() if hasattr(sums, "cpu") else sums)
+            sums = np.asarray(
+                sums.get() if hasattr(sums, "get") else sums.detach().cpu() if hasattr(sums, "cpu") else sums
+            )
             reached[np.isfinite(sums) & (reached == step)] = step + 1
         return Advanced(V[0], reached)
 

@@ -267,3 +267,15 @@ def test_rounding_is_bounded_where_few_modes_survive() -> None:
         shares.append(problem.residual(stored) / problem.rounding(stored, np.float32))
     assert max(shares) < 0.8
     assert np.median(shares) > 0.02
+
+
+def test_states_that_are_nothing() -> None:
+    problem = _problem("navier_stokes", forcing="none")
+    for bad in (np.nan, np.inf):
+        with pytest.raises(InputError, match="initial state of navier_stokes holds NaN"):
+            problem.solve({"initial": np.full(problem.shape, bad)})
+    parameters = {"initial": np.zeros(problem.shape)}
+    fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+    assert problem.residual(fields) == 0.0
+    assert problem.rounding(fields, "float32") == 0.0
+    assert set(problem.certificate(fields).values()) == {0.0}

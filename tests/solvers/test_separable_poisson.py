@@ -304,3 +304,17 @@ def test_what_the_operator_annihilates_is_left_out(kind: type[Basis]) -> None:
     # A resonance: Δ has the eigenvalue −(2π)² of its own.
     resonant = SeparablePoisson(TensorBasis(Fourier(9)), shift=-((2.0 * np.pi) ** 2))
     np.testing.assert_array_equal(resonant.solve(np.eye(9)[1]), 0.0)
+
+
+def test_arrays_of_another_basis_are_refused() -> None:
+    # One column was taken for all of them, one axis for both.
+    basis = TensorBasis(Fourier(9), Chebyshev(8))
+    poisson = SeparablePoisson(basis, ((), DIRICHLET))
+    for array in (np.ones((2, 9, 1)), np.ones(8), np.ones((9, 8), int)):
+        for kind in NORMS:
+            with pytest.raises(InputError, match="expected"):
+                CoefficientNorm(basis, kind).squared(array)
+        with pytest.raises(InputError, match="expected"):
+            poisson.solve(array)
+    with pytest.raises(InputError, match="amplitudes of shape"):
+        poisson.from_amplitudes(np.ones((9, 8)))
