@@ -23,6 +23,7 @@ from .spectral_replay import SpectralReplay
 __all__ = ["SpectralEvolution", "StepperSpec"]
 
 _PERTURBATION = 1e-7  # relative; the growth of differences of this size is the growth of smaller ones
+_HALVINGS = 10  # of the first step, where the error of the start is measured
 _ENOUGH = 16.0  # independent numbers that tell a variance: 3 standard deviations of signs are then 5 of rounding
 _SAFETY = 3.0  # of the bound on rounding: the signs of true rounding errors are other ones
 
@@ -59,7 +60,9 @@ class SpectralEvolution(TimeDependentProblem):
       stored u_0. p is the order on smooth solutions; r measures what it is on this one: stiff modes of rough initial
       states converge at lower orders, and 2^p in the place of r would claim errors up to seven times too small. (Where
       four steps do not fit between two stored times w is compared at every other one; where there is no other one,
-      r = 2. Of data stored in float32 it contains the rounding of u_0 and its growth.)
+      r = 2. Of data stored in float32 it contains the rounding of u_0 and its growth.) Doubling does not see an error
+      that hardly depends on the step, such as that of a rough u_0 whose stiff modes decay within the first one. Where
+      there are stiff modes, ‖u_1 − s_1‖ / max_j ‖u_j‖ is added, s with a first step made of shorter and shorter ones.
     - ``unresolved``, the error in space that shows: the largest part of a state, in L², that lies in the outer third
       of the modes kept along an axis or beyond them. Errors in space are mostly of this size or smaller, far smaller
       where only u_0 is rough; a trajectory of 0.1 is wrong however small its error in time.
@@ -285,6 +288,9 @@ class SpectralEvolution(TimeDependentProblem):
         coarse, _ = self._march(modes, lengths, [n // 2 for n in counts])
         coarser, every, _ = self._coarser(modes, lengths, counts)
         estimate = self._estimate(states, coarse[:, 0], None if coarser is None else coarser[:, 0], every)
+        graded = self._graded_start(modes, length, steps)[0]
+        if graded is not None:
+            estimate += self._start_error(states, graded[0])
         return {"error_estimate": estimate, "unresolved": self._unresolved(states), **self.invariants(states)}
 
     def _coarser(
@@ -313,6 +319,24 @@ class SpectralEvolution(TimeDependentProblem):
             # Steps so long that w is lost say nothing against v.
             ratio = min(max(ratio, 2.0), 2.0**self.stepper.order) if math.isfinite(ratio) else 2.0**self.stepper.order
         return apart / (ratio - 1.0) / _largest(states)
+
+    def _graded_start(self, modes: np.ndarray, length: float, count: int) -> tuple[np.ndarray | None, int]:
+        """Modes after the first `length`, the first of its `count` steps in shorter ones, h/2^J, h/2^J, h/2^{J−1}, …,
+        h/2, so that the decay of the stiff modes is seen; and how many steps that took. None where no mode is stiff.
+        """
+        step = length / count
+        halvings = min(math.ceil(math.log2(max(1.0, -step * float(self.stepper.linear.real.min())))), _HALVINGS)
+        if not halvings:
+            return None, 0
+        for j in (halvings, *range(halvings, 0, -1)):
+            modes = self.stepper.advance(modes, step / 2.0**j).modes
+        if count > 1:
+            modes = self.stepper.advance(modes, step, count - 1).modes
+        return modes, halvings + count
+
+    def _start_error(self, states: np.ndarray, graded: np.ndarray) -> float:
+        apart = float(_norms(states[1:2] - self.grid.to_fields(graded[None]))[0]) / _largest(states)
+        return apart if math.isfinite(apart) else math.inf
 
     def _unresolved(self, states: np.ndarray) -> float:
         """The largest part of a state in modes above 2/3 of the cutoff along an axis, or beyond the cutoff."""
@@ -347,11 +371,15 @@ class SpectralEvolution(TimeDependentProblem):
                 steps = [factor * n for n in counts]
                 coarse, lost = self._march(modes[chosen], lengths, [n // 2 for n in steps])
                 coarser, every, fewer = self._coarser(modes[chosen], lengths, steps)
-                spent[chosen] += self.stepper.stages * (sum(steps) // 2 + fewer)
+                graded, more = self._graded_start(modes[chosen], lengths[0], steps[0])
+                spent[chosen] += self.stepper.stages * (sum(steps) // 2 + fewer + more)
                 estimates = np.full(len(chosen), np.inf)
                 for row in np.flatnonzero((blown == 0.0) & (lost == 0.0)):
                     third = None if coarser is None else coarser[:, row]
-                    estimates[row] = self._estimate(self.grid.to_fields(fine[:, row]), coarse[:, row], third, every)
+                    states = self.grid.to_fields(fine[:, row])
+                    estimates[row] = self._estimate(states, coarse[:, row], third, every)
+                    if graded is not None:
+                        estimates[row] += self._start_error(states, graded[row])
             most = self.max_substeps // max(counts)
             for row, i in enumerate(chosen):
                 if estimates[row] <= (self.tolerance or 0.0):
@@ -370,7 +398,9 @@ class SpectralEvolution(TimeDependentProblem):
         if not math.isfinite(estimate):
             return 2
         assert self.tolerance is not None
-        return int(2 ** max(1, math.ceil(math.log2(estimate / self.tolerance) / self.stepper.order - 1e-9)))
+        # Far from the tolerance the order says nothing: a solution that has all but blown up would ask for the most.
+        wanted = math.ceil(math.log2(estimate / self.tolerance) / self.stepper.order - 1e-9)
+        return int(2 ** min(max(1, wanted), 3))
 
     def _march(
         self, modes: np.ndarray, lengths: Sequence[float], counts: Sequence[int]

@@ -151,6 +151,26 @@ def test_error_estimate_measures_the_order_on_rough_states(sample: int) -> None:
     assert 0.2 < estimate / error < 5.0
 
 
+def test_error_estimate_sees_the_start() -> None:
+    """A plateau: the stiff modes of this rough state are gone within a step, of whatever length from 0.1 to 0.003.
+
+    The error stays what it is when the step is doubled, so that doubling finds 1/30 of it.
+    """
+    problem = make_problem(
+        "burgers", resolution=64, nu=0.5, alpha=0.8, sigma=None, final_time=0.2, snapshots=1, substeps=4, tolerance=1e-5
+    )
+    assert isinstance(problem, SpectralEvolution)
+    for seed in range(3):
+        parameters = problem.sample(np.random.default_rng(seed))
+        parameters["initial"] = 3.0 * parameters["initial"]
+        fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+        states, modes = fields["solution"], problem.grid.to_modes(fields["initial"][None])
+        exact = problem.grid.to_fields(problem.stepper.advance(modes, 0.2 / 8192, 8192).modes)[0]
+        error = np.linalg.norm(states[1] - exact) / np.linalg.norm(states[0])
+        assert error < 1e-5
+        assert error < 2.0 * problem.certificate(fields)["error_estimate"]
+
+
 def test_certificate_shows_what_the_grid_does_not_resolve() -> None:
     """A front of width 0.004 on 64 points: the error in time is 1e-7 and that in space 10 %."""
     small = {"nu": 1e-3, "snapshots": 2, "final_time": 1.0, "modes": 12}
