@@ -374,12 +374,12 @@ class SpectralEvolution(TimeDependentProblem):
                 graded, more = self._graded_start(modes[chosen], lengths[0], steps[0])
                 spent[chosen] += self.stepper.stages * (sum(steps) // 2 + fewer + more)
                 estimates = np.full(len(chosen), np.inf)
-                for row in np.flatnonzero((blown == 0.0) & (lost == 0.0)):
-                    third = None if coarser is None else coarser[:, row]
-                    states = self.grid.to_fields(fine[:, row])
-                    estimates[row] = self._estimate(states, coarse[:, row], third, every)
+                for kept in np.flatnonzero((blown == 0.0) & (lost == 0.0)):
+                    states = self.grid.to_fields(fine[:, kept])
+                    third = None if coarser is None else coarser[:, kept]
+                    estimates[kept] = self._estimate(states, coarse[:, kept], third, every)
                     if graded is not None:
-                        estimates[row] += self._start_error(states, graded[row])
+                        estimates[kept] += self._start_error(states, graded[kept])
             most = self.max_substeps // max(counts)
             for row, i in enumerate(chosen):
                 if estimates[row] <= (self.tolerance or 0.0):

@@ -74,14 +74,19 @@ class FourierGrid:
         """x_d = i ℓ_d/n_d along each axis."""
         return tuple(np.arange(n) * (ell / n) for n, ell in zip(self.shape, self.lengths, strict=True))
 
-    def to_modes(self, fields: Any) -> Any:
-        """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0."""
-        if tuple(fields.shape[-self.ndim :]) != self.shape:
+    def to_modes(self, fields: Any, shape: tuple[int, ...] | None = None) -> Any:
+        """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0.
+
+        `shape` says that the fields are given on another grid, fine enough to tell the modes kept apart.
+        """
+        source = self.shape if shape is None else tuple(shape)
+        if tuple(fields.shape[-self.ndim :]) != source:
             raise InputError(
-                f"fields have the shape {tuple(fields.shape)}: expected (…, {', '.join(map(str, self.shape))})"
+                f"fields have the shape {tuple(fields.shape)}: expected (…, {', '.join(map(str, source))})"
             )
+        self._check_holds(source)
         fft, axes = transforms(fields), tuple(range(-self.ndim, 0))
-        return fft.cut(fft.rfftn(fields, axes), self) / math.prod(self.shape)
+        return fft.cut(fft.rfftn(fields, axes), self) / math.prod(source)
 
     def to_fields(self, modes: Any, shape: tuple[int, ...] | None = None) -> Any:
         """Real fields (…, *shape) of modes; `shape` asks for another grid, fine enough to hold them."""
@@ -90,10 +95,13 @@ class FourierGrid:
             raise InputError(
                 f"modes have the shape {tuple(modes.shape)}: expected (…, {', '.join(map(str, self.modes_shape))})"
             )
-        if any(n < 2 * K + 1 for n, K in zip(target, self.cutoff, strict=True)):
-            raise InputError(f"a grid {target} cannot hold the modes up to {self.cutoff}: expected more points")
+        self._check_holds(target)
         fft = transforms(modes)
         return fft.irfftn(fft.pad(modes, self, target), target) * math.prod(target)
+
+    def _check_holds(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != self.ndim or any(n < 2 * K + 1 for n, K in zip(shape, self.cutoff, strict=True)):
+            raise InputError(f"a grid {shape} cannot hold the modes up to {self.cutoff}: expected more points")
 
     def hermitian(self, modes: Any) -> Any:
         """The modes of the same fields, of which those with k_d = 0 satisfy û(−k) = conj û(k) to the last bit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 #: Norms of coefficient arrays, for `CoefficientNorm`.
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
 
+_ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")
 _SINGULAR = 1e-12  # relative: shift + Σλ below this part of its terms is zero
 
 
@@ -71,9 +72,10 @@ def _harmonic_functions(recombined: RecombinedBasis) -> int:
     parent = recombined.parent
     if parent.periodic:
         return 1
-    free = {"low", "high"} - {condition.end for condition in recombined.conditions}
+    given = {condition.end for condition in recombined.conditions}
+    natural = [Condition(end, 0.0, 1.0) for end in _ENDS if end not in given]
     lines = parent.resized(2)
-    conditions = (*recombined.conditions, *(Condition(end, 0.0, 1.0) for end in sorted(free)))
+    conditions = (*recombined.conditions, *natural)
     rows = np.array([condition.row(lines) for condition in conditions])
     rows /= np.abs(rows).max(axis=1, keepdims=True)
     return 2 - int(np.linalg.matrix_rank(rows, tol=1e-12))

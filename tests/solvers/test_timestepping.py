@@ -241,6 +241,11 @@ def test_fields_and_modes_of_another_grid_are_refused() -> None:
     for shape in ((17, 17), (16, 15), (16,)):
         with pytest.raises(InputError, match="fields have the shape"):
             grid.to_modes(np.ones(shape))
+    fine = FourierGrid((32, 24))
+    modes = grid.to_modes(np.random.default_rng(0).standard_normal((2, 16, 16)))
+    np.testing.assert_allclose(grid.to_modes(grid.to_fields(modes, fine.shape), fine.shape), modes, atol=1e-15)
+    with pytest.raises(InputError, match="cannot hold"):
+        grid.to_modes(np.ones((8, 8)), (8, 8))
     with pytest.raises(InputError, match="modes have the shape"):
         grid.to_fields(np.ones((2, 11, 5), complex))
     with pytest.raises(InputError, match="fields have the shape"):
