@@ -27,6 +27,7 @@ from resolvent.solvers.bases import Basis, placed
 from resolvent.solvers.tensor_basis import along
 
 from .fno import ACTIVATIONS
+from .normalization import ChannelStatistics
 from .operator import Operator
 
 __all__ = ["NeuralSpectral"]
@@ -213,6 +214,32 @@ class NeuralSpectral(Operator):
                 f"{self.name} got coefficients of shape {tuple(inputs.shape)}; expected (batch, {self.in_channels}, "
                 f"{', '.join(map(str, self.basis.shape))}): resize them, or build it with arrays='cells' for values"
             )
+
+    def usable_statistics(self, statistics: ChannelStatistics) -> ChannelStatistics:
+        """Means only where a constant satisfies constraints and gauge, and of functions, not of coefficients; with an
+        initial value in the input, the output is scaled and shifted as that is.
+
+        A mean of the outputs added to a series that vanishes on the boundary would be its boundary value.
+        """
+        values = [
+            c.value for constraint in self.constraints if constraint != "initial" for c in _conditions(constraint)
+        ]
+        constants = self.arrays != "coefficients" and self.gauge == "none" and not any(values)
+        moments = {name: np.array(getattr(statistics, name), np.float64) for name in ("input_mean", "input_std")}
+        moments |= {name: np.array(getattr(statistics, name), np.float64) for name in ("output_mean", "output_std")}
+        initial = slice(self.out_channels if self.initial_axes else 0)
+        for side, which in (
+            ("input", slice(None) if self.arrays == "coefficients" else initial),
+            ("output", slice(None)),
+        ):
+            if not constants:  # the deviation is then that from zero
+                mean, std = moments[f"{side}_mean"], moments[f"{side}_std"]
+                std[which] = np.hypot(std[which], mean[which])
+                mean[which] = 0.0
+        if self.initial_axes:
+            for moment in ("mean", "std"):
+                moments[f"output_{moment}"] = moments[f"input_{moment}"][initial].copy()
+        return ChannelStatistics(**moments)
 
     def solution_coefficients(self, inputs: Tensor) -> Tensor:
         """Map coefficients (batch, in_channels, *modes) to coefficients (batch, out_channels, *modes)."""
