@@ -24,7 +24,7 @@ __all__ = ["SCHEMES", "Advanced", "Scheme", "Stage", "TimeStepper"]
 
 _CONTOUR = 32  # points on the half circle around dt·L
 _GROWTH = 8.0  # exponent: by e^8 may rounding grow before it is taken off the modes that no field can have
-_REMEMBERED = 8  # step lengths whose coefficients are kept
+_REMEMBERED = 16  # step lengths whose coefficients are kept
 
 
 class Stage(NamedTuple):
