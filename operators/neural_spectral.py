@@ -27,6 +27,7 @@ from resolvent.solvers.bases import Basis, placed
 from resolvent.solvers.tensor_basis import along
 
 from .fno import ACTIVATIONS
+from .normalization import ChannelStatistics
 from .operator import Operator
 
 __all__ = ["NeuralSpectral"]
@@ -86,9 +87,10 @@ class NeuralSpectral(Operator):
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
         Factor on the last layer's output.
-    arrays : {'cells', 'coefficients'}, default 'cells'
-        What `forward` takes and returns: values at the centres of a grid's cells, or coefficients of shape
-        (batch, channel, *modes).
+    arrays : {'cells', 'nodes', 'coefficients'}, default 'cells'
+        What `forward` takes and returns: values at the centres of a grid's cells; 'nodes': at the points i/n of Fourier
+        axes, as the periodic problems in time store them (centres on the others); or coefficients of shape (batch,
+        channel, *modes). Taken for cells, nodes are shifted by half a cell, on each grid by another.
 
     Raises
     ------
@@ -141,6 +143,8 @@ class NeuralSpectral(Operator):
             )
         self.width, self.layers = positive_integer(width, "width"), nonnegative_integer(layers, "layers")
         self.gauge = one_of(gauge, ("none", "mean", "origin"), "gauge")
+        if self.gauge != "none":
+            self._check_gauge()
         self.activation = one_of(activation, ACTIVATIONS, "activation")
         self.position = one_of(position, ("waves", "coordinates", "none"), "position")
         self.oversampling = positive_number(oversampling, "oversampling")
@@ -148,7 +152,7 @@ class NeuralSpectral(Operator):
             raise InputError(f"oversampling={oversampling!r} leaves fewer points than modes; expected at least 1")
         self.bias_every_mode, self.linear_path = bool(bias_every_mode), bool(linear_path)
         self.gain, self.output_scale = positive_number(gain, "gain"), positive_number(output_scale, "output_scale")
-        self.arrays = one_of(arrays, ("cells", "coefficients"), "arrays")
+        self.arrays = one_of(arrays, ("cells", "nodes", "coefficients"), "arrays")
         self.points = tuple(math.ceil(self.oversampling * n - 1e-9) for n in self.basis.shape)
 
         h, inputs = self.width, self.in_channels + len(self._position_functions())
@@ -191,9 +195,17 @@ class NeuralSpectral(Operator):
             inputs = inputs.to(self.parameter_dtype())
             if self.arrays == "coefficients":
                 return self.solution_coefficients(inputs)
-            outputs = self.solution_coefficients(self.basis.from_cells(inputs))
-            values: Tensor = self.basis.to_cells(outputs, inputs.shape[2:])
-            return values
+            space = inputs.shape[2:]
+            return self._on_grid(
+                self.solution_coefficients(self._on_grid(inputs, space, "analysis")), space, "synthesis"
+            )
+
+    def _on_grid(self, array: Tensor, shape: Sequence[int], direction: str) -> Tensor:
+        """From values on a grid of `shape` to coefficients, or back."""
+        for d, (basis, m) in enumerate(zip(self.basis.axes, shape, strict=True)):
+            where = "" if self.arrays == "nodes" and basis.periodic else "cell_"
+            array = along(placed(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
+        return array
 
     def check_inputs(self, inputs: Tensor) -> None:
         super().check_inputs(inputs)
@@ -202,6 +214,32 @@ class NeuralSpectral(Operator):
                 f"{self.name} got coefficients of shape {tuple(inputs.shape)}; expected (batch, {self.in_channels}, "
                 f"{', '.join(map(str, self.basis.shape))}): resize them, or build it with arrays='cells' for values"
             )
+
+    def usable_statistics(self, statistics: ChannelStatistics) -> ChannelStatistics:
+        """Means only where a constant satisfies constraints and gauge, and of functions, not of coefficients; with an
+        initial value in the input, the output is scaled and shifted as that is.
+
+        A mean of the outputs added to a series that vanishes on the boundary would be its boundary value.
+        """
+        values = [
+            c.value for constraint in self.constraints if constraint != "initial" for c in _conditions(constraint)
+        ]
+        constants = self.arrays != "coefficients" and self.gauge == "none" and not any(values)
+        moments = {name: np.array(getattr(statistics, name), np.float64) for name in ("input_mean", "input_std")}
+        moments |= {name: np.array(getattr(statistics, name), np.float64) for name in ("output_mean", "output_std")}
+        initial = slice(self.out_channels if self.initial_axes else 0)
+        for side, which in (
+            ("input", slice(None) if self.arrays == "coefficients" else initial),
+            ("output", slice(None)),
+        ):
+            if not constants:  # the deviation is then that from zero
+                mean, std = moments[f"{side}_mean"], moments[f"{side}_std"]
+                std[which] = np.hypot(std[which], mean[which])
+                mean[which] = 0.0
+        if self.initial_axes:
+            for moment in ("mean", "std"):
+                moments[f"output_{moment}"] = moments[f"input_{moment}"][initial].copy()
+        return ChannelStatistics(**moments)
 
     def solution_coefficients(self, inputs: Tensor) -> Tensor:
         """Map coefficients (batch, in_channels, *modes) to coefficients (batch, out_channels, *modes)."""
@@ -281,6 +319,15 @@ class NeuralSpectral(Operator):
         constant = torch.zeros(self.basis.shape, dtype=outputs.dtype, device=outputs.device)
         constant[(0,) * self.ndim] = 1.0
         return value.reshape(*value.shape, *(1,) * self.ndim) * constant
+
+    def _check_gauge(self) -> None:
+        """A constant must satisfy the constraints, or taking it off breaks them."""
+        for constraint in self.constraints:
+            if any(condition.value != 0.0 for condition in _conditions(constraint)):
+                raise InputError(
+                    f"gauge={self.gauge!r} with the constraint {constraint!r}: taking a constant off the output would "
+                    "break it; expected gauge='none' unless every axis is 'none' or 'neumann'"
+                )
 
     def _one_an_axis(self, value: Any, what: str) -> list[Any]:
         given = [value] * self.ndim if isinstance(value, str) or not isinstance(value, Sequence) else list(value)

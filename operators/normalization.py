@@ -95,7 +95,8 @@ class NormalizedOperator(Operator):
     operator : Operator
         The network G.
     statistics : ChannelStatistics, optional
-        Without it the map starts as the identity around G (as `load_operator` needs).
+        Those that the operator can use (`Operator.usable_statistics`) are kept. Without it the map starts as the
+        identity around G (as `load_operator` needs).
     carried : int, default 0
         Add the last so many input channels to the outputs (to each so many of them in turn): G then learns the
         increment from the latest frame, and m_u and s_u are those of increments.
@@ -123,17 +124,22 @@ class NormalizedOperator(Operator):
             )
         self.operator, self.carried = operator, carried
         dtype = operator.parameter_dtype()
-        for side, channels in (("input", operator.in_channels), ("output", operator.out_channels)):
+        sides = (("input", operator.in_channels), ("output", operator.out_channels))
+        if statistics is not None:
+            for side, channels in sides:
+                for moment in ("mean", "std"):
+                    size = np.asarray(getattr(statistics, f"{side}_{moment}")).size
+                    if size != channels:
+                        raise InputError(
+                            f"the {side} statistics have {size} channels and {operator.name} has {channels}: "
+                            f"build the operator with {side[:-3]}_channels={size}"
+                        )
+            statistics = operator.usable_statistics(statistics)
+        for side, channels in sides:
             for moment, neutral in (("mean", torch.zeros), ("std", torch.ones)):
                 values = neutral(channels, dtype=dtype)
                 if statistics is not None:
-                    given = np.asarray(getattr(statistics, f"{side}_{moment}"))
-                    if given.shape != (channels,):
-                        raise InputError(
-                            f"the {side} statistics have {given.size} channels and {operator.name} has {channels}: "
-                            f"build the operator with {side[:-3]}_channels={given.size}"
-                        )
-                    values = torch.as_tensor(given, dtype=dtype)
+                    values = torch.as_tensor(np.asarray(getattr(statistics, f"{side}_{moment}")), dtype=dtype)
                 self.register_buffer(f"{side}_{moment}", values)
 
     @property

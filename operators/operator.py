@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
+
+if TYPE_CHECKING:
+    from .normalization import ChannelStatistics
 
 __all__ = ["Operator"]
 
@@ -66,6 +69,13 @@ class Operator(nn.Module, ABC):
             raise InputError(
                 f"{self.name} got inputs of dtype {inputs.dtype}; expected a real floating dtype: convert them"
             )
+
+    def usable_statistics(self, statistics: ChannelStatistics) -> ChannelStatistics:
+        """Return the statistics that `NormalizedOperator` may scale and shift by; here as they are.
+
+        An operator whose outputs satisfy conditions by construction leaves out the shifts that would break them.
+        """
+        return statistics
 
     def parameter_count(self) -> int:
         """Return the number of trainable real numbers."""

@@ -160,7 +160,11 @@ def _train(
             average.update()
             step += 1
             loss_sum += loss.item()
-            diverged, stopped = _any_process(fabric, not math.isfinite(loss_sum), interruption.requested)
+            lost = not math.isfinite(loss_sum)
+            bad = lost and not _finite(inputs, targets)
+            diverged, broken, stopped = _any_process(fabric, lost, bad, interruption.requested)
+            if broken:
+                raise InputError(_not_finite("train", epoch, out, best_epoch, best_valid))
             if diverged:
                 what = "training loss" + _first_not_finite(outputs, dataset.output_fields)
                 raise InputError(_divergence(what, epoch, settings, out, best_epoch, best_valid))
@@ -168,7 +172,9 @@ def _train(
                 break
         else:
             with average.applied():
-                valid_l2, valid_h1 = _validate(fabric, model, validation, advance.exact(), settings.batch_size)
+                valid_l2, valid_h1, broken = _validate(fabric, model, validation, advance.exact(), settings.batch_size)
+            if broken:
+                raise InputError(_not_finite("valid", epoch, out, best_epoch, best_valid))
             if not math.isfinite(valid_l2):
                 raise InputError(_divergence("validation error", epoch, settings, out, best_epoch, best_valid))
             losses = sum_over_processes(fabric, torch.tensor(loss_sum / steps_per_epoch, dtype=torch.float64))
@@ -235,18 +241,25 @@ def _training_step(model: NormalizedOperator, dataset: GridDataset, settings: Tr
 @torch.no_grad()
 def _validate(
     fabric: Fabric, model: NormalizedOperator, data: Batches, advance: TrainingStep, batch_size: int
-) -> tuple[float, float]:
-    """Return the mean relative L² and H¹ errors over the validation split, each sample once, in full precision."""
+) -> tuple[float, float, bool]:
+    """Return the mean relative L² and H¹ errors over the validation split, each sample once, in full precision, and
+    whether the data themselves are not finite."""
     model.eval()
     share = np.arange(data.count)[fabric.global_rank :: fabric.world_size]
     fields = getattr(data, "to_fields", lambda values: values)  # coefficients are first made values
-    sums = torch.zeros(2, dtype=torch.float64)
+    sums = torch.zeros(3, dtype=torch.float64)
     for inputs, targets in data.batches(share, batch_size):
         outputs, wanted = (fields(scaled(values, model.output_std)) for values in advance(model, inputs, targets))
         errors = torch.stack((relative_l2(outputs, wanted), relative_h1(outputs, wanted)))
-        sums += len(inputs) * errors.cpu().double()
-    l2, h1 = (sum_over_processes(fabric, sums) / data.count).tolist()
-    return l2, h1
+        sums[:2] += len(inputs) * errors.cpu().double()
+        if not math.isfinite(sums[0].item()):
+            sums[2] += not _finite(inputs, targets)
+    l2, h1, bad = sum_over_processes(fabric, sums).tolist()
+    return l2 / data.count, h1 / data.count, bad > 0
+
+
+def _finite(*tensors: Tensor) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def _first_not_finite(outputs: Tensor, fields: Sequence[str]) -> str:
@@ -307,9 +320,20 @@ def _fields(dataset: GridDataset) -> dict[str, Any]:
     return described
 
 
+def _not_finite(split: str, epoch: int, out: Path, best_epoch: int, best_valid: float) -> str:
+    return (
+        f"the {split} split holds NaN or infinite values (seen in epoch {epoch + 1}): `resolvent verify` names the "
+        f"samples; generate them again or remove them; {_kept(out, best_epoch, best_valid)}"
+    )
+
+
+def _kept(out: Path, best_epoch: int, best_valid: float) -> str:
+    if not best_epoch:
+        return "no model was saved"
+    return f"the best model, of epoch {best_epoch} (validation error {best_valid:.4g}), is kept in {out}"
+
+
 def _divergence(what: str, epoch: int, settings: TrainSettings, out: Path, best_epoch: int, best_valid: float) -> str:
-    kept = "no model was saved"
-    if best_epoch:
-        kept = f"the best model, of epoch {best_epoch} (validation error {best_valid:.4g}), is kept in {out}"
     remedy = f"lower lr (now {settings.lr:g}) or set grad_clip=1"
+    kept = _kept(out, best_epoch, best_valid)
     return f"the {what} is no longer finite in epoch {epoch + 1}: {remedy}; {kept}"

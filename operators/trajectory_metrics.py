@@ -11,6 +11,7 @@ from resolvent.solvers import InputError
 
 __all__ = ["correlation_time", "energy_spectrum", "spectrum_error", "trajectory_metrics"]
 
+_CONSTANT = 1e-14  # a standard deviation below this part of the root mean square is rounding
 NOISE = 1e-10  # shells with less than this part of the energy are rounding in float32, and not compared
 
 
@@ -20,7 +21,8 @@ def trajectory_metrics(prediction: np.ndarray, truth: np.ndarray) -> dict[str, n
     Returns
     -------
     dict of ndarray (samples, times, fields)
-        ``relative_l2``: ‖p − u‖/‖u‖. ``correlation``: of p and u over space, about their means. ``amount_drift``:
+        ``relative_l2``: ‖p − u‖/‖u‖. ``correlation``: of p and u over space, about their means; between two constants
+        1, between a constant and a field that is none 0. ``amount_drift``:
         |mean p − mean u| / rms u at the first time; ``energy_drift``: |‖p‖² − ‖u‖²| / ‖u‖². The last two are measured
         from the truth, so that they are the drift itself where the equation conserves the amount or the energy, and
         otherwise what the prediction has gained or lost besides.
@@ -39,15 +41,27 @@ def trajectory_metrics(prediction: np.ndarray, truth: np.ndarray) -> dict[str, n
     space = tuple(range(3, truth.ndim))
     means, true_means = prediction.mean(axis=space), truth.mean(axis=space)
     squares, true_squares = np.square(prediction).mean(axis=space), np.square(truth).mean(axis=space)
-    covariance = (prediction * truth).mean(axis=space) - means * true_means
-    variances = np.maximum(squares - means**2, 0.0) * np.maximum(true_squares - true_means**2, 0.0)
     difference = np.square(prediction - truth).mean(axis=space)
     return {
         "relative_l2": np.sqrt(_ratio(difference, true_squares)),
-        "correlation": np.where(variances > 0.0, covariance / np.sqrt(np.where(variances > 0.0, variances, 1.0)), 1.0),
+        "correlation": _correlation(prediction, truth, space),
         "amount_drift": _ratio(np.abs(means - true_means), np.sqrt(true_squares[:, :1])),
         "energy_drift": _ratio(np.abs(squares - true_squares), true_squares),
     }
+
+
+def _correlation(prediction: np.ndarray, truth: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
+    centred = [values - values.mean(axis=space, keepdims=True) for values in (prediction, truth)]
+    variances = [np.square(values).mean(axis=space) for values in centred]
+    # A constant has rounding for a variance: that of its mean.
+    constant = [
+        variance <= _CONSTANT**2 * np.square(values).mean(axis=space)
+        for variance, values in zip(variances, (prediction, truth), strict=True)
+    ]
+    either = constant[0] | constant[1]
+    covariance = (centred[0] * centred[1]).mean(axis=space)
+    scale = np.sqrt(np.where(either, 1.0, variances[0])) * np.sqrt(np.where(either, 1.0, variances[1]))
+    return np.where(either, (constant[0] & constant[1]).astype(np.float64), covariance / scale)
 
 
 def correlation_time(correlation: np.ndarray, times: np.ndarray, threshold: float) -> np.ndarray:
@@ -58,7 +72,7 @@ def correlation_time(correlation: np.ndarray, times: np.ndarray, threshold: floa
     correlation : ndarray, shape (samples, times, …)
     times : ndarray, shape (times,)
     """
-    below = correlation < threshold
+    below = ~(correlation >= threshold)  # NaN is no correlation
     first = np.asarray(times, dtype=np.float64)[below.argmax(axis=1)]
     return np.where(below.any(axis=1), first, np.inf)
 

@@ -23,6 +23,7 @@ from .errors import InputError
 
 __all__ = ["BASES", "Basis", "Chebyshev", "Fourier", "Legendre", "placed"]
 
+REAL_ARRAYS = "expected a float32 or float64 array: convert it, as x.astype(float) or x.double()"
 _STENCIL = 6  # points of the local polynomials through values at cell centres
 SomeBasis = TypeVar("SomeBasis", bound="Basis")
 
@@ -332,14 +333,18 @@ class Chebyshev(_Polynomials):
         values = chebyshev_series.chebvander(self._unit(points), self.n - 1)
         return values @ self.derivative_matrix(derivative) if derivative else values
 
-    def analysis_matrix(self, m: int | None = None) -> np.ndarray:
+    def synthesis_matrix(self, m: int | None = None) -> np.ndarray:
+        # T_k(x_j) = (−1)^k cos(πk(2j + 1)/2m): the integer product is reduced first, so no digits are lost. At the
+        # points themselves, as rounded numbers, T_k is uncertain by k² roundings near the ends.
         m = self._check_points(m)
-        k, j = np.arange(self.n), np.arange(m)
-        # T_k(x_j) = (−1)^k cos(πk(2j + 1)/2m); the integer product is reduced first, so no digits are lost.
-        angles = np.outer(k, 2 * j + 1) % (4 * m)
-        matrix = (2.0 / m) * np.cos(np.pi * angles / (2.0 * m)) * ((-1.0) ** k)[:, None]
+        k = np.arange(self.n)
+        angles = np.outer(2 * np.arange(m) + 1, k) % (4 * m)
+        return np.cos(np.pi * angles / (2.0 * m)) * (-1.0) ** k
+
+    def analysis_matrix(self, m: int | None = None) -> np.ndarray:
+        matrix = (2.0 / self._check_points(m)) * self.synthesis_matrix(m).T
         matrix[0] *= 0.5
-        matrix[m:] = 0.0
+        matrix[matrix.shape[1] :] = 0.0
         return matrix
 
     def derivative_matrix(self, order: int = 1, rows: int | None = None) -> np.ndarray:
@@ -422,10 +427,22 @@ def placed(basis: Any, kind: str, *arguments: Any, like: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _placed(basis: Any, kind: str, arguments: tuple[Any, ...], xp: Any, dtype: Any, device: Any) -> Any:
+    if not _real_floating(xp, dtype):
+        raise InputError(f"an array of {dtype} for a {getattr(basis, 'name', 'spectral')} basis; {REAL_ARRAYS}")
     matrix = np.ascontiguousarray(_matrix(basis, kind, arguments))
     # A tensor born in inference mode could not be used in training later.
     with xp.inference_mode(False) if hasattr(xp, "inference_mode") else nullcontext():
         return xp.asarray(matrix, dtype=dtype, device=device, copy=True)
+
+
+def check_real(array: Any) -> None:
+    """Raise InputError unless `array` is one of float32 or float64: a matrix cast to integers would be all zeros."""
+    if not hasattr(array, "dtype") or not _real_floating(array_api_compat.array_namespace(array), array.dtype):
+        raise InputError(f"got {getattr(array, 'dtype', type(array).__name__)}; {REAL_ARRAYS}")
+
+
+def _real_floating(xp: Any, dtype: Any) -> bool:
+    return dtype in (xp.float32, xp.float64)
 
 
 @lru_cache(maxsize=1024)

@@ -74,18 +74,44 @@ class FourierGrid:
         """x_d = i ℓ_d/n_d along each axis."""
         return tuple(np.arange(n) * (ell / n) for n, ell in zip(self.shape, self.lengths, strict=True))
 
-    def to_modes(self, fields: Any) -> Any:
-        """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0."""
+    def to_modes(self, fields: Any, shape: tuple[int, ...] | None = None) -> Any:
+        """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0.
+
+        `shape` says that the fields are given on another grid, fine enough to tell the modes kept apart.
+        """
+        source = self.shape if shape is None else tuple(shape)
+        if tuple(fields.shape[-self.ndim :]) != source:
+            raise InputError(
+                f"fields have the shape {tuple(fields.shape)}: expected (…, {', '.join(map(str, source))})"
+            )
+        self._check_holds(source)
         fft, axes = transforms(fields), tuple(range(-self.ndim, 0))
-        return fft.cut(fft.rfftn(fields, axes), self) / math.prod(self.shape)
+        return fft.cut(fft.rfftn(fields, axes), self) / math.prod(source)
 
     def to_fields(self, modes: Any, shape: tuple[int, ...] | None = None) -> Any:
         """Real fields (…, *shape) of modes; `shape` asks for another grid, fine enough to hold them."""
         target = self.shape if shape is None else tuple(shape)
-        if any(n < 2 * K + 1 for n, K in zip(target, self.cutoff, strict=True)):
-            raise InputError(f"a grid {target} cannot hold the modes up to {self.cutoff}: expected more points")
+        if tuple(modes.shape[-self.ndim :]) != self.modes_shape:
+            raise InputError(
+                f"modes have the shape {tuple(modes.shape)}: expected (…, {', '.join(map(str, self.modes_shape))})"
+            )
+        self._check_holds(target)
         fft = transforms(modes)
         return fft.irfftn(fft.pad(modes, self, target), target) * math.prod(target)
+
+    def _check_holds(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != self.ndim or any(n < 2 * K + 1 for n, K in zip(shape, self.cutoff, strict=True)):
+            raise InputError(f"a grid {shape} cannot hold the modes up to {self.cutoff}: expected more points")
+
+    def hermitian(self, modes: Any) -> Any:
+        """The modes of the same fields, of which those with k_d = 0 satisfy û(−k) = conj û(k) to the last bit."""
+        plane = modes[..., 0]
+        mirrored = plane.conj()
+        for d, K in enumerate(self.cutoff[:-1]):
+            backwards = [0, *range(2 * K, 0, -1)]
+            mirrored = mirrored[_along(mirrored.ndim, d - self.ndim + 1, backwards)]
+        library = transforms(modes).library
+        return library.concatenate([(0.5 * (plane + mirrored))[..., None], modes[..., 1:]], -1)
 
     def __repr__(self) -> str:
         return f"FourierGrid({self.shape}, lengths={self.lengths}, factors={self.factors})"
@@ -152,7 +178,7 @@ def transforms(array: Any, workers: int = 1) -> _Transforms:
     return _Transforms(np, scipy.fft, {"workers": workers} if workers > 1 else {})
 
 
-def _along(ndim: int, axis: int, part: slice) -> tuple[Any, ...]:
+def _along(ndim: int, axis: int, part: Any) -> tuple[Any, ...]:
     index: list[Any] = [slice(None)] * ndim
     index[axis] = part
     return tuple(index)

@@ -152,13 +152,16 @@ class RecombinedBasis:
     def lifting_matrix(self) -> np.ndarray:
         """Return the parent's coefficients (n_parent, c) of polynomials that have one datum 1 and the others 0.
 
-        Of degree at most c (the least norm where that leaves a choice): u = lifting @ data + S û satisfies the
-        inhomogeneous conditions for every û.
+        Of degree at most c (the least norm where that leaves a choice), or of as many more as the conditions need
+        (u − ∂u/∂ν on an interval of length 2 takes the same value at both ends for every quadratic): u = lifting @ data
+        + S û satisfies the inhomogeneous conditions for every û.
         """
-        count = len(self.conditions)
+        count, rows = len(self.conditions), self.rows()
         size = min(count + 1, self.parent.n)
+        while size < self.parent.n and np.linalg.matrix_rank(self._scaled_rows()[:, :size], tol=1e-10) < count:
+            size += 1
         lifting = np.zeros((self.parent.n, count))
-        lifting[:size] = np.linalg.pinv(self.rows()[:, :size])
+        lifting[:size] = np.linalg.pinv(rows[:, :size])
         return lifting
 
     def _scaled_rows(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat
 import numpy as np
@@ -20,6 +20,9 @@ __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 
 #: Norms of coefficient arrays, for `CoefficientNorm`.
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
+
+_ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")
+_SINGULAR = 1e-12  # relative: shift + Σλ below this part of its terms is zero
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,40 @@ class _Axis:
 
 @lru_cache(maxsize=128)
 def _eigenpairs(recombined: RecombinedBasis) -> tuple[np.ndarray, np.ndarray]:
+    """λ ascending and SV, from the pencil turned over: Gv = μ(K + σG)v with λ = 1/μ − σ.
+
+    Rounding moves the eigenvalues of a pencil by parts of the largest one. The largest λ grow as n⁴ and matter least in
+    a solution, the largest μ are those of the smooth functions. σ makes K + σG positive, whatever the conditions.
+    """
     S = recombined.matrix()
     gram, stiffness = recombined.gram_matrix(), recombined.stiffness_matrix()
+    length = recombined.parent.length
+    # Robin conditions of mixed sign, −β u² at an end: u² ≤ (1/ℓ + 2β)‖u‖² + ‖u'‖²/2β there.
+    beta = -sum(min(c.value / c.slope, 0.0) for c in recombined.conditions if c.slope)
+    sigma = 1.0 / length**2 + beta / length + 2.0 * beta**2
+    positive = stiffness + sigma * gram
     # Unit diagonal first: recombined functions of high degree differ in size by powers of k.
-    scale = 1.0 / np.sqrt(np.diag(gram))
-    gram, stiffness = (0.5 * (M + M.T) * np.outer(scale, scale) for M in (gram, stiffness))
-    values, vectors = scipy.linalg.eigh(stiffness, gram)
-    if all(condition.value == 0.0 for condition in recombined.conditions):
-        values[0] = 0.0  # the constant, known exactly
-    return values, S @ (scale[:, None] * vectors)
+    scale = 1.0 / np.sqrt(np.diag(positive))
+    gram, positive = (0.5 * (M + M.T) * np.outer(scale, scale) for M in (gram, positive))
+    inverses, vectors = scipy.linalg.eigh(gram, positive)
+    inverses, vectors = inverses[::-1], vectors[:, ::-1]
+    values = 1.0 / inverses - sigma
+    values[np.argsort(np.abs(values))[: _harmonic_functions(recombined)]] = 0.0  # known exactly
+    return values, S @ (scale[:, None] * vectors / np.sqrt(inverses))
+
+
+def _harmonic_functions(recombined: RecombinedBasis) -> int:
+    """How many independent functions with u'' = 0 satisfy the conditions (∂u/∂ν = 0 at an end that has none)."""
+    parent = recombined.parent
+    if parent.periodic:
+        return 1
+    given = {condition.end for condition in recombined.conditions}
+    natural = [Condition(end, 0.0, 1.0) for end in _ENDS if end not in given]
+    lines = parent.resized(2)
+    conditions = (*recombined.conditions, *natural)
+    rows = np.array([condition.row(lines) for condition in conditions])
+    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    return 2 - int(np.linalg.matrix_rank(rows, tol=1e-12))
 
 
 class SeparablePoisson:
@@ -58,8 +86,8 @@ class SeparablePoisson:
 
     On each axis the generalised eigenproblem of stiffness and mass is solved once; then u = V (Vᵀ M f)/(shift + Σλ) V,
     direct and exact up to rounding, O(n) for each coefficient and axis (Lynch, Rice and Thomas). Where shift + Σλ = 0
-    (the constant, in a periodic or pure Neumann problem without shift) the amplitude is left out: f is taken without
-    its mean, and u has mean zero. Differentiable in f under torch.
+    (the constant, in a periodic or pure Neumann problem without shift; a resonance) the amplitude is left out: f is
+    taken without its mean, and u has mean zero. Differentiable in f under torch.
 
     Parameters
     ----------
@@ -98,10 +126,16 @@ class SeparablePoisson:
 
     def amplitudes(self, coefficients: Any) -> Any:
         """Return the inner products ∫ f ψ dx with the eigenfunctions, orthonormal in L²."""
+        self.basis.check(coefficients)
         return self._map("analysis", coefficients)
 
     def from_amplitudes(self, amplitudes: Any) -> Any:
         """Return the coefficients of Σ amplitude·ψ; they satisfy the boundary conditions."""
+        expected = tuple(recombined.n for recombined in self.recombined)
+        if tuple(amplitudes.shape[-self.basis.ndim :]) != expected:
+            raise InputError(
+                f"amplitudes of shape {tuple(amplitudes.shape)}; expected (*batch, {', '.join(map(str, expected))})"
+            )
         return self._map("synthesis", amplitudes)
 
     def solve(self, source: Any) -> Any:
@@ -110,7 +144,8 @@ class SeparablePoisson:
 
     def _inverse_symbol(self, like: Any, power: float = 1.0) -> Any:
         symbol = self.symbol()
-        regular = symbol != 0.0
+        largest = np.maximum(np.abs(self.shift), np.abs(symbol - self.shift))
+        regular = np.abs(symbol) > _SINGULAR * largest
         inverse = np.where(regular, 1.0 / np.where(regular, symbol, 1.0) ** power, 0.0)
         xp = array_api_compat.array_namespace(like)
         return xp.asarray(inverse, dtype=like.dtype, device=array_api_compat.device(like))
@@ -164,6 +199,7 @@ class CoefficientNorm:
 
     def squared(self, coefficients: Any) -> Any:
         """Return ‖r‖² of each function of the batch, shape (*batch)."""
+        self.basis.check(coefficients)
         xp = array_api_compat.array_namespace(coefficients)
         axes = tuple(range(-self.basis.ndim, 0))
         if self.kind == "coefficient":

@@ -10,12 +10,13 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from .bases import Basis, Chebyshev, Fourier, placed
+from .bases import Basis, Chebyshev, Fourier, check_real, placed
 from .errors import InputError
 
 __all__ = ["TensorBasis", "along"]
 
-#: Above this many points an axis is transformed by the FFT, below by a matrix product (which is faster there).
+#: Above this many points an axis is transformed by the FFT and differentiated by sums, below by a matrix product (which
+#: is faster there: the matrices of an axis of 4096 take 160 times as long, and 128 MiB each).
 DENSE_POINTS = 256
 
 
@@ -24,9 +25,9 @@ class TensorBasis:
 
     Coefficients û are real arrays of shape (*batch, n_1, …, n_d), values of shape (*batch, m_1, …, m_d): the last d
     axes are those of space, all before them are a batch. Arrays may be NumPy's, CuPy's or torch's, in float32 or
-    float64; the results are of the same library, dtype and device, and torch differentiates through every method. An
-    axis of up to
-    `DENSE_POINTS` points is transformed by a dense matrix product, a longer Fourier or Chebyshev axis by the FFT;
+    float64 (others raise InputError); the results are of the same library, dtype and device, and torch differentiates
+    through every method. An axis of up to `DENSE_POINTS` points is transformed by a dense matrix product, a longer
+    Fourier or Chebyshev axis by the FFT;
     Legendre axes always by matrices.
 
     Parameters
@@ -88,10 +89,10 @@ class TensorBasis:
 
     def to_values(self, coefficients: Any, shape: Sequence[int] | None = None) -> Any:
         """Return the values on `points(shape)`."""
-        self._check(coefficients)
+        self.check(coefficients)
         for d, m in enumerate(self._read_shape(shape)):
             basis, axis = self.axes[d], d - self.ndim
-            if _fast(basis, m):
+            if _fast(basis, m) and math.prod(coefficients.shape):  # torch has no transforms of nothing
                 coefficients = _fast_synthesis(basis, coefficients, axis, m)
             else:
                 coefficients = along(placed(basis, "synthesis_matrix", m, like=coefficients), coefficients, axis)
@@ -100,12 +101,11 @@ class TensorBasis:
     def to_coefficients(self, values: Any) -> Any:
         """Return the coefficients of values on the collocation points, of any number m_d an axis; see
         :meth:`Basis.analysis_matrix`."""
-        if values.ndim < self.ndim:
-            raise InputError(f"values of shape {tuple(values.shape)} for a basis of {self.ndim} axes; expected as many")
+        self._check_values(values)
         for d, basis in enumerate(self.axes):
             axis = d - self.ndim
             m = values.shape[axis]
-            if _fast(basis, m):
+            if _fast(basis, m) and math.prod(values.shape):
                 values = _fast_analysis(basis, values, axis)
             else:
                 values = along(placed(basis, "analysis_matrix", m, like=values), values, axis)
@@ -113,6 +113,7 @@ class TensorBasis:
 
     def from_cells(self, values: Any) -> Any:
         """Return the coefficients of values at the centres of equal cells; see :meth:`Basis.cell_analysis_matrix`."""
+        self._check_values(values)
         for d, basis in enumerate(self.axes):
             axis = d - self.ndim
             values = along(placed(basis, "cell_analysis_matrix", values.shape[axis], like=values), values, axis)
@@ -120,7 +121,7 @@ class TensorBasis:
 
     def to_cells(self, coefficients: Any, shape: Sequence[int]) -> Any:
         """Return the values at the centres of equal cells."""
-        self._check(coefficients)
+        self.check(coefficients)
         for d, (basis, m) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
             matrix = placed(basis, "cell_synthesis_matrix", m, like=coefficients)
             coefficients = along(matrix, coefficients, d - self.ndim)
@@ -156,7 +157,7 @@ class TensorBasis:
         return values
 
     def _evaluation(self, coefficients: Any, points: Any, derivatives: Sequence[int] | None) -> list[Any]:
-        self._check(coefficients)
+        self.check(coefficients)
         orders = (0,) * self.ndim if derivatives is None else tuple(derivatives)
         if len(points) != self.ndim or len(orders) != self.ndim:
             raise InputError(f"{len(points)} axes of points and {len(orders)} orders; expected {self.ndim} of each")
@@ -168,7 +169,7 @@ class TensorBasis:
 
     def resize(self, coefficients: Any, shape: Sequence[int]) -> Any:
         """Return the coefficients in `resized(shape)`: functions that are gone are cut off, new ones get zero."""
-        self._check(coefficients)
+        self.check(coefficients)
         xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
         for d, (basis, n) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
             if n == basis.n:
@@ -195,6 +196,15 @@ class TensorBasis:
         Exact but for the Nyquist cosine of an even Fourier axis, whose odd derivatives are not in the basis and are
         dropped; ``resize`` to ``derivative_size()`` functions first to keep them.
         """
+        self.check(coefficients, axis)
+        basis = self.axes[axis]
+        if basis.n > DENSE_POINTS and math.prod(coefficients.shape):
+            if isinstance(basis, Fourier):
+                return _fourier_derivative(basis, coefficients, axis - self.ndim, order)
+            if isinstance(basis, Chebyshev):
+                for _ in range(order):
+                    coefficients = _chebyshev_derivative(basis, coefficients, axis - self.ndim)
+                return coefficients
         return self._apply("derivative_matrix", coefficients, axis, order)
 
     def laplacian(self, coefficients: Any) -> Any:
@@ -212,21 +222,26 @@ class TensorBasis:
 
     def integrate(self, coefficients: Any) -> Any:
         """Return ∫ u dx over the box, shape (*batch)."""
-        self._check(coefficients)
+        self.check(coefficients)
         for basis in reversed(self.axes):
             coefficients = coefficients @ placed(basis, "integrals", like=coefficients)
         return coefficients
 
     def inner(self, first: Any, second: Any) -> Any:
         """Return the exact L² inner product ∫ u v dx over the box, shape (*batch)."""
-        self._check(first)
+        self.check(first)
         xp = array_api_compat.array_namespace(first)
         return xp.sum(first * self.mass(second), axis=tuple(range(-self.ndim, 0)))
 
     def mass(self, coefficients: Any) -> Any:
         """Return the Gram matrix times the coefficients, ∫ u φ_k dx."""
-        for d in range(self.ndim):
-            coefficients = self._apply("gram_matrix", coefficients, d)
+        self.check(coefficients)
+        for d, basis in enumerate(self.axes):
+            if isinstance(basis, Chebyshev):
+                coefficients = self._apply("gram_matrix", coefficients, d)
+            else:  # orthogonal
+                squares = placed(basis, "weighted_squares", like=coefficients)
+                coefficients = coefficients * squares.reshape(-1, *(1,) * (self.ndim - 1 - d))
         return coefficients
 
     def quadrature_weights(self, shape: Sequence[int] | None = None) -> tuple[np.ndarray, ...]:
@@ -273,17 +288,27 @@ class TensorBasis:
         return self.to_coefficients(function(*(self.to_values(c, shape) for c in coefficients)))
 
     def _apply(self, kind: str, coefficients: Any, axis: int, *arguments: Any) -> Any:
-        self._check(coefficients)
-        if not 0 <= axis < self.ndim:
-            raise InputError(f"axis={axis} of a basis with {self.ndim} axes; expected 0 to {self.ndim - 1}")
+        self.check(coefficients, axis)
         matrix = placed(self.axes[axis], kind, *arguments, like=coefficients)
         return along(matrix, coefficients, axis - self.ndim)
 
-    def _check(self, coefficients: Any) -> None:
+    def check(self, coefficients: Any, axis: int = 0) -> None:
+        """Raise InputError unless `coefficients` are a real array (*batch, *shape), and the basis has the `axis`."""
+        check_real(coefficients)
+        if not 0 <= axis < self.ndim:
+            raise InputError(f"axis={axis} of a basis with {self.ndim} axes; expected 0 to {self.ndim - 1}")
         if tuple(coefficients.shape[-self.ndim :]) != self.shape or coefficients.ndim < self.ndim:
             raise InputError(
                 f"coefficients of shape {tuple(coefficients.shape)} for a basis of {self.shape} functions; "
                 f"expected (*batch, {', '.join(map(str, self.shape))})"
+            )
+
+    def _check_values(self, values: Any) -> None:
+        check_real(values)
+        if values.ndim < self.ndim or 0 in values.shape[-self.ndim :]:
+            raise InputError(
+                f"values of shape {tuple(values.shape)} for a basis of {self.ndim} axes; expected (*batch, "
+                f"{', '.join(f'm_{d + 1}' for d in range(self.ndim))})"
             )
 
     def _read_shape(self, shape: Sequence[int] | None) -> tuple[int, ...]:
@@ -347,6 +372,39 @@ def _fast_analysis(basis: Basis, values: Any, axis: int) -> Any:
         turn = [xp.asarray(scale * part, dtype=values.dtype, device=device) for part in _half_turn(k, m)]
         coefficients = xp.real(spectrum) * turn[0] + xp.imag(spectrum) * turn[1]
     return xp.moveaxis(coefficients, -1, axis)
+
+
+def _fourier_derivative(basis: Fourier, coefficients: Any, axis: int, order: int) -> Any:
+    """d^r cos ωx/dx^r = ω^r cos(ωx + rπ/2), and so the sines: O(n) where the matrix is n²."""
+    xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
+    series = xp.moveaxis(coefficients, axis, -1)
+    powers = xp.asarray(basis.frequencies**order, dtype=series.dtype, device=device)
+    cosine, sine = series[..., : basis.cosines + 1], series[..., basis.cosines + 1 :]
+    sign = -1.0 if order % 4 in (1, 2) else 1.0
+    if order % 2 == 0:
+        pieces = [sign * series * powers]
+    else:
+        rest = basis.cosines - basis.sines  # the sine of the Nyquist frequency is not in the basis
+        ends = [_zeros(xp, series, series.ndim - 1, size, device) for size in (1, rest)]
+        turned = sign * cosine[..., 1 : basis.sines + 1] * powers[1 : basis.sines + 1]
+        pieces = [ends[0], -sign * sine * powers[1 : basis.sines + 1], ends[1], turned]
+    return xp.moveaxis(xp.concat(pieces, axis=-1), -1, axis)
+
+
+def _chebyshev_derivative(basis: Chebyshev, coefficients: Any, axis: int) -> Any:
+    """c'_j = (2/ℓ) Σ 2k c_k over k > j with k − j odd, c'_0 half of that: running sums from the end."""
+    xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
+    series = xp.moveaxis(coefficients, axis, -1)
+    weights = np.arange(basis.n) * (4.0 / basis.length)
+    weighted = series * xp.asarray(weights, dtype=series.dtype, device=device)
+    rows = (basis.n + 1) // 2
+    sums = []
+    for part in (weighted[..., 1::2], weighted[..., 2::2]):  # of even and odd j
+        total = xp.flip(xp.cumulative_sum(xp.flip(part, axis=-1), axis=-1), axis=-1)
+        sums.append(xp.concat((total, _zeros(xp, series, series.ndim - 1, rows - part.shape[-1], device)), axis=-1))
+    slopes = xp.reshape(xp.stack(sums, axis=-1), (*series.shape[:-1], 2 * rows))[..., : basis.n]
+    half = xp.asarray(np.where(np.arange(basis.n) == 0, 0.5, 1.0), dtype=series.dtype, device=device)
+    return xp.moveaxis(slopes * half, -1, axis)
 
 
 def _fourier_scale(cosines: int, m: int) -> np.ndarray:

@@ -25,8 +25,7 @@ class KuramotoSivashinsky(SpectralEvolution):
 
     **Scheme.** Fourier in space with the 2/3 rule, spectral accuracy; ETDRK4 in time, order 4, two real transforms a
     stage. The fourth derivative, which limits the stability of explicit methods to Δt of about Δx⁴, is integrated
-    exactly; its stiff modes hold the order between 3 and 4 until Δt is about 0.02 (measured), and the error estimate,
-    which supposes 4, is up to half of the error there.
+    exactly; its stiff modes hold the order between 3 and 4 until Δt is about 0.02 (measured).
 
     **Values that work.** ℓ = 64 with 128 points (two points a unit length resolve the active modes, wave numbers below
     about 1) and Δt of 0.1 to 0.25. Small differences grow tenfold in about 25 time units: an error estimate of 1e-5 at

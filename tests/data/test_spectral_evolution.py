@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -130,7 +130,61 @@ def test_certificate_sees_what_is_wrong(name: str) -> None:
             problem.certificate(spoilt)
     assert problem.residual({**fields, "steps": 2.0 * fields["steps"]}) > 1e-12  # another step, another error
     for key, value in problem.certificate(fields).items():
-        assert value < 1e-4, key
+        assert value < (0.2 if key == "unresolved" else 1e-4), key  # these are coarse grids
+
+
+@pytest.mark.parametrize("sample", [0, 1])
+def test_error_estimate_measures_the_order_on_rough_states(sample: int) -> None:
+    """Burgers from a rough state: stiff modes converge at an order below 2, not 4.
+
+    By 2⁴ − 1 the estimate was 3 to 7 times too small, and passed 3e-7 for less than the tolerance of 1e-7.
+    """
+    problem = make_problem("burgers", resolution=256)
+    assert isinstance(problem, SpectralEvolution)
+    assert problem.tolerance is not None
+    fields = _solved(problem, seed=sample)
+    estimate = problem.certificate(fields)["error_estimate"]
+    exact = make_problem("burgers", resolution=256, substeps=4096, tolerance=None)
+    states = _solved(cast(SpectralEvolution, exact), seed=sample)["solution"]
+    error = np.linalg.norm(fields["solution"][-1] - states[-1]) / np.linalg.norm(states[0])
+    assert error < problem.tolerance
+    assert 0.2 < estimate / error < 5.0
+
+
+def test_error_estimate_sees_the_start() -> None:
+    """A plateau: the stiff modes of this rough state are gone within a step, of whatever length from 0.1 to 0.003.
+
+    The error stays what it is when the step is doubled, so that doubling finds 1/30 of it.
+    """
+    problem = make_problem(
+        "burgers", resolution=64, nu=0.5, alpha=0.8, sigma=None, final_time=0.2, snapshots=1, substeps=4, tolerance=1e-5
+    )
+    assert isinstance(problem, SpectralEvolution)
+    for seed in range(3):
+        parameters = problem.sample(np.random.default_rng(seed))
+        parameters["initial"] = 3.0 * parameters["initial"]
+        fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+        states, modes = fields["solution"], problem.grid.to_modes(fields["initial"][None])
+        exact = problem.grid.to_fields(problem.stepper.advance(modes, 0.2 / 8192, 8192).modes)[0]
+        error = np.linalg.norm(states[1] - exact) / np.linalg.norm(states[0])
+        assert error < 1e-5
+        assert error < 2.0 * problem.certificate(fields)["error_estimate"]
+
+
+def test_certificate_shows_what_the_grid_does_not_resolve() -> None:
+    """A front of width 0.004 on 64 points: the error in time is 1e-7 and that in space 10 %."""
+    small = {"nu": 1e-3, "snapshots": 2, "final_time": 1.0, "modes": 12}
+    coarse, fine = (make_problem("burgers", resolution=n, **small) for n in (64, 1024))
+    assert isinstance(coarse, SpectralEvolution)
+    assert isinstance(fine, SpectralEvolution)
+    fields, resolved = _solved(coarse), _solved(fine)
+    error = np.linalg.norm(fields["solution"][-1] - resolved["solution"][-1, ::16])
+    error /= np.linalg.norm(resolved["solution"][-1, ::16])
+    found = coarse.certificate(fields)
+    assert found["error_estimate"] < 1e-6
+    assert error > 0.01
+    assert 0.2 < found["unresolved"] / error < 20.0
+    assert fine.certificate(resolved)["unresolved"] < 1e-3 * found["unresolved"]
 
 
 def test_audit_is_of_another_mind() -> None:
@@ -233,3 +287,15 @@ def test_rounding_is_bounded_where_few_modes_survive() -> None:
         shares.append(problem.residual(stored) / problem.rounding(stored, np.float32))
     assert max(shares) < 0.8
     assert np.median(shares) > 0.02
+
+
+def test_states_that_are_nothing() -> None:
+    problem = _problem("navier_stokes", forcing="none")
+    for bad in (np.nan, np.inf):
+        with pytest.raises(InputError, match="initial state of navier_stokes holds NaN"):
+            problem.solve({"initial": np.full(problem.shape, bad)})
+    parameters = {"initial": np.zeros(problem.shape)}
+    fields = {n: f.values for n, f in problem.fields(parameters, problem.solve(parameters).x).items()}
+    assert problem.residual(fields) == 0.0
+    assert problem.rounding(fields, "float32") == 0.0
+    assert set(problem.certificate(fields).values()) == {0.0}

@@ -20,7 +20,17 @@ from resolvent.operators import (
     load_operator,
     train,
 )
-from resolvent.solvers import NORMS, Fourier, InputError, SeparablePoisson, TensorBasis
+from resolvent.operators.normalization import ChannelStatistics
+from resolvent.solvers import (
+    DIRICHLET,
+    NORMS,
+    Fourier,
+    InputError,
+    Legendre,
+    RecombinedBasis,
+    SeparablePoisson,
+    TensorBasis,
+)
 
 SMALL: dict[str, Any] = {"in_channels": 1, "out_channels": 1, "modes": 7, "width": 4, "layers": 2}
 
@@ -270,7 +280,7 @@ def test_wrong_use_is_named() -> None:
             "the first inputs are the initial",
         ),
         ({"gauge": "zero"}, "unknown gauge"),
-        ({"arrays": "nodes"}, "unknown arrays"),
+        ({"arrays": "points"}, "unknown arrays"),
     ):
         with pytest.raises(InputError, match=message):
             build(**arguments)
@@ -278,3 +288,76 @@ def test_wrong_use_is_named() -> None:
         SpectralLoss(SpectralPoisson(), physics=0.0)
     with pytest.raises(InputError, match="unknown norm"):
         SpectralLoss(SpectralPoisson(), "H1")
+
+
+@pytest.mark.parametrize("constraints", ["dirichlet", "initial", ["neumann", [1.0, 2.0]]])
+def test_a_gauge_that_would_break_a_constraint_is_refused(constraints: Any) -> None:
+    with pytest.raises(InputError, match="would break it"):
+        NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints=constraints, gauge="mean")
+    NeuralSpectral(1, 1, bases="chebyshev", modes=5, width=4, constraints="neumann", gauge="mean")
+
+
+def test_nodes_and_cells_on_two_grids() -> None:
+    """The same function on 24 and on 48 points of either kind: taken for what they are, the output is one function."""
+    coefficients = random(2, 1, 7, 7)
+    basis = TensorBasis(Fourier(7), Fourier(7))
+    for arrays, offset in (("nodes", 0.0), ("cells", 0.5)):
+        model = build(arrays=arrays).double()
+        inputs, outputs = {}, {}
+        for n in (24, 72):
+            points = torch.arange(n, dtype=torch.float64).add(offset).div(n).numpy()
+            inputs[n] = basis.evaluate(coefficients, points, points)
+            outputs[n] = model(inputs[n]).detach()
+        start = 0 if arrays == "nodes" else 1  # cell 0 of 24 has its centre in cell 1 of 72
+        shared = slice(start, None, 3)
+        assert torch.allclose(outputs[24], outputs[72][..., shared, shared], rtol=0.0, atol=1e-12)
+    wrong = build(arrays="cells").double()
+    points = torch.arange(24, dtype=torch.float64).div(24).numpy()
+    shifted = wrong(basis.evaluate(coefficients, points, points)).detach()
+    right = build(arrays="nodes").double()(basis.evaluate(coefficients, points, points)).detach()
+    assert (shifted - right).norm() > 1e-6 * right.norm()
+
+
+@pytest.mark.parametrize("arrays", ["cells", "coefficients"])
+@pytest.mark.parametrize("constraints", ["dirichlet", ["initial", "none"], ["initial", "dirichlet"]])
+def test_constraints_hold_after_training(constraints: Any, arrays: str, make_dataset: Any, tmp_path: Path) -> None:
+    """Statistics of the data shift the outputs; a boundary value of 0.58 where it is to be 0 was the mean of u."""
+    basis = TensorBasis(Legendre(7), Legendre(7))
+    rng, x = np.random.default_rng(0), np.linspace(0.0, 1.0, 9)
+    profile = RecombinedBasis(Legendre(7), DIRICHLET).matrix() @ rng.uniform(0.5, 1.5, (5, 40))
+    a = np.zeros((40, 1, 7, 7))
+    a[:, 0, 0] = -5.0 * profile.T
+    u = np.ones((40, 1, 7, 1)) * a[:, :, :1] * 2.0
+    if arrays == "cells":
+        a, u = basis.to_cells(a, (48, 48)), basis.to_cells(u, (48, 48))
+    data = make_dataset({"train": [a[:32], u[:32]], "valid": [a[32:], u[32:]]})
+    model = build_operator(
+        "neural_spectral", seed=0, **{**SMALL, "bases": "legendre", "constraints": constraints, "arrays": arrays}
+    )
+    settings = TrainSettings(epochs=2, batch_size=8, lr=1e-2, accelerator="cpu", precision="64-true")
+    train(model, data, tmp_path, settings)
+    trained = load_operator(tmp_path)
+    with torch.no_grad():
+        given = torch.as_tensor(a[:4])
+        found = trained(given).numpy()
+    size = 1e-9 * np.abs(np.asarray(found)).max()
+    if arrays == "cells":
+        size *= 1e5  # exact is the network's own series; 48 cells give it to their interpolation
+        found, given = basis.from_cells(found), basis.from_cells(given.numpy())
+    if "dirichlet" in constraints:
+        assert np.abs(basis.evaluate(np.asarray(found), x, np.array([0.0, 1.0]))).max() < size
+    if constraints == "dirichlet":
+        assert np.abs(basis.evaluate(np.asarray(found), np.array([0.0, 1.0]), x)).max() < size
+    else:
+        start = np.asarray(found) - np.asarray(given)
+        assert np.abs(basis.evaluate(start, np.zeros(1), x)).max() < size
+
+
+@pytest.mark.parametrize("gauge", ["mean", "origin"])
+def test_the_gauge_holds_after_statistics(gauge: str) -> None:
+    statistics = ChannelStatistics(np.array([3.0]), np.array([2.0]), np.array([5.0]), np.array([4.0]))
+    model = NormalizedOperator(build(gauge=gauge, arrays="cells"), statistics)
+    assert model.output_mean.tolist() == [0.0]
+    assert model.output_std.tolist() == [np.hypot(4.0, 5.0)]
+    assert (model.input_mean.tolist(), model.input_std.tolist()) == ([3.0], [2.0])
+    assert NormalizedOperator(build(arrays="cells"), statistics).output_mean.tolist() == [5.0]

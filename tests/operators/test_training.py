@@ -392,3 +392,15 @@ def test_the_callers_state_is_left_alone(translation: Callable[..., Any], tmp_pa
     train(model(), translation(), tmp_path, settings(epochs=1, threads=2))
     assert torch.get_num_threads() == threads
     assert torch.equal(generator, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("split", "side"), [("valid", 0), ("valid", 1), ("train", 0)])
+def test_data_that_are_not_finite_are_named_as_such(
+    translation: Callable[..., Any], tmp_path: Path, split: str, side: int
+) -> None:
+    """No learning rate mends them, and a model that brings its own statistics has never looked at them."""
+    broken = translation()
+    broken.content[split][side][3, 0, 2] = math.nan
+    network = NormalizedOperator(model()) if split == "train" else model()
+    with pytest.raises(InputError, match=f"the {split} split holds NaN or infinite values .*no model was saved"):
+        train(network, broken, tmp_path, settings())

@@ -135,3 +135,20 @@ def test_mistakes_are_named(trajectories: Callable[..., Any]) -> None:
         trajectory_metrics(np.ones((1, 2, 1, 4)), np.ones((1, 2, 1, 5)))
     with pytest.raises(InputError, match="no samples in its test split"):
         evaluate_trajectories(persistence(view), WindowedDataset(trajectories(test=0), Window()))
+
+
+def test_correlation_of_constants_offsets_and_nothing() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((1, 1, 1, 64))
+    collapsed = np.full_like(truth, 0.1)
+    # A prediction that has collapsed to a constant is correlated with nothing; it counted as perfect.
+    assert trajectory_metrics(collapsed, truth)["correlation"].item() == 0.0
+    assert trajectory_metrics(truth, collapsed)["correlation"].item() == 0.0
+    assert trajectory_metrics(collapsed, 3.0 * collapsed)["correlation"].item() == 1.0
+    # About the means, whatever they are.
+    offset, noise = 1e5 + 1e-3 * truth, 1e-3 * rng.standard_normal(truth.shape)
+    found = trajectory_metrics(offset + noise, offset)["correlation"].item()
+    assert found == pytest.approx(np.corrcoef((offset + noise).ravel(), offset.ravel())[0, 1], rel=1e-9)
+    lost = trajectory_metrics(np.full_like(truth, np.nan), truth)["correlation"]
+    assert np.isnan(lost).all()
+    assert correlation_time(lost, np.array([2.0]), 0.8).tolist() == [[2.0]]

@@ -374,3 +374,50 @@ def test_wrong_use_is_named() -> None:
         MIXED.to_values(np.zeros(MIXED.shape), (4,))
     with pytest.raises(InputError, match=r"expected \(p, 3\)"):
         MIXED.evaluate_at(np.zeros(MIXED.shape), np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("kind", [Fourier, Chebyshev])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8])
+def test_sums_are_the_derivative_matrix(kind: type[Basis], n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    basis = TensorBasis(kind(n, -1.0, 2.0), Legendre(3))
+    coefficients = np.random.default_rng(n).standard_normal((2, n, 3))
+    matrices = [basis.derivative(coefficients, 0, order) for order in range(5)]
+    monkeypatch.setattr(module, "DENSE_POINTS", 0)
+    for order, expected in enumerate(matrices):
+        scale = max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(basis.derivative(coefficients, 0, order), expected, rtol=0.0, atol=1e-13 * scale)
+        leaf = torch.tensor(coefficients, requires_grad=True)
+        found = basis.derivative(leaf, 0, order)
+        np.testing.assert_allclose(found.detach(), expected, rtol=0.0, atol=1e-13 * scale)
+        transposed = basis.axes[0].derivative_matrix(order).T @ np.ones((n, 3))
+        (gradient,) = torch.autograd.grad(found.sum(), leaf)
+        np.testing.assert_allclose(gradient[1], transposed, rtol=0.0, atol=1e-13 * max(1.0, np.abs(transposed).max()))
+
+
+def test_chebyshev_values_at_the_points_are_exact_cosines() -> None:
+    # Through the rounded points instead, T_k would be off by k² roundings near the ends: 1e-11 here.
+    n = 256
+    j, k = np.indices((n, n))
+    exact = np.cos(np.pi * ((k * (2 * j + 1)) % (4 * n)) / (2 * n)) * (-1.0) ** k
+    np.testing.assert_allclose(Chebyshev(n).synthesis_matrix(n), exact, rtol=0.0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "float16", "complex128"])
+def test_arrays_that_are_not_real_floats_are_refused(dtype: str) -> None:
+    # A matrix cast to the integers of its array is all zeros, and so was what it made of them.
+    basis = TensorBasis(Fourier(4), Chebyshev(3))
+    for array in (np.ones((4, 3), dtype), torch.ones(4, 3).to(getattr(torch, dtype))):
+        for method in (basis.to_coefficients, basis.to_values, basis.from_cells, basis.laplacian, basis.mass):
+            with pytest.raises(InputError, match="float32 or float64"):
+                method(array)
+
+
+@pytest.mark.parametrize("points", [0, 256])
+def test_empty_batches_and_empty_grids(points: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DENSE_POINTS", points)
+    basis = TensorBasis(Fourier(4), Chebyshev(3))
+    for empty in (np.zeros((0, 4, 3)), torch.zeros(0, 4, 3)):
+        for result in (basis.to_coefficients(empty), basis.to_values(empty), basis.laplacian(empty)):
+            assert tuple(result.shape) == (0, 4, 3)
+    with pytest.raises(InputError, match="m_1"):
+        basis.to_coefficients(np.zeros((2, 0, 3)))

@@ -262,3 +262,59 @@ def test_wrong_use_is_named() -> None:
         SeparablePoisson(TensorBasis(Fourier(4), Fourier(4)), [()])
     with pytest.raises(InputError, match="unknown norm"):
         CoefficientNorm(TensorBasis(Fourier(4)), "H1")
+
+
+@pytest.mark.parametrize("kind", [Chebyshev, Legendre])
+@pytest.mark.parametrize("conditions", [DIRICHLET, NEUMANN, robin(2.0, 3.0), robin(1.0, -0.7)])
+def test_rounding_does_not_grow_with_the_degree(kind: type[Basis], conditions: tuple[Condition, ...]) -> None:
+    # Eigenvalues from 1 to 1e9: their rounding must be that of the small ones, which make the solution.
+    n, length = 192, 2.0
+    axis = kind(n, 0.0, length)
+    basis, x = TensorBasis(axis), axis.points()
+    recombined = RecombinedBasis(axis, conditions)
+    exact, second = np.exp(1.5 * x), 2.25 * np.exp(1.5 * x)
+    data = [
+        c.value * np.exp(1.5 * end) + sign * c.slope * 1.5 * np.exp(1.5 * end)
+        for c, end, sign in zip(conditions, (0.0, length), (-1.0, 1.0), strict=True)
+    ]
+    lift = recombined.lifting_matrix() @ data
+    source = basis.to_coefficients(-second) + axis.derivative_matrix(2) @ lift
+    found = basis.to_values(SeparablePoisson(basis, (conditions,)).solve(source) + lift)
+    if conditions == NEUMANN:
+        found += exact.mean() - found.mean()
+    np.testing.assert_allclose(found, exact, rtol=0.0, atol=2e-13 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("kind", [Chebyshev, Legendre])
+def test_lifting_of_conditions_that_quadratics_cannot_tell_apart(kind: type[Basis]) -> None:
+    # u − ∂u/∂ν on [−1, 1]: 1, x, x² give 1 and 1, 0 and 0, −1 and −1.
+    recombined = RecombinedBasis(kind(8, -1.0, 1.0), robin(1.0, -1.0))
+    np.testing.assert_allclose(recombined.rows() @ recombined.lifting_matrix(), np.eye(2), atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [Chebyshev, Legendre])
+def test_what_the_operator_annihilates_is_left_out(kind: type[Basis]) -> None:
+    # 1 − 2x has u'' = 0 and −2u + ∂u/∂ν = 0 at both ends; the amplitude of a rounding would divide by a rounding.
+    axis = kind(24)
+    poisson = SeparablePoisson(TensorBasis(axis), (robin(-2.0, 1.0),))
+    assert np.count_nonzero(poisson.symbol() == 0.0) == 1
+    source = TensorBasis(axis).to_coefficients(np.cos(3.0 * axis.points()))
+    solution = poisson.solve(source)
+    assert np.abs(solution).max() < 10.0
+    # A resonance: Δ has the eigenvalue −(2π)² of its own.
+    resonant = SeparablePoisson(TensorBasis(Fourier(9)), shift=-((2.0 * np.pi) ** 2))
+    np.testing.assert_array_equal(resonant.solve(np.eye(9)[1]), 0.0)
+
+
+def test_arrays_of_another_basis_are_refused() -> None:
+    # One column was taken for all of them, one axis for both.
+    basis = TensorBasis(Fourier(9), Chebyshev(8))
+    poisson = SeparablePoisson(basis, ((), DIRICHLET))
+    for array in (np.ones((2, 9, 1)), np.ones(8), np.ones((9, 8), int)):
+        for kind in NORMS:
+            with pytest.raises(InputError, match="expected"):
+                CoefficientNorm(basis, kind).squared(array)
+        with pytest.raises(InputError, match="expected"):
+            poisson.solve(array)
+    with pytest.raises(InputError, match="amplitudes of shape"):
+        poisson.from_amplitudes(np.ones((9, 8)))

@@ -189,3 +189,75 @@ def test_errors_a_user_can_cause() -> None:
     ):
         with pytest.raises(InputError, match="expected"):
             make()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_growing_modes_stay_those_of_a_real_field(compiled: bool) -> None:
+    # Rounding breaks û(−k) = conj û(k) on the plane that is stored twice. No field shows it, so N does not hold it
+    # back, and e^{Lt} made 1e-17 of it the whole state (t = 60) and then an overflow (t = 90), whatever the step.
+    grid = FourierGrid((16, 16), 1.0, factors=3)
+    stepper = TimeStepper(4e-4 * grid.laplacian() + 1.0, PolynomialTerm(grid, cube=-1.0), compiled=compiled)
+    modes = grid.to_modes(0.1 * np.random.default_rng(0).standard_normal((2, 16, 16)))
+    once, reached = stepper.advance(modes, 0.25, 480)
+    assert reached.tolist() == [480, 480]
+    plane = once[:, :, 0]
+    assert np.abs(plane[:, 1:] - plane[:, :0:-1].conj()).max() < 1e-12
+    for _ in range(48):  # through the fields, which forget what is not theirs
+        modes = grid.to_modes(grid.to_fields(stepper.advance(modes, 0.25, 10).modes))
+    np.testing.assert_allclose(grid.to_fields(once), grid.to_fields(modes), rtol=0.0, atol=1e-11)
+
+
+def test_modes_of_real_fields() -> None:
+    for shape in ((9,), (8, 9), (8, 9, 10)):
+        grid = FourierGrid(shape, 1.0)
+        rng = np.random.default_rng(0)
+        modes = rng.standard_normal((2, *grid.modes_shape)) + 1j * rng.standard_normal((2, *grid.modes_shape))
+        found = grid.hermitian(modes)
+        np.testing.assert_allclose(grid.to_fields(found), grid.to_fields(modes), rtol=0.0, atol=1e-13)
+        np.testing.assert_allclose(grid.to_modes(grid.to_fields(modes)), found, rtol=0.0, atol=1e-13)
+        np.testing.assert_array_equal(grid.hermitian(torch.from_numpy(modes)).numpy(), found)
+
+
+@pytest.mark.parametrize("library", ["compiled", "arrays", "torch"])
+def test_every_path_fills_out_and_takes_no_samples(library: str) -> None:
+    stepper, modes = _case("plane", 2, compiled=library == "compiled")
+    given: Any = torch.from_numpy(modes) if library == "torch" else modes
+    expected = np.asarray(stepper.advance(given, 0.01, 3).modes)
+    out: Any = torch.zeros_like(given) if library == "torch" else np.zeros_like(modes)
+    found = stepper.advance(given, 0.01, 3, out=out)
+    assert found.modes is out
+    np.testing.assert_array_equal(np.asarray(out), expected)
+    none = stepper.advance(given[:0], 0.01, 3)
+    assert none.modes.shape == given[:0].shape
+    assert len(none.reached) == 0
+    for steps in (-1, 2.5, True):
+        with pytest.raises(InputError, match="steps is"):
+            stepper.advance(given, 0.01, steps)  # type: ignore[arg-type]
+
+
+def test_fields_and_modes_of_another_grid_are_refused() -> None:
+    # A transform of 17 points divided by 16 was a wrong field without a word.
+    grid = FourierGrid((16, 16))
+    for shape in ((17, 17), (16, 15), (16,)):
+        with pytest.raises(InputError, match="fields have the shape"):
+            grid.to_modes(np.ones(shape))
+    fine = FourierGrid((32, 24))
+    modes = grid.to_modes(np.random.default_rng(0).standard_normal((2, 16, 16)))
+    np.testing.assert_allclose(grid.to_modes(grid.to_fields(modes, fine.shape), fine.shape), modes, atol=1e-15)
+    with pytest.raises(InputError, match="cannot hold"):
+        grid.to_modes(np.ones((8, 8)), (8, 8))
+    with pytest.raises(InputError, match="modes have the shape"):
+        grid.to_fields(np.ones((2, 11, 5), complex))
+    with pytest.raises(InputError, match="fields have the shape"):
+        VorticityTerm(grid, np.ones((8, 8)))
+
+
+def test_steps_are_differentiable_in_torch() -> None:
+    grid = FourierGrid((8, 8))
+    for shift in (0.0, 1.0):
+        stepper = TimeStepper(1e-2 * grid.laplacian() + shift, VorticityTerm(grid))
+        fields = torch.randn(1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        fields.requires_grad_()
+        assert torch.autograd.gradcheck(
+            lambda f, s=stepper: grid.to_fields(s.advance(grid.to_modes(f), 1e-2, 2).modes), fields
+        )

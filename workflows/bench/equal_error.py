@@ -116,7 +116,7 @@ def coarse_flows(
 
 def _flow(problem: SpectralEvolution, shape: tuple[int, ...], initial: np.ndarray) -> np.ndarray:
     grid = problem.grid
-    modes = grid.to_modes(initial) * (math.prod(grid.shape) / math.prod(shape))  # scaled by the grid they come from
+    modes = grid.to_modes(initial, shape)
     length = problem.final_time / problem.snapshots
     states = []
     for _ in range(problem.snapshots):
