@@ -93,3 +93,11 @@ def test_a_blow_up_is_one_line(
     assert main(command) == 0
     assert "blew up at step 3 of 5: field solution (left out of the table)" in capsys.readouterr().out
     assert "kernel" not in (tmp_path / "e" / "trajectories_data.csv").read_text()
+
+
+def test_periodic_values_are_taken_at_nodes(tmp_path: Path) -> None:
+    sizes = ["problem.resolution=16", "samples=6", "splits=[4,2,0]"]
+    assert main(["generate", "problem=advection", *sizes, f"out={tmp_path / 'data'}"]) == 0
+    network = ["operator=neural_spectral", "operator.modes=7", "operator.width=4", "operator.layers=1", "epochs=1"]
+    assert main(["train", *network, "history=1", f"data={tmp_path / 'data'}", f"out={tmp_path / 'run'}"]) == 0
+    assert json.loads((tmp_path / "run" / "model.json").read_text())["arguments"]["arrays"] == "nodes"
