@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import Dataset
 from resolvent.operators import TrainSettings, WindowedDataset, build_operator, train, training_view
+from resolvent.operators.distributed import first_process
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
@@ -26,6 +27,8 @@ def run(overrides: Sequence[str]) -> int:
     config = compose_verb("train", overrides)
     if config.data is None:
         raise InputError("nothing to train on: give data=FOLDER (resolvent generate makes one)")
+    if config.out is None and int(config.devices) > 1:
+        raise InputError(f"devices={config.devices}: give out=FOLDER, which the processes share")
     folder = RunFolder("train", config)
     _generate_first(config)
     dataset = Dataset(str(config.data))
@@ -50,13 +53,16 @@ def run(overrides: Sequence[str]) -> int:
     model = build_operator(name, seed=settings.seed, **arguments)
     count = sum(p.numel() for p in model.parameters())
     shape = " x ".join(str(n) for n in dataset.resolution)
-    say(
-        f"{name}, {count} parameters, on {dataset.name} {shape}:"
-        f" {view.splits['train']} train, {view.splits['valid']} valid"
-        f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
-    )
+    if first_process():
+        say(
+            f"{name}, {count} parameters, on {dataset.name} {shape}:"
+            f" {view.splits['train']} train, {view.splits['valid']} valid"
+            f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
+        )
     with ProgressLine("train", unit="epochs", every=0.0) as progress:
         report = train(model, dataset, folder.path, settings, progress=progress)
+    if not first_process():
+        return 130 if report.interrupted else 0
     if report.epochs_done:
         lines = (folder.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
         plot_training([json.loads(line) for line in lines], folder.file("training.png"))
