@@ -299,7 +299,10 @@ def _fields(dataset: GridDataset) -> dict[str, Any]:
         "outputs": list(dataset.output_fields),
         "resolution": list(dataset.resolution),
     }
-    return {**described, "window": dataset.description()} if isinstance(dataset, WindowedDataset) else described
+    if isinstance(dataset, WindowedDataset):
+        return {**described, "data": getattr(dataset.dataset, "name", ""), "window": dataset.description()}
+    times = np.atleast_1d(getattr(dataset, "times", 0.0))
+    return {**described, "data": getattr(dataset, "name", ""), **({"times": times.tolist()} if times.size > 1 else {})}
 
 
 def _divergence(what: str, epoch: int, settings: TrainSettings, out: Path, best_epoch: int, best_valid: float) -> str:

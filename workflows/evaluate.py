@@ -31,7 +31,7 @@ from .compose import compose_verb
 from .console import say, show, table
 from .figures import plot_predictions
 from .run_folder import RunFolder, write_whole
-from .trajectories import write_trajectories
+from .trajectories import check_times, write_trajectories
 
 #: The baselines by their names in tables.
 BASELINES: dict[str, Any] = {
@@ -94,7 +94,12 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
         raise InputError(f"baseline_samples={config.baseline_samples}: expected at least 2")
     resolution = "x".join(str(n) for n in dataset.resolution)
     description = read_description(str(config.model))
-    name, window = str(description["operator"]), description.get("fields", {}).get("window")
+    trained = description.get("fields", {})
+    name, window = str(description["operator"]), trained.get("window")
+    if dataset.trajectories:
+        check_times(trained, dataset)
+    if trained.get("data", dataset.name) != dataset.name:
+        say(f"note: {name} was trained on {trained['data']}; {path} is {dataset.name}, to which baselines are fitted")
     view: GridDataset = dataset if window is None else _windows(dataset, window)
     shown = min(int(config.samples), view.splits[split])
     found = evaluate_operator(model, view, split, batch, keep=shown)
