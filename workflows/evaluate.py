@@ -31,7 +31,7 @@ from .compose import compose_verb
 from .console import say, show, table
 from .figures import plot_predictions
 from .run_folder import RunFolder, write_whole
-from .trajectories import check_times, write_trajectories
+from .trajectories import check_times, shown_frames, write_trajectories
 
 #: The baselines by their names in tables.
 BASELINES: dict[str, Any] = {
@@ -81,7 +81,10 @@ def run(overrides: Sequence[str]) -> int:
         for row in rows
     }
     folder.finish(split=split, relative_l2=own[0]["relative L2"], rows=keyed)
-    more = ", trajectories_*.csv, rollout_*.gif" if any("in time" in row for row in rows) else ""
+    more = (
+        ", trajectories_*.csv, errors_over_time_*.png, spectra_*.png" if any("in time" in row for row in rows) else ""
+    )
+    more += ", rollout_*.gif" if more and config.animation else ""
     say(f"wrote {folder.path}/ (evaluation.json, result.json, predictions_*.png{more})")
     return 0
 
@@ -116,10 +119,15 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
             if row["model"] in errors:
                 row["in time"] = errors[row["model"]].summary()
     if shown:
-        inputs, targets = view.arrays(split, 0, shown)
+        names = ("input", "solution")
+        if dataset.trajectories:
+            inputs, targets, predictions, errors, names = shown_frames(model, view, split, shown)
+        else:
+            inputs, targets = view.arrays(split, 0, shown)
+            predictions, errors = found["predictions"], found["per_sample_l2"][:shown]
         figure = folder.file(f"predictions_{path.name}.png")
         title = f"{name} on {dataset.name} {resolution}, {split}: mean relative L2 {show(100 * found['relative_l2'])} %"
-        plot_predictions(inputs, targets, found["predictions"], found["per_sample_l2"][:shown], figure, title)
+        plot_predictions(inputs, targets, predictions, errors, figure, title, names, dataset.axes)
     return rows
 
 

@@ -17,6 +17,8 @@ from resolvent.operators import (
     WindowedDataset,
     evaluate_trajectories,
     persistence,
+    predict,
+    spread_arrays,
 )
 from resolvent.solvers import InputError
 
@@ -88,8 +90,26 @@ def write_trajectories(
     plot_errors_over_time(found, folder.file(f"errors_over_time_{name}.png"), title)
     plot_spectra(found[own], folder.file(f"spectra_{name}.png"), title)
     if animation:
-        animate(found[own], folder.file(f"rollout_{name}.gif"))
+        source: Any = view.dataset if isinstance(view, WindowedDataset) else view
+        animate(found[own], folder.file(f"rollout_{name}.gif"), points=getattr(source, "axes", None))
     return found
+
+
+def shown_frames(model: Any, view: Any, split: str, count: int) -> tuple[Any, ...]:
+    """What a figure shows of evenly spaced samples: a frame that the model saw (or its first input), the last frame
+    that it gives, its prediction, their distances ‖p − u‖/‖u‖, and the names of the two fields."""
+    inputs, targets = spread_arrays(view, split, count)
+    if isinstance(view, WindowedDataset):
+        seen = given = -len(view.state_fields)
+        names = (view.input_fields[seen], view.output_fields[given])
+    else:
+        seen, given = 0, targets.shape[1] // len(view.output_fields) - 1
+        first = view.input_fields[0] if view.input_fields else f"{view.output_fields[0]}, t = {view.times[0]:.4g}"
+        names = (first, f"{view.output_fields[0]}, t = {view.times[-1]:.4g}")
+    made = predict(model, inputs)[:, [given]]
+    truth = targets[:, [given]]
+    apart, size = (np.linalg.norm(x.reshape(len(x), -1), axis=1) for x in (made - truth, truth))
+    return inputs[:, [seen]], truth, made, apart / np.where(size > 0.0, size, 1.0), names
 
 
 def _until(summary: Mapping[str, float], key: str, first: float, last: float) -> Any:
