@@ -68,6 +68,13 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         return described
 
 
+#: What trajectories certify besides their residual, as it is called in a description.
+CERTIFICATES = {
+    "error_estimate": "error    in time, by its estimate (steps twice as long): at most",
+    "balance_drift": "drift    of what the equation conserves: at most",
+}
+
+
 def _compression(stored: h5py.Dataset) -> str:
     """How a field is stored where that may have changed its numbers; else ''."""
     if "error_bound" not in stored.attrs:
@@ -99,6 +106,7 @@ def _provenance(dataset: Dataset) -> dict[str, Any]:
         "residual_max": float(joined["residual"].max()),
         "residual_stored_max": float(joined["residual_stored"].max()),
         "rounding_max": float(joined["rounding"].max()),
+        "certificates": {key: float(joined[key].max()) for key in CERTIFICATES if key in joined},
         "seconds": {phase: float(joined[f"seconds_{phase}"].sum()) for phase in phases},
     }
 
@@ -147,6 +155,7 @@ def format_description(described: dict[str, Any]) -> str:
             f" (median {provenance['iterations']['median']:g})",
             f"  residual at most {provenance['residual_max']:.2e}, as stored {provenance['residual_stored_max']:.2e}"
             f" (rounding at most {provenance['rounding_max']:.1e})",
+            *(f"  {CERTIFICATES[key]} {value:.2e}" for key, value in provenance["certificates"].items()),
         ]
     else:
         origin = config.get("origin")
