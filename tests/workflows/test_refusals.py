@@ -81,3 +81,13 @@ def test_a_feed_without_calls_is_refused(data: Path, capsys: pytest.CaptureFixtu
     said = refused([*TRAIN, f"data={data}", "feed=pushforward"], capsys)
     assert "unroll=1" in said
     assert "give history=1 unroll=2" in said
+
+
+def test_help_explains_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "problem=navier_stokes", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("problem=navier_stokes: ∂ω/∂t")
+    assert "problem.snapshots: null       # stored times after 0" in said
+    assert "heat" in refused(["generate", "problem=navier", "--help"], capsys)
+    assert main(["generate", "--help"]) == 0
+    assert "problem=OPTION --help" in capsys.readouterr().out
