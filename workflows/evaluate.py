@@ -49,6 +49,13 @@ def run(overrides: Sequence[str]) -> int:
     if config.model is None or config.data is None:
         raise InputError("nothing to evaluate: give model=FOLDER (resolvent train makes one) and data=FOLDER")
     paths = [str(path) for path in (config.data if isinstance(config.data, ListConfig) else [config.data])]
+    names = [Path(path).name for path in paths]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            f"data={','.join(paths)}: several folders are called {repeated[0]}, and figures and tables are named after "
+            "them: evaluate on one at a time, each with its out=FOLDER"
+        )
     folder = RunFolder("evaluate", config)
     model = load_operator(str(config.model))
     split = str(config.split)
@@ -71,8 +78,12 @@ def run(overrides: Sequence[str]) -> int:
         ratio = row["relative L2"] / own[0]["relative L2"]
         say(f"error at {row['resolution']} / error at {own[0]['resolution']}: {ratio:.3f}")
     write_whole(folder.file("evaluation.json"), json.dumps(rows, indent=2) + "\n")
+    places = {(row["data"], row["resolution"]) for row in rows}
+    several = len({resolution for _, resolution in places}) < len(
+        places
+    )  # of one resolution: told apart by their names
     keyed = {
-        f"{row['model']}@{row['resolution']}": {
+        f"{row['model']}@{Path(row['data']).name if several else row['resolution']}": {
             "relative_l2": row["relative L2"],
             "relative_h1": row["relative H1"],
             "max_error": row["max error"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,20 @@ def test_results_do_not_go_where_others_are(data: Path, tmp_path: Path, capsys: 
     said = refused(["evaluate", f"model={run}", f"data={data}", f"out={run}"], capsys)
     assert "what `resolvent train` wrote: choose another out" in said
     assert (run / "result.json").read_bytes() == kept
+
+
+def test_data_of_one_resolution_are_told_apart(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In result.json, and where figures are named after the folders."""
+    values = np.random.default_rng(1).standard_normal((6, 1, 8, 8))
+    for folder in ("other", "data"):
+        from_arrays(values, 3.0 * values, tmp_path / folder, splits={"train": 3, "valid": 2, "test": 1})
+    run = tmp_path / "run"
+    assert main([*TRAIN, f"data={data}", f"out={run}"]) == 0
+    evaluate = ["evaluate", f"model={run}", "baselines=false", f"out={tmp_path / 'e'}"]
+    assert "several folders are called data" in refused([*evaluate, f"data=[{data},{tmp_path / 'data'}]"], capsys)
+    assert main([*evaluate, f"data=[{data},{tmp_path / 'other'}]"]) == 0
+    result = json.loads((tmp_path / "e" / "result.json").read_text())
+    assert result["rows.fno@data.relative_l2"] != result["rows.fno@other.relative_l2"]
 
 
 def test_several_devices_want_their_processes(
