@@ -30,7 +30,7 @@ TEMPORARY_SUFFIX = ".tmp"
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free space, then run the same command again (finished shards are kept)",
     errno.EDQUOT: "the disk quota is used up: free space, then run the same command again (finished shards are kept)",
-    errno.EFBIG: "the file is larger than this system allows: use a smaller shard_size",
+    errno.EFBIG: "the file is larger than this system allows: raise the limit (ulimit -f) or use a smaller shard_size",
     errno.EACCES: "no permission to write there: choose another folder",
     errno.EPERM: "no permission to write there: choose another folder",
     errno.EROFS: "the file system is read-only: choose another folder",

@@ -63,6 +63,8 @@ class VerifyReport:
         The largest relative residual recomputed from the stored arrays.
     tolerance : float or None
         The solver's rtol. Stored residuals may lie above it by the bound on rounding to the stored dtype.
+    certificates : dict of float
+        The largest values of what the problem certifies besides (of a trajectory ``error_estimate``), recomputed.
     content_digest : str
         Recomputed from the numbers; '' if some could not be read.
     seconds : float
@@ -76,6 +78,7 @@ class VerifyReport:
     residuals_checked: bool = True
     residual_max: float | None = None
     tolerance: float | None = None
+    certificates: dict[str, float] = field(default_factory=dict)
     content_digest: str = ""
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -92,7 +95,11 @@ class VerifyReport:
             return f"{len(self.failures)} failures in {what}; run the same generate command again to repair the data"
         if not self.residuals_checked:
             return f"{what}: checksums and values hold; residuals were not checked"
-        return f"{what}: checksums hold, largest residual {self.residual_max:.2e} (rtol {self.tolerance:.0e})"
+        rounded = (self.residual_max or 0.0) > (self.tolerance or 0.0)
+        line = f"{what}: checksums hold, largest residual {self.residual_max:.2e} (rtol {self.tolerance:.0e}"
+        line += " before rounding to the stored numbers)" if rounded else ")"
+        estimate = self.certificates.get("error_estimate")
+        return line if estimate is None else f"{line}, error in time at most {estimate:.1e} by its estimate"
 
     def to_dict(self) -> dict[str, Any]:
         """Flat JSON values; failures as lines."""
@@ -291,6 +298,7 @@ def _verify_residual(
         what = f"residual above rtol {tolerance:.0e} plus {cause} {bound:.1e}"
         report.failures.append(Failure(name, index, what, f"{residual:.3e}", "11.2"))
     for key, value in certificate.items():
+        report.certificates[key] = max(report.certificates.get(key, value), value)
         if key not in recorded:
             report.failures.append(Failure(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3"))
         # Both come from the stored arrays: another machine may add in another order, and no more.

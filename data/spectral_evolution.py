@@ -168,8 +168,8 @@ class SpectralEvolution(TimeDependentProblem):
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         raise InputError(
-            f"{self.name} is advanced by {self.scheme} and has no linear systems: use `resolvent generate`, or a "
-            "problem such as heat or poisson"
+            f"{self.name} is advanced by {self.scheme} and has no linear systems: `resolvent generate` makes its "
+            "trajectories, with strategy=independent; solve and sweep take a problem such as heat or poisson"
         )
 
     def solution_size(self, parameters: Mapping[str, Any]) -> int:

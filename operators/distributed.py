@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .train_settings import TrainSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["cpu_threads", "start_fabric", "sum_over_processes"]
+__all__ = ["cpu_threads", "first_process", "start_fabric", "sum_over_processes"]
 
 
 def start_fabric(settings: TrainSettings) -> Fabric:
@@ -29,6 +30,7 @@ def start_fabric(settings: TrainSettings) -> Fabric:
     InputError
         If the devices are not there, or cannot compute in the precision asked for.
     """
+    _check_processes(settings.devices)
     accelerator = settings.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
@@ -53,6 +55,23 @@ def start_fabric(settings: TrainSettings) -> Fabric:
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric
+
+
+def first_process() -> bool:
+    """Whether this is the process that reports, of those that train together."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _check_processes(devices: int) -> None:
+    """Refuse a number of processes that is not that of the devices: each would train, and write, by itself."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if "LOCAL_RANK" in os.environ and started != devices:
+        raise InputError(f"devices={devices} and torchrun started {started} processes: give devices={started}")
+    if devices > 1 and not {"LOCAL_RANK", "SLURM_NTASKS"} & set(os.environ):
+        raise InputError(
+            f"devices={devices} needs as many processes: start them with torchrun --nproc-per-node {devices} "
+            f"-m resolvent.workflows.cli train devices={devices} out=FOLDER and the other settings"
+        )
 
 
 def _leave_process_group() -> None:

@@ -152,15 +152,20 @@ class TrainSettings:
                 f"optimizer_settings={self.optimizer_settings!r} is not usable; expected names and values, such as "
                 "{betas: [0.9, 0.95]}"
             )
+        one_of(self.feed, FEEDS, "feed")
         for name in ("compile", "increment"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name}={getattr(self, name)!r} is not usable; expected true or false")
         if self.increment and self.history is None:
             raise InputError("increment=True is of windows in time: give history=1 (or more) with it")
+        if self.feed != "unrolled" and self.unroll == 1:
+            raise InputError(
+                f"feed={self.feed} says how the calls of a training step follow one another, and unroll=1 makes one: "
+                f"give {'unroll=2' if self.history else 'history=1 unroll=2'} (or more) with it, or leave feed= out"
+            )
         one_of(self.optimizer, OPTIMIZERS, "optimizer")
         one_of(self.scheduler, SCHEDULERS, "scheduler")
         one_of(self.loss, LOSSES, "loss")
-        one_of(self.feed, FEEDS, "feed")
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.accelerator, ACCELERATORS, "accelerator")
 

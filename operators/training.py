@@ -314,9 +314,13 @@ def _fields(dataset: GridDataset) -> dict[str, Any]:
         "outputs": list(dataset.output_fields),
         "resolution": list(dataset.resolution),
     }
+    described["data"] = getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "name", "")
     for kind, key in ((WindowedDataset, "window"), (DrawnSamples, "drawn")):
         if isinstance(dataset, kind):
             described[key] = dataset.description()
+    times = np.atleast_1d(getattr(dataset, "times", 0.0))
+    if times.size > 1 and not isinstance(dataset, WindowedDataset):
+        described["times"] = times.tolist()
     return described
 
 

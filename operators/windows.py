@@ -146,7 +146,8 @@ class WindowedDataset:
     def description(self) -> dict[str, Any]:
         """What a rollout of a model trained on this has to know, as JSON-able values."""
         kept = {key: getattr(self.window, key) for key in ("history", "horizon", "frame_step")}
-        return {**kept, "static": self.static_fields, "state": self.state_fields}
+        step = float(self.times[self.window.frame_step] - self.times[0])
+        return {**kept, "time_step": step, "static": self.static_fields, "state": self.state_fields}
 
     def increments(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the arrays of a split in chunks, the outputs as increments from the latest frame."""

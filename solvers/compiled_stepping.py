@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
 from .cache_lines import Line, aligned, line_operation, transpose_tile
 from .fourier_grid import FourierGrid
@@ -307,51 +308,56 @@ def _polynomial_plane(term, size, source, target, V_re, V_im, t_re, t_im, work):
         _multiply(n1, K1, at, C, imaginary, multiplier, z_re, z_im, target * size, V_re, V_im)
 
 
-def _driver(evaluate: Any) -> Any:
-    """The loop over samples, steps and stages around one term; states (blocks, 2, size) are advanced in place."""
-
-    @njit(cache=True, nogil=True)
-    def advance(states, first, last, steps, slots, ops, coefficients, term, room, lines, together, reached):  # type: ignore[no-untyped-def]
-        size = states.shape[2]
-        V_re, V_im = aligned(slots * size, states), aligned(slots * size, states)
-        t_re, t_im = aligned(lines, states), aligned(lines, states)
-        work = (
-            aligned(room, states),
-            aligned(room, states),
-            aligned(room, states),
-            aligned(room, states),
-            aligned(room, states),
-            aligned(room, states),
-        )
-        acc_re, acc_im = aligned(512, states), aligned(512, states)
-        for b in range(first, last):
-            V_re[:size], V_im[:size] = states[b, 0], states[b, 1]
-            for step in range(steps):
-                at = 0
-                for row in range(ops.shape[0]):
-                    op = ops[row]
-                    evaluate(term, size, op[0], op[1], V_re, V_im, t_re, t_im, work)
-                    _combine(V_re, V_im, size, op[4 : 4 + op[3]], coefficients[at:], op[2], acc_re, acc_im)
-                    at += op[3] * size
-                _lanes_alive(size, V_re, V_im, acc_re)
-                if together == 1:
-                    acc_re[0] = acc_re[: lanes_of(acc_re)].sum()
-                alive = False
-                for lane in range(together):
-                    if reached[b, lane] == step and acc_re[lane] == 0.0:
-                        reached[b, lane] = step + 1
-                        alive = True
-                if not alive:
-                    break
-            states[b, 0], states[b, 1] = V_re[:size], V_im[:size]
-
-    return advance
+def _evaluate(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    """One of the three kernels above, by the number of the term's parts (for the compiler alone)."""
 
 
-_KERNELS = {
-    name: _driver(each)
-    for name, each in (("vorticity", _vorticity), ("line", _polynomial_line), ("plane", _polynomial_plane))
-}
+@overload(_evaluate)
+def _kernel_of_term(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    # Not a closure over the kernel: numba's cache knows a closure by what it holds, which differs from run to run.
+    kernel = {4: _vorticity, 5: _polynomial_line, 6: _polynomial_plane}[len(term)]
+
+    def evaluate(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+        kernel(term, size, source, target, V_re, V_im, t_re, t_im, work)
+
+    return evaluate
+
+
+@njit(cache=True, nogil=True)
+def _advance(states, first, last, steps, slots, ops, coefficients, term, room, lines, together, reached):  # type: ignore[no-untyped-def]
+    """The loop over samples, steps and stages around a term; states (blocks, 2, size) are advanced in place."""
+    size = states.shape[2]
+    V_re, V_im = aligned(slots * size, states), aligned(slots * size, states)
+    t_re, t_im = aligned(lines, states), aligned(lines, states)
+    work = (
+        aligned(room, states),
+        aligned(room, states),
+        aligned(room, states),
+        aligned(room, states),
+        aligned(room, states),
+        aligned(room, states),
+    )
+    acc_re, acc_im = aligned(512, states), aligned(512, states)
+    for b in range(first, last):
+        V_re[:size], V_im[:size] = states[b, 0], states[b, 1]
+        for step in range(steps):
+            at = 0
+            for row in range(ops.shape[0]):
+                op = ops[row]
+                _evaluate(term, size, op[0], op[1], V_re, V_im, t_re, t_im, work)
+                _combine(V_re, V_im, size, op[4 : 4 + op[3]], coefficients[at:], op[2], acc_re, acc_im)
+                at += op[3] * size
+            _lanes_alive(size, V_re, V_im, acc_re)
+            if together == 1:
+                acc_re[0] = acc_re[: lanes_of(acc_re)].sum()
+            alive = False
+            for lane in range(together):
+                if reached[b, lane] == step and acc_re[lane] == 0.0:
+                    reached[b, lane] = step + 1
+                    alive = True
+            if not alive:
+                break
+        states[b, 0], states[b, 1] = V_re[:size], V_im[:size]
 
 
 class CompiledTerm:
@@ -382,7 +388,7 @@ class CompiledTerm:
                 tuple(plans[1] or ()),
                 tuple(self.spread(part) for part in (*parts, forcing.real, forcing.imag)),
             )
-            self.kernel, self.lines = _KERNELS["vorticity"], 2 * columns * (grid.shape[0] + self.L)
+            self.lines = 2 * columns * (grid.shape[0] + self.L)
             return
         h = grid.shape[-1] // 2
         angle = np.pi * np.arange(h) / h
@@ -393,11 +399,11 @@ class CompiledTerm:
         plan = tuple(lane_plan(h, dtype) or ())
         if self.line:
             self.term = ((grid.shape[0], K[0]), plan, roots, constants, multiplier)
-            self.kernel, self.lines = _KERNELS["line"], self.L
+            self.lines = self.L
         else:
             plan_x = tuple(lane_plan(grid.shape[0], dtype) or ())
             self.term = ((*grid.shape, *K, columns), plan_x, plan, roots, constants, multiplier)
-            self.kernel, self.lines = _KERNELS["plane"], columns * (grid.shape[0] + self.L)
+            self.lines = columns * (grid.shape[0] + self.L)
 
     def spread(self, coefficients: np.ndarray) -> np.ndarray:
         """Real coefficients of the modes in the layout of a state."""
@@ -441,7 +447,7 @@ class CompiledTerm:
         C: np.ndarray,
         reached: np.ndarray,
     ) -> None:
-        self.kernel(states, first, last, steps, slots, ops, C, self.term, self.room, self.lines, self.together, reached)
+        _advance(states, first, last, steps, slots, ops, C, self.term, self.room, self.lines, self.together, reached)
 
 
 def compiled_term(term: Any, dtype: str) -> CompiledTerm | None:

@@ -58,7 +58,7 @@ def _dispatch(arguments: list[str]) -> int:
     if "-h" in overrides or "--help" in overrides:
         from .help import help_of
 
-        print(help_of(verb))
+        print(help_of(verb, overrides))
         return 0
     if verb == "bench" and overrides and "=" not in overrides[0] and not overrides[0].startswith("-"):
         overrides[0] = f"name={overrides[0]}"

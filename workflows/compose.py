@@ -199,6 +199,17 @@ def _check_key(verb: str, override: Override, config: DictConfig) -> None:
     raise InputError(f"unknown setting '{key}' for '{verb}': known are {', '.join(listed)}{did_you_mean(key, listed)}")
 
 
+def _takes_a_list(key: str, example: Any) -> bool:
+    """Whether a list may stand where the config shows one value for all: an entry for each axis, or epochs. What takes
+    it checks it."""
+    sizes_or_names = isinstance(example, int | str) and not isinstance(example, bool)
+    return (
+        key.startswith(("problem.", "draw."))
+        or key == "step_epochs"
+        or (key.startswith("operator.") and sizes_or_names)
+    )
+
+
 def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> None:
     """Compare a value's type with that of the config's own value, which is its example."""
     key = override.key_or_group
@@ -211,8 +222,8 @@ def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> No
                 f"'{override.input_line}': {key} holds settings of its own; set one of them, {key}.NAME=VALUE"
             )
         return
-    if key.startswith(("problem.", "draw.")) and isinstance(value, ListConfig):
-        return  # an entry for each axis, where the config shows one for all: the problem itself checks it
+    if isinstance(value, ListConfig) and _takes_a_list(key, example):
+        return
     wanted: dict[type, tuple[str, tuple[type, ...]]] = {
         bool: ("true or false", (bool,)),
         int: ("an integer", (int,)),

@@ -32,7 +32,7 @@ from .console import say, show, table
 from .evaluate_drawn import evaluate_on_draws, on_cells
 from .figures import plot_predictions
 from .run_folder import RunFolder, write_whole
-from .trajectories import write_trajectories
+from .trajectories import check_times, shown_frames, write_trajectories
 
 #: The baselines by their names in tables.
 BASELINES: dict[str, Any] = {
@@ -54,6 +54,13 @@ def run(overrides: Sequence[str]) -> int:
     if config.data is None:
         return evaluate_on_draws(config, description, BASELINES)
     paths = [str(path) for path in (config.data if isinstance(config.data, ListConfig) else [config.data])]
+    names = [Path(path).name for path in paths]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            f"data={','.join(paths)}: several folders are called {repeated[0]}, and figures and tables are named after "
+            "them: evaluate on one at a time, each with its out=FOLDER"
+        )
     folder = RunFolder("evaluate", config)
     model = load_operator(str(config.model))
     split = str(config.split)
@@ -76,8 +83,12 @@ def run(overrides: Sequence[str]) -> int:
         ratio = row["relative L2"] / own[0]["relative L2"]
         say(f"error at {row['resolution']} / error at {own[0]['resolution']}: {ratio:.3f}")
     write_whole(folder.file("evaluation.json"), json.dumps(rows, indent=2) + "\n")
+    places = {(row["data"], row["resolution"]) for row in rows}
+    several = len({resolution for _, resolution in places}) < len(
+        places
+    )  # of one resolution: told apart by their names
     keyed = {
-        f"{row['model']}@{row['resolution']}": {
+        f"{row['model']}@{Path(row['data']).name if several else row['resolution']}": {
             "relative_l2": row["relative L2"],
             "relative_h1": row["relative H1"],
             "max_error": row["max error"],
@@ -86,7 +97,10 @@ def run(overrides: Sequence[str]) -> int:
         for row in rows
     }
     folder.finish(split=split, relative_l2=own[0]["relative L2"], rows=keyed)
-    more = ", trajectories_*.csv, rollout_*.gif" if any("in time" in row for row in rows) else ""
+    more = (
+        ", trajectories_*.csv, errors_over_time_*.png, spectra_*.png" if any("in time" in row for row in rows) else ""
+    )
+    more += ", rollout_*.gif" if more and config.animation else ""
     say(f"wrote {folder.path}/ (evaluation.json, result.json, predictions_*.png{more})")
     return 0
 
@@ -100,7 +114,12 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
         raise InputError(f"baseline_samples={config.baseline_samples}: expected at least 2")
     resolution = "x".join(str(n) for n in dataset.resolution)
     description = read_description(str(config.model))
-    name, window = str(description["operator"]), description.get("fields", {}).get("window")
+    trained = description.get("fields", {})
+    name, window = str(description["operator"]), trained.get("window")
+    if dataset.trajectories:
+        check_times(trained, dataset)
+    if trained.get("data", dataset.name) != dataset.name:
+        say(f"note: {name} was trained on {trained['data']}; {path} is {dataset.name}, to which baselines are fitted")
     view: GridDataset = dataset if window is None else _windows(dataset, window)
     shown = min(int(config.samples), view.splits[split])
     found = evaluate_operator(model, view, split, batch, keep=shown)
@@ -117,10 +136,15 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
             if row["model"] in errors:
                 row["in time"] = errors[row["model"]].summary()
     if shown:
-        inputs, targets = view.arrays(split, 0, shown)
+        names = ("input", "solution")
+        if dataset.trajectories:
+            inputs, targets, predictions, errors, names = shown_frames(model, view, split, shown)
+        else:
+            inputs, targets = view.arrays(split, 0, shown)
+            predictions, errors = found["predictions"], found["per_sample_l2"][:shown]
         figure = folder.file(f"predictions_{path.name}.png")
         title = f"{name} on {dataset.name} {resolution}, {split}: mean relative L2 {show(100 * found['relative_l2'])} %"
-        plot_predictions(inputs, targets, found["predictions"], found["per_sample_l2"][:shown], figure, title)
+        plot_predictions(inputs, targets, predictions, errors, figure, title, names, dataset.axes)
     return rows
 
 

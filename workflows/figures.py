@@ -88,11 +88,12 @@ def plot_fields(
     path: Path,
     title: str = "",
     mesh: Sequence[np.ndarray] | None = None,
+    points: Sequence[np.ndarray] | None = None,
 ) -> Path:
     """Draw fields on a grid of panels: one row a sample, one column a field.
 
     With `mesh`, the x and y (samples, n) of the nodes and the triangles (samples, m, 3 or 6), fields are values at
-    nodes; of a triangle with midpoints the vertices are drawn.
+    nodes; of a triangle with midpoints the vertices are drawn. `points` are the coordinates by axis.
     """
     plt = pyplot()
     names = list(samples[0])
@@ -102,7 +103,7 @@ def plot_fields(
     for k, (row, sample) in enumerate(zip(grid, samples, strict=True)):
         for axes, name in zip(row, names, strict=True):
             if mesh is None:
-                _panel(figure, axes, sample[name], name, "viridis")
+                _panel(figure, axes, sample[name], name, "viridis", points=points)
                 continue
             x, y, triangles = (part[k] for part in mesh)
             drawn = axes.tripcolor(x, y, triangles[:, :3], np.asarray(sample[name], dtype=float), shading="gouraud")
@@ -121,18 +122,22 @@ def plot_predictions(
     errors: Sequence[float],
     path: Path,
     title: str = "",
+    names: tuple[str, str] = ("input", "solution"),
+    points: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Draw input, truth, prediction and pointwise error of samples, arrays of shape (samples, channel, *space)."""
+    """Draw input, truth, prediction and pointwise error of samples, the first channel of arrays (samples, channel,
+    *space): truth and prediction to one scale. `names` are those of the first two, `points` the coordinates by axis."""
     plt = pyplot()
     count = len(inputs)
     figure, grid = plt.subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
     for k in range(count):
         truth, guess = targets[k, 0], predictions[k, 0]
-        _panel(figure, grid[k, 0], inputs[k, 0], "input", "viridis")
-        limits = (float(truth.min()), float(truth.max()))
-        _panel(figure, grid[k, 1], truth, "solution", "viridis", limits)
-        _panel(figure, grid[k, 2], guess, f"prediction, rel. L2 {errors[k]:.2%}", "viridis", limits)
-        _panel(figure, grid[k, 3], guess - truth, "error", "coolwarm", symmetric=True)
+        _panel(figure, grid[k, 0], inputs[k, 0], names[0], "viridis", points=points)
+        shown = (truth, guess) if truth.ndim == 1 else (truth,)  # a curve beyond the scale would be cut off
+        limits = (min(float(each.min()) for each in shown), max(float(each.max()) for each in shown))
+        _panel(figure, grid[k, 1], truth, names[1], "viridis", limits, points=points)
+        _panel(figure, grid[k, 2], guess, f"prediction, rel. L2 {errors[k]:.2%}", "viridis", limits, points=points)
+        _panel(figure, grid[k, 3], guess - truth, "error", "coolwarm", symmetric=True, points=points)
     if title:
         figure.suptitle(title, fontsize=10)
     return save(figure, path)
@@ -146,11 +151,16 @@ def _panel(
     colours: str,
     limits: tuple[float, float] | None = None,
     symmetric: bool = False,
+    points: Sequence[np.ndarray] | None = None,
 ) -> None:
     values = np.asarray(values)
     if values.ndim == 1:
-        axes.plot((np.arange(len(values)) + 0.5) / len(values), values)
+        axes.plot((np.arange(len(values)) + 0.5) / len(values) if points is None else points[0], values)
+        if limits is not None and limits[0] < limits[1]:
+            margin = 0.05 * (limits[1] - limits[0])
+            axes.set_ylim(limits[0] - margin, limits[1] + margin)
         axes.set_title(title, fontsize=8)
+        axes.set_xlabel("x", fontsize=8)
         return
     if values.ndim == 3:
         values = values[len(values) // 2]  # the middle slice of a box

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import GenerationReport, Problem, SolverSpec, generate, open_engine
+from resolvent.data import Dataset, GenerationReport, Problem, SolverSpec, TimeDependentProblem, generate, open_engine
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
@@ -60,8 +61,11 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             sort=str(config.sort),
             announce=announce,
         )
-    _print(report, folder)
-    folder.finish(**summary(report))
+    certified = {}
+    if isinstance(problem, TimeDependentProblem) and (estimate := _largest(folder.path, "error_estimate")) is not None:
+        certified["error_estimate_max"] = estimate
+    _print(report, folder, certified.get("error_estimate_max"))
+    folder.finish(**summary(report), **certified)
     return report
 
 
@@ -102,7 +106,14 @@ def phase_fractions(report: GenerationReport) -> dict[str, float]:
     return {phase: seconds / work for phase, seconds in phases.items()} if work > 0 else {}
 
 
-def _print(report: GenerationReport, folder: RunFolder) -> None:
+def _largest(folder: Path, name: str) -> float | None:
+    """The largest value that a dataset records of something that its problem certifies."""
+    dataset = Dataset(folder)
+    columns = [column for shard in dataset.shards if (column := dataset.column(shard, name)) is not None]
+    return float(max(column.max() for column in columns)) if columns else None
+
+
+def _print(report: GenerationReport, folder: RunFolder, error_estimate: float | None = None) -> None:
     if report.computed == 0:
         say(f"complete already: {report.samples} samples in {folder.path}/, every checksum agrees")
         return
@@ -110,6 +121,7 @@ def _print(report: GenerationReport, folder: RunFolder) -> None:
     say(
         f"{report.computed} samples in {duration(report.seconds['total'])} ({report.samples_per_second:.4g}/s){there};"
         f" largest relative residual {report.residual_max:.2e}"
+        + ("" if error_estimate is None else f", error in time at most {error_estimate:.1e} by its estimate")
     )
     shares = phase_fractions(report)
     if shares:

@@ -37,7 +37,10 @@ def run(overrides: Sequence[str]) -> int:
         mesh = None
         if "triangles" in dataset.fields:  # values at the nodes of a mesh
             mesh = [dataset.read(str(config.split), name, 0, count) for name in ("x", "y", "triangles")]
-        figure = plot_fields(samples, folder.file("fields.png"), f"{dataset.name}, {config.split}", mesh)
+        title = f"{dataset.name}, {config.split}"
+        if dataset.trajectories:
+            title += f" (outputs at t = {dataset.times[-1]:.4g})"
+        figure = plot_fields(samples, folder.file("fields.png"), title, mesh, dataset.axes)
         say(f"wrote {figure}")
     folder.finish(splits=dict(dataset.splits), resolution=list(dataset.resolution))
     return 0

@@ -15,6 +15,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from resolvent.solvers import InputError
+
 PACKAGES = ("resolvent", "numpy", "scipy", "numba", "pyamg", "torch", "h5py", "hydra-core")
 
 
@@ -68,7 +70,23 @@ class RunFolder:
         self.verb = verb
         self.config = config
         self.path = Path(str(config.out or default_out(verb)))
+        self._check_free()
         self.started = time.time()
+
+    def _check_free(self) -> None:
+        """Refuse a folder with another verb's results in it: those would be replaced one by one."""
+        if self.verb in ("generate", "convert"):
+            return  # they compare the whole configuration with the one that is there
+        if (self.path / "manifest.jsonl").is_file():
+            raise InputError(f"out={self.path} holds a dataset: choose another out=FOLDER for what {self.verb} writes")
+        try:
+            there = json.loads((self.path / "result.json").read_bytes())["verb"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if there != self.verb:
+            raise InputError(
+                f"out={self.path} holds what `resolvent {there}` wrote: choose another out=FOLDER for {self.verb}"
+            )
 
     def file(self, name: str) -> Path:
         """Return the path of a file in the folder, which is made if need be."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from resolvent.data import SolverSpec
 from resolvent.solvers import InputError, optimal_omega
 
 from .compose import compose_verb, configs, is_continuous, one_line, parse
 from .console import ProgressLine, say, show, table
 from .figures import plot_sweep
 from .run_folder import RunFolder, flatten, write_whole
-from .systems import solve_system, solver_of, systems_of
+from .systems import NamedSystem, solve_system, solver_of, systems_of
 
 # what shapes a point's row; the rest (where and how the sweep runs) leaves the row as it is
 POINT_SETTINGS = ("problem", "solver", "preconditioner", "matrix", "rhs", "seed", "samples", "rtol", "atol", "maxiter")
@@ -44,6 +46,7 @@ MEASURES = (
     "status", "objective", "iterations", "matvecs", "applies", "setup_seconds", "solve_seconds", "total_seconds",
     "relative_residual", "message",
 )  # fmt: skip
+_WARM: set[tuple[str, str | None]] = set()  # pairs of solver and preconditioner that have run in this process
 WORST = 1e30  # the objective of a failed point: worse than any, and finite for the searcher
 
 
@@ -97,7 +100,9 @@ def _measure(config: DictConfig) -> dict[str, Any]:
     results, start = [], time.perf_counter()
     try:
         spec = solver_of(config)
-        for named in systems_of(config, count=int(config.samples)):
+        systems = systems_of(config, count=int(config.samples))
+        start += _warm_up(spec, systems[0])
+        for named in systems:
             results.append(solve_system(named, spec))
     except (InputError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as error:
         return {**row, "status": f"error: {type(error).__name__}", "message": one_line(error)}
@@ -115,6 +120,16 @@ def _measure(config: DictConfig) -> dict[str, Any]:
         "relative_residual": max(r.relative_residual for r in results),
         "message": worst.message,
     }
+
+
+def _warm_up(spec: SolverSpec, named: NamedSystem) -> float:
+    """Let a pair of solver and preconditioner compile what it has to, once in each process, so that the seconds of the
+    first point compare with those of the others; return the seconds that this took."""
+    start = time.perf_counter()
+    if (spec.name, spec.preconditioner) not in _WARM:
+        _WARM.add((spec.name, spec.preconditioner))
+        solve_system(named, replace(spec, settings={**spec.settings, "maxiter": 1}))
+    return time.perf_counter() - start
 
 
 def _objective(row: Mapping[str, Any], name: str) -> float:

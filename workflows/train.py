@@ -20,6 +20,7 @@ from resolvent.operators import (
     train,
     training_view,
 )
+from resolvent.operators.distributed import first_process
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
@@ -41,6 +42,8 @@ def run(overrides: Sequence[str]) -> int:
             else "nothing to train on: give data=FOLDER (resolvent generate makes one), or draw=NAME for a problem "
             "whose residual is trained on"
         )
+    if config.out is None and int(config.devices) > 1:
+        raise InputError(f"devices={config.devices}: give out=FOLDER, which the processes share")
     given = OmegaConf.to_container(config, resolve=True)
     assert isinstance(given, dict)
     settings = TrainSettings(**{f.name: given[f.name] for f in fields(TrainSettings) if f.name in given})
@@ -48,6 +51,8 @@ def run(overrides: Sequence[str]) -> int:
     folder, model, dataset, loss = prepare(config, settings)
     with ProgressLine("train", unit="epochs", every=0.0) as progress:
         report = train(model, dataset, folder.path, settings, progress=progress, loss=loss)
+    if not first_process():
+        return 130 if report.interrupted else 0
     if report.epochs_done:
         lines = (folder.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
         plot_training([json.loads(line) for line in lines], folder.file("training.png"))
@@ -97,11 +102,12 @@ def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder
     model = build_operator(name, seed=settings.seed, **arguments)
     count = sum(p.numel() for p in model.parameters())
     shape = " x ".join(str(n) for n in dataset.resolution)
-    say(
-        f"{name}, {count} parameters, on {dataset.name} {shape}:"
-        f" {view.splits['train']} train, {view.splits['valid']} valid"
-        f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
-    )
+    if first_process():
+        say(
+            f"{name}, {count} parameters, on {dataset.name} {shape}:"
+            f" {view.splits['train']} train, {view.splits['valid']} valid"
+            f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
+        )
     return folder, model, dataset, None
 
 

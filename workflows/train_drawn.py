@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from resolvent.data import make_spectral_problem
 from resolvent.operators import DrawnSamples, NormalizedOperator, Operator, SpectralLoss, TrainSettings, problem_network
+from resolvent.operators.distributed import first_process
 from resolvent.solvers import InputError
 
 from .compose import compose_verb
@@ -47,7 +48,8 @@ def draws_to_train_on(
     shape = " x ".join(str(n) for n in problem.basis.shape)
     parts = [f"its residual in {norm}"] if float(config.physics) else []
     parts += ["classical solutions"] if supervised else []
-    say(
+    told = say if first_process() else (lambda line: None)
+    told(
         f"{name}, {model.parameter_count()} parameters, on {problem.name} {shape} modes: {' and '.join(parts)},"
         f" {samples.splits['train']} inputs drawn an epoch, {samples.splits['valid']} valid samples"
     )

@@ -7,6 +7,9 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from resolvent.data import Dataset
 from resolvent.operators import (
     GridDataset,
     RolloutBlewUp,
@@ -14,11 +17,37 @@ from resolvent.operators import (
     WindowedDataset,
     evaluate_trajectories,
     persistence,
+    predict,
+    spread_arrays,
 )
+from resolvent.solvers import InputError
 
 from .console import say, table
 from .run_folder import RunFolder, write_whole
 from .trajectory_figures import animate, plot_errors_over_time, plot_spectra
+
+
+def check_times(trained: Mapping[str, Any], dataset: Dataset) -> None:
+    """Refuse trajectories stored at other times than those that a model was trained on (as its ``fields`` say)."""
+    there = np.asarray(dataset.times, dtype=float)
+    window = trained.get("window")
+    if window is None:
+        times = np.asarray(trained.get("times", there))
+        if times.shape == there.shape and not np.allclose(times, there, rtol=1e-6, atol=1e-9 * abs(there).max()):
+            raise InputError(
+                f"the model gives {len(times)} times from {times[0]:g} to {times[-1]:g} and {dataset.folder} holds as "
+                f"many from {there[0]:g} to {there[-1]:g}: evaluate it on trajectories stored at its own times"
+            )
+        return
+    step, frames = window.get("time_step"), int(window["frame_step"])
+    if step is None or len(there) <= frames:
+        return
+    found = there[frames] - there[0]
+    if not np.isclose(found, step, rtol=1e-6):
+        raise InputError(
+            f"the model steps {step:g} in time and the frames of {dataset.folder} that it would be compared with are "
+            f"{found:g} apart: generate data with problem.snapshots such that they are {step:g} apart"
+        )
 
 
 def write_trajectories(
@@ -47,11 +76,11 @@ def write_trajectories(
     summaries = {title: errors.summary() for title, errors in found.items()}
     columns = ("relative_l2_mean", "relative_l2_last", "correlation_time_0.9", "correlation_time_0.8")
     drifts = ("spectrum_error_last", "amount_drift_last", "energy_drift_last")
-    last = found[own].times[-1]
+    first, last = found[own].times[0], found[own].times[-1]
     table(
         ("model", "L2, all times", "L2, last", "corr. > 0.9 until", "> 0.8 until", "spectrum", "amount", "energy"),
         [
-            [title, *(_until(summary, key, last) for key in columns), *(summary[key] for key in drifts)]
+            [title, *(_until(summary, key, first, last) for key in columns), *(summary[key] for key in drifts)]
             for title, summary in summaries.items()
         ],
         title=f"{name}, {split} split, to t = {last:.4g}: relative L2; correlation times; at the last time the error "
@@ -61,14 +90,34 @@ def write_trajectories(
     plot_errors_over_time(found, folder.file(f"errors_over_time_{name}.png"), title)
     plot_spectra(found[own], folder.file(f"spectra_{name}.png"), title)
     if animation:
-        animate(found[own], folder.file(f"rollout_{name}.gif"))
+        source: Any = view.dataset if isinstance(view, WindowedDataset) else view
+        animate(found[own], folder.file(f"rollout_{name}.gif"), points=getattr(source, "axes", None))
     return found
 
 
-def _until(summary: Mapping[str, float], key: str, last: float) -> Any:
-    """A correlation time, marked where no sample's correlation falls that low."""
+def shown_frames(model: Any, view: Any, split: str, count: int) -> tuple[Any, ...]:
+    """What a figure shows of evenly spaced samples: a frame that the model saw (or its first input), the last frame
+    that it gives, its prediction, their distances ‖p − u‖/‖u‖, and the names of the two fields."""
+    inputs, targets = spread_arrays(view, split, count)
+    if isinstance(view, WindowedDataset):
+        seen = given = -len(view.state_fields)
+        names = (view.input_fields[seen], view.output_fields[given])
+    else:
+        seen, given = 0, targets.shape[1] // len(view.output_fields) - 1
+        first = view.input_fields[0] if view.input_fields else f"{view.output_fields[0]}, t = {view.times[0]:.4g}"
+        names = (first, f"{view.output_fields[0]}, t = {view.times[-1]:.4g}")
+    made = predict(model, inputs)[:, [given]]
+    truth = targets[:, [given]]
+    apart, size = (np.linalg.norm(x.reshape(len(x), -1), axis=1) for x in (made - truth, truth))
+    return inputs[:, [seen]], truth, made, apart / np.where(size > 0.0, size, 1.0), names
+
+
+def _until(summary: Mapping[str, float], key: str, first: float, last: float) -> Any:
+    """A correlation time, marked where no sample's correlation falls that low, and where every one's does at once."""
     if summary.get(f"{key}_censored") == 1.0:
         return f"> {last:.4g}"
+    if key.startswith("correlation") and summary[key] == first:
+        return f"< {first:.4g}" if first > 0.0 else "never"
     return summary[key]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,10 @@ def plot_spectra(errors: TrajectoryErrors, path: Path, title: str = "") -> Path:
     return save(figure, path)
 
 
-def animate(errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 0) -> Path:
-    """Write a GIF of truth, prediction and error of one sample and field over time."""
+def animate(
+    errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 0, points: Sequence[np.ndarray] | None = None
+) -> Path:
+    """Write a GIF of truth, prediction and error of one sample and field over time; `points` are the coordinates."""
     plt = pyplot()
     from matplotlib.animation import FuncAnimation, PillowWriter
 
@@ -71,7 +73,7 @@ def animate(errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 
     figure, panels = plt.subplots(1, 2 if line else 3, figsize=(8.0 if line else 9.6, 3.2), layout="constrained")
     drawn: list[Any] = []
     if line:
-        x = (np.arange(truth.shape[1]) + 0.5) / truth.shape[1]
+        x = (np.arange(truth.shape[1]) + 0.5) / truth.shape[1] if points is None else points[0]
         margin = 0.05 * (high - low or 1.0)
         drawn += panels[0].plot(x, truth[0], label="truth")
         drawn += panels[0].plot(x, made[0], "--", label="prediction")
@@ -79,6 +81,8 @@ def animate(errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 
         panels[0].set_ylim(low - margin, high + margin)
         panels[1].set_ylim(-1.05 * bound, 1.05 * bound)
         panels[0].legend(fontsize=8, loc="upper right")
+        for axes in panels:
+            axes.set_xlabel("x")
     else:
         limits = [(low, high, "viridis"), (low, high, "viridis"), (-bound, bound, "coolwarm")]
         for axes, (bottom, top, colours) in zip(panels, limits, strict=True):
@@ -99,6 +103,9 @@ def animate(errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 
         figure.suptitle(f"{errors.fields[field]}, t = {errors.times[k]:.3g}", fontsize=10)
         return drawn
 
+    update(int(shown[0]))
+    figure.draw_without_rendering()  # the layout of the first frame is that of all
+    figure.set_layout_engine("none")
     FuncAnimation(figure, update, frames=list(shown)).save(path, writer=PillowWriter(fps=8), dpi=DPI * 0.8)
     plt.close(figure)
     return path

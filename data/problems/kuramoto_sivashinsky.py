@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import PolynomialTerm
+from resolvent.solvers import InputError, PolynomialTerm
 
 from ..arguments import positive_number
 from ..fields import GaussianRandomField
@@ -44,6 +45,11 @@ class KuramotoSivashinsky(SpectralEvolution):
 
     Fields: ``initial`` (input), ``solution`` (output, in time), ``steps`` (auxiliary).
 
+    Raises
+    ------
+    InputError
+        Where no mode that is kept is damped: solutions would grow without bound.
+
     References
     ----------
     Kuramoto and Tsuzuki, Prog. Theor. Phys. 55 (1976) 356; Sivashinsky, Acta Astronautica 4 (1977) 1177.
@@ -70,6 +76,13 @@ class KuramotoSivashinsky(SpectralEvolution):
         super().__init__(
             resolution, (self.length,), 2, "etdrk4", final_time, snapshots, substeps, tolerance, max_substeps, audit
         )
+        highest = 2.0 * np.pi * self.grid.cutoff[0] / self.length
+        if highest <= 1.0:
+            raise InputError(
+                f"resolution={self.shape[0]} with length={self.length:g} keeps wave numbers up to {highest:.2g}, "
+                f"which all grow (those above 1 are damped): take resolution={math.ceil(2.0 * self.length)}, two "
+                "points a unit length"
+            )
         self.random_state = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
 
     def settings(self) -> dict[str, Any]:

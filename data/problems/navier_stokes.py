@@ -8,7 +8,7 @@ import numpy as np
 
 from resolvent.solvers import InputError, VorticityTerm
 
-from ..arguments import one_of, plain_resolution, positive_number
+from ..arguments import one_of, plain_resolution, positive_integer, positive_number
 from ..fields import GaussianRandomField, PeriodicKernelField
 from ..problem import Field
 from ..spectral_evolution import SpectralEvolution
@@ -116,7 +116,7 @@ class NavierStokes(SpectralEvolution):
         usual = _FAMILIES[self.family]
         self.legacy = None if legacy is None else one_of(legacy, _LEGACY, "legacy setting of navier_stokes")
         stop = positive_number(usual.final_time if final_time is None else final_time, "final_time")
-        stored = usual.snapshots if snapshots is None else snapshots
+        stored = usual.snapshots if snapshots is None else positive_integer(snapshots, "snapshots")
         self.forcing = one_of(usual.forcing if forcing is None else forcing, ("none", "waves"), "forcing")
         scheme = "etdrk4"
         if self.legacy:

@@ -16,6 +16,8 @@ from resolvent.data import (
     SolverSpec,
     SpectralEvolution,
     check_format,
+    describe,
+    format_description,
     generate,
     make_problem,
     sample_generator,
@@ -299,3 +301,28 @@ def test_states_that_are_nothing() -> None:
     assert problem.residual(fields) == 0.0
     assert problem.rounding(fields, "float32") == 0.0
     assert set(problem.certificate(fields).values()) == {0.0}
+
+
+def test_the_error_in_time_is_in_what_is_said(tmp_path: Path) -> None:
+    """The residual of a stored trajectory says that it is what the scheme makes; the estimate, how far that is off."""
+    problem = _problem("burgers", tolerance=1e-4, substeps=4)
+    generate(problem, tmp_path / "a", samples=3, splits={"train": 1, "valid": 1, "test": 1})
+    made = Dataset(tmp_path / "a")
+    largest = max(float(made.provenance(s)["error_estimate"].max()) for s in made.splits)
+    report = verify(tmp_path / "a")
+    assert report.certificates["error_estimate"] == pytest.approx(largest)
+    assert f"error in time at most {largest:.1e}" in report.summary()
+    assert "before rounding" in report.summary()
+    assert f"at most {largest:.2e}" in format_description(describe(tmp_path / "a"))
+
+
+def test_settings_that_cannot_work_are_named() -> None:
+    """Without a damped mode no number of steps helps; no snapshots are no division by zero."""
+    with pytest.raises(
+        InputError, match=r"resolution=32 with length=64 keeps wave numbers up to 0\.98.* take resolution=128"
+    ):
+        make_problem("kuramoto_sivashinsky", resolution=32)
+    with pytest.raises(InputError, match="snapshots is 0"):
+        make_problem("navier_stokes", snapshots=0)
+    with pytest.raises(InputError, match="strategy=independent"):
+        make_problem("burgers", resolution=16).system({})

@@ -56,6 +56,7 @@ def test_fields_are_found_and_named(trajectories: Callable[..., Any]) -> None:
     assert view.description() == {
         "history": 2,
         "horizon": 1,
+        "time_step": 0.5,
         "frame_step": 1,
         "static": ["speed"],
         "state": ["u"],

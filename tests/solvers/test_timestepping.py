@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numba.core.dispatcher import Dispatcher
 
-from resolvent.solvers import InputError
+from resolvent.solvers import InputError, compiled_stepping
 from resolvent.solvers.cache_lines import aligned
 from resolvent.solvers.fourier_grid import FourierGrid
 from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
@@ -261,3 +262,13 @@ def test_steps_are_differentiable_in_torch() -> None:
         assert torch.autograd.gradcheck(
             lambda f, s=stepper: grid.to_fields(s.advance(grid.to_modes(f), 1e-2, 2).modes), fields
         )
+
+
+def test_the_compiled_loops_are_found_again_in_numbas_cache() -> None:
+    """The key of a cached closure holds the functions it closes over, which differ from process to process: each would
+    compile it anew, four seconds, and leave another file."""
+    held = list(vars(compiled_stepping).values())
+    found = [*held, *(each for group in held if isinstance(group, dict) for each in group.values())]
+    compiled = [each for each in found if isinstance(each, Dispatcher)]
+    assert len(compiled) > 10
+    assert [each.py_func.__qualname__ for each in compiled if each.py_func.__closure__] == []

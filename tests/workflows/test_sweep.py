@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from resolvent.workflows import sweep
 from resolvent.workflows.cli import main
+from resolvent.workflows.compose import compose_verb
+from resolvent.workflows.systems import solve_system
 
 PROBLEM = ["problem=poisson", "problem.resolution=16", "problem.modes=16", "workers=1"]
 
@@ -107,3 +112,24 @@ def test_sweep_over_the_steps_of_a_trajectory(tmp_path: Path) -> None:
         assert [row["status"] for row in rows] == ["converged"] * 2
         means.append([float(row["iterations"]) for row in rows])
     assert means[0] != means[1]
+
+
+def test_seconds_do_not_hold_what_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first point of a process, else objective=solve_seconds finds the second one best."""
+    ran: list[int | None] = []
+
+    def slow_at_first(named: Any, spec: Any) -> Any:
+        time.sleep(0.0 if ran else 0.3)
+        ran.append(spec.settings.get("maxiter"))
+        return solve_system(named, spec)
+
+    monkeypatch.setattr(sweep, "_WARM", set())
+    monkeypatch.setattr(sweep, "solve_system", slow_at_first)
+    config = compose_verb("sweep", ["problem=poisson", "problem.resolution=8", "solver=cg", f"out='{tmp_path}'"])
+    for rtol in (1e-4, 1e-5):
+        config.rtol = rtol
+        sweep.solve_point(config)
+    rows = [json.loads(path.read_text()) for path in (tmp_path / "points").iterdir()]
+    assert ran == [1, None, None]
+    assert len(rows) == 2
+    assert max(row["total_seconds"] for row in rows) < 0.3

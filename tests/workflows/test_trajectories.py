@@ -61,6 +61,23 @@ def test_evaluate_by_time(heat: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert result["rows.fno@10x10.relative_l2_last"] == pytest.approx(last)
 
 
+def test_other_times_and_other_data(heat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that steps 0.1 is not compared with frames 0.05 apart; another problem is said to be another."""
+    sizes = ["problem.resolution=10", "problem.modes=6", "samples=3", "splits=[1,1,1]"]
+    finer = ["generate", "problem=heat", *sizes, "problem.snapshots=10", f"out={tmp_path / 'finer'}"]
+    other = ["generate", "problem=allen_cahn", *sizes, "problem.final_time=0.5", "problem.snapshots=5"]
+    assert main(finer) == 0
+    assert main([*other, "problem.tolerance=1e-2", f"out={tmp_path / 'other'}"]) == 0
+    capsys.readouterr()
+    evaluate = ["evaluate", f"model={heat / 'run'}", f"out={tmp_path / 'evaluation'}", "animation=false"]
+    assert main([*evaluate, f"data={tmp_path / 'finer'}"]) == 2
+    assert "the model steps 0.1 in time" in capsys.readouterr().err
+    assert main([*evaluate, f"data={tmp_path / 'other'}"]) == 2
+    said = capsys.readouterr()
+    assert "trained on heat; " in said.out
+    assert "no input field coefficient" in said.err
+
+
 def test_all_times_at_once(heat: Path, tmp_path: Path) -> None:
     assert main([*TRAIN, "epochs=1", f"data={heat / 'data'}", f"out={tmp_path / 'run'}"]) == 0
     out = tmp_path / "evaluation"
