@@ -66,7 +66,7 @@ TASKS: dict[str, Task] = {
             "unet": ("operator=unet", "operator.width=16", "operator.levels=3", "lr=2e-3"),
         },
         lambda problem: coarse_media((8, 16, 32), (0.3, 0.1, 0.03, 0.01, 1e-3), problem["resolution"]),
-        budget=75.0,
+        budget=60.0,
     ),
     "burgers": Task(
         "Burgers' equation, ν = 0.1, 256 points: u(0) ↦ u(1)",
@@ -136,6 +136,6 @@ TASKS: dict[str, Task] = {
             ),
         },
         lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32, 48), (2, 4, 8, 16)),
-        budget=45.0,
+        budget=40.0,
     ),
 }

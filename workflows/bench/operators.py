@@ -325,7 +325,7 @@ PUBLISHED = {
     ),
     "navier_stokes_50": (
         "published FNO-2D (Li et al. 2021: 1000 training samples, 500 epochs, trained through the rollout, frames"
-        " 1 … 10 to 11 … 50) 0.0128 over space and time. Here `experiment=navier_stokes_fno` as it stands (100 training"
+        " 1 … 10 to 11 … 50) 0.0128 over space and time. Here `experiment=navier_stokes_fno` as it stands (66 training"
         " samples, the loss of one step, frames 0 … 9 to 10 … 50): {whole:.3g} over space and time, {error:.3g} as the"
         " mean over times."
     ),
