@@ -131,7 +131,7 @@ def test_errors_end_where_a_rollout_blows_up(trajectories: Callable[..., Any]) -
     """In the batch with sample 2 the rollout explodes near the end; the errors before are the usual ones."""
     data = trajectories(frames=6)
     view = WindowedDataset(data, Window())
-    marked = data.content["test"][1][2, 0, 0]
+    marked = data.content["test"][1][2, 0]
 
     def wild(inputs: np.ndarray) -> np.ndarray:
         outputs = inputs[:, -1:].copy()

@@ -171,9 +171,9 @@ def test_frames_of_the_rollout_are_those_of_the_data(prepared: Path) -> None:
 
 
 def test_the_tasks_can_be_composed() -> None:
-    """Every override of every training is known to its verb."""
+    """The overrides are known to the verb (those of one operator a task), and a budget has an operator to come from."""
     for task in TASKS.values():
-        compose_verb("generate", list(task.data))
-        for overrides in task.operators.values():
-            config = compose_verb("train", [*overrides, *task.training])
-            assert config.history == task.history
+        overrides = list(task.operators.values())[-1]
+        config = compose_verb("train", [*overrides, *task.training])
+        assert config.history == task.history
+        assert task.budget is not None or config.epochs > 0
