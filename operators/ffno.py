@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -33,8 +33,9 @@ class AxialConvolution(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, *space) to the same shape, in float32 or float64."""
-        total: Tensor = self.axes[0].along(values, 2)
-        for axis, convolution in enumerate(self.axes[1:], start=3):
+        first, *others = (cast(SpectralConvolution, convolution) for convolution in self.axes)
+        total = first.along(values, 2)
+        for axis, convolution in enumerate(others, start=3):
             total = total + convolution.along(values, axis)
         return total
 

@@ -152,7 +152,7 @@ def evaluate_trajectories(
     reached = len(times) if blew_up is None else blew_up.step - 1
     times = times[:reached]
     samples = {key: np.concatenate([part[:, :reached] for part in parts]) for key, parts in found.items()}
-    made_spectra, true_spectra = (sum(part[:reached] for part in parts) / count for parts in spectra)
+    made_spectra, true_spectra = (np.sum([part[:reached] for part in parts], axis=0) / count for parts in spectra)
     wrong, norms = (np.concatenate([part[:, :reached] for part in parts]).sum(axis=1) for parts in squares)
     measures = {key: values.mean(axis=0) for key, values in samples.items()}
     return TrajectoryErrors(

@@ -62,8 +62,8 @@ def write_trajectories(
         title=f"{name}, {split} split, to t = {last:.4g}: relative L2; correlation times; at the last time the error "
         "of the spectrum in decades and the drifts of amount and energy",
     )
-    for error in blown.values():
-        say(str(error).split(";")[0])
+    for blow_up in blown.values():
+        say(str(blow_up).split(";")[0])
     title = f"{own} on {name}, {split} split"
     if own in blown:
         title += f": {blown[own].where()}"
