@@ -73,7 +73,9 @@ class FFNO(LiftedOperator):
 
     Notes
     -----
-    Weights: about layers·width²·(2·Σ modes + 2·expansion).
+    Weights: about layers·width²·(2·Σ modes + 2·expansion). Few weights are not little work: the feed-forward part meets
+    every point. At equal width, modes and layers (16, 12, 4; 64², one CPU thread) a training step has 2.7 times the
+    FNO's arithmetic and 2.8 times its activations, and takes 2.4 times as long with a tenth of the weights.
 
     Raises
     ------
