@@ -34,6 +34,7 @@ def test_the_fastest_setting_at_an_error() -> None:
         assert found.name == name
     assert at_equal_error(curve, 1e-4) is None
     assert at_equal_error([], 1.0) is None
+    assert at_equal_error(curve, math.inf) is None
 
 
 def test_the_front_leaves_out_what_is_beaten() -> None:
@@ -146,6 +147,8 @@ def test_the_command_measures_and_resumes(prepared: Path, tmp_path: Path, monkey
     classical = next(name for name in named if name.startswith("classical"))
     assert float(named[classical][2]) <= float(named["fno"][2])
     assert "32, 8 steps" in text
+    equal = [row for row in rows[7:] if row[1] == "ffno" and row[2].startswith("blew up")]
+    assert equal[0][3:7] == ["", "", "", ""], "no solver is as good as nothing"
     assert "without training" in text
     assert "the rollout of ffno blew up at step 2 of 2" in text
     for name in ("operators.png", "operators_over_time.png"):

@@ -49,7 +49,9 @@ class Measured:
 
 
 def at_equal_error(measured: Sequence[Measured], error: float) -> Measured | None:
-    """The fastest of those whose error is `error` or less; None where there is none."""
+    """The fastest of those whose error is `error` or less; None where there is none, or `error` is not finite."""
+    if not math.isfinite(error):
+        return None
     enough = [point for point in measured if point.error <= error]
     return min(enough, key=lambda point: point.milliseconds, default=None)
 

@@ -46,11 +46,21 @@ BATCH = 16  # samples that models and solvers are given together
 class Found:
     """What was measured of a task: rows of the table, and points of the figure.
 
-    ``curves``, of tasks with more than one output time: relative L² error by time, means over samples, by model.
+    Attributes
+    ----------
+    times : ndarray, shape (K,)
+        Of the outputs.
+    budget : float
+        Processor seconds of training that each operator was to have; `measured_budget` where they are what the first
+        operator took.
+    curves : dict of ndarray (K,)
+        Relative L² error by time, means over samples, by model.
     """
 
     title: str
     times: np.ndarray
+    budget: float
+    measured_budget: bool
     rows: list[tuple[object, ...]] = field(default_factory=list)
     operators: list[Measured] = field(default_factory=list)
     baselines: list[Measured] = field(default_factory=list)
@@ -126,7 +136,9 @@ class TestData:
 def measure_task(name: str, task: Task, out: Path, rounds: int) -> Found:
     """Measure the trained operators of a task, its baselines, and its classical solver at every setting."""
     test = TestData(out / f"{name}_data", task.history)
-    found = Found(task.title, test.times)
+    first = trained(out / f"{name}_{next(iter(task.operators))}")
+    budget = task.budget or float(first["training.processor_seconds"])
+    found = Found(task.title, test.times, budget, task.budget is None)
 
     def measured(title: str, run: Callable[[np.ndarray], np.ndarray], among: list[Measured]) -> Measured:
         point, curve = test.measured(title, run, rounds)
@@ -181,7 +193,7 @@ def equal_error_rows(found: Mapping[str, Found]) -> list[tuple[object, ...]]:
     for name, task in found.items():
         for point in task.operators:
             same = at_equal_error(task.classical, point.error)
-            beside = ("none that was tried", "", "", "")
+            beside = ("" if point.failure else "none that was tried", "", "", "")
             if same is not None:
                 ratio = point.milliseconds / same.milliseconds
                 beside = (same.name, same.error, same.milliseconds, f"{ratio:.3g}")  # type: ignore[assignment]
@@ -293,6 +305,8 @@ def _notes(found: Mapping[str, Found]) -> list[str]:
         for point in (*task.operators, *task.baselines):
             if point.failure:
                 notes.append(f"{name}: the rollout of {point.name} {point.failure}.")
+        if best.failure:
+            continue
         same = at_equal_error(task.classical, best.error)
         if same is None:
             notes.append(f"{name}: no setting of the classical solver that was tried has the error of {best.name}.")
@@ -310,10 +324,10 @@ def _notes(found: Mapping[str, Found]) -> list[str]:
 
 
 def _budgets(found: Mapping[str, Found]) -> str:
-    given = {name: TASKS[name].budget for name in found}
     return ", ".join(
-        f"{name} {'what the first one takes for the epochs of its experiment' if budget is None else f'{budget:.3g} s'}"
-        for name, budget in given.items()
+        f"{name} {task.budget:.3g} s"
+        + (" (what the experiment of the first one takes)" if task.measured_budget else "")
+        for name, task in found.items()
     )
 
 
