@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import one_of, positive_integer
-from resolvent.solvers import InputError
+from resolvent.data.arguments import positive_integer
 
-from .fno import ACTIVATIONS
-from .grid_embedding import embed_position
-from .operator import Operator
+from .lifted_operator import ACTIVATIONS, LiftedOperator
 from .pointwise import PointwiseLinear
 from .spectral_convolution import SpectralConvolution
 
@@ -37,16 +33,14 @@ class AxialConvolution(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, *space) to the same shape, in float32 or float64."""
-        total: Tensor | None = None
-        for axis, convolution in enumerate(self.axes, start=2):
-            lines = values.movedim((axis, 1), (-1, -2))  # (batch, *other axes, channels, n)
-            mixed = convolution(lines.flatten(0, -3)).view(lines.shape).movedim((-1, -2), (axis, 1))
-            total = mixed if total is None else total + mixed
-        assert total is not None
+        first, *others = (cast(SpectralConvolution, convolution) for convolution in self.axes)
+        total = first.along(values, 2)
+        for axis, convolution in enumerate(others, start=3):
+            total = total + convolution.along(values, axis)
         return total
 
 
-class FFNO(Operator):
+class FFNO(LiftedOperator):
     """Factorised Fourier neural operator in one, two or three dimensions, on cell-centred grids of any resolution.
 
     v⁰ = P(a, x),  vˡ⁺¹ = vˡ + Bˡ σ(Aˡ Kˡ vˡ),  u = Q₂ σ(Q₁ v)
@@ -79,7 +73,9 @@ class FFNO(Operator):
 
     Notes
     -----
-    Weights: about layers·width²·(2·Σ modes + 2·expansion).
+    Weights: about layers·width²·(2·Σ modes + 2·expansion). Few weights are not little work: the feed-forward part meets
+    every point. At equal width, modes and layers (16, 12, 4; 64², one CPU thread) a training step has 2.7 times the
+    FNO's arithmetic and 2.8 times its activations, and takes 2.4 times as long with a tenth of the weights.
 
     Raises
     ------
@@ -110,53 +106,35 @@ class FFNO(Operator):
         padding: float = 0.0,
         gain: float = 1.0,
     ) -> None:
-        super().__init__(in_channels, out_channels, ndim)
-        one_of(activation, ACTIVATIONS, "activation")
-        axes = list(modes) if isinstance(modes, Iterable) else [modes] * ndim
-        if len(axes) != ndim:
-            raise InputError(f"modes={axes} names {len(axes)} axes; expected one number or {ndim} of them")
-        self.modes = tuple(positive_integer(m, "modes") for m in axes)
-        self.width, self.layers = positive_integer(width, "width"), positive_integer(layers, "layers")
+        super().__init__(
+            in_channels,
+            out_channels,
+            ndim,
+            modes=modes,
+            width=width,
+            layers=layers,
+            projection=projection,
+            position=position,
+            activation=activation,
+            padding=padding,
+            gain=gain,
+        )
         self.expansion, self.shared = positive_integer(expansion, "expansion"), bool(shared)
-        self.projection, self.position = positive_integer(projection, "projection"), bool(position)
-        self.activation, self.padding, self.gain = activation, float(padding), float(gain)
         width = self.width
-        self.lifting = PointwiseLinear(self.in_channels + (self.ndim if self.position else 0), width)
         self.convolutions = nn.ModuleList(
             AxialConvolution(width, self.modes, padding=self.padding, gain=self.gain)
             for _ in range(1 if self.shared else self.layers)
         )
         self.expanding = nn.ModuleList(PointwiseLinear(width, self.expansion * width) for _ in range(self.layers))
         self.contracting = nn.ModuleList(PointwiseLinear(self.expansion * width, width) for _ in range(self.layers))
-        self.projection_in = PointwiseLinear(width, self.projection)
-        self.projection_out = PointwiseLinear(self.projection, self.out_channels)
+        self._add_projection()
 
     def arguments(self) -> dict[str, Any]:
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "ndim": self.ndim,
-            "modes": list(self.modes),
-            "width": self.width,
-            "layers": self.layers,
-            "expansion": self.expansion,
-            "shared": self.shared,
-            "projection": self.projection,
-            "position": self.position,
-            "activation": self.activation,
-            "padding": self.padding,
-            "gain": self.gain,
-        }
+        return {**super().arguments(), "expansion": self.expansion, "shared": self.shared}
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.check_inputs(inputs)
+    def _hidden(self, values: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.activation]
-        hidden = self.lifting(embed_position(inputs) if self.position else inputs)
         for layer, (expand, contract) in enumerate(zip(self.expanding, self.contracting, strict=True)):
             convolution = self.convolutions[0 if self.shared else layer]
-            hidden = hidden + contract(activate(expand(convolution(hidden))))
-        hidden = activate(self.projection_in(hidden))
-        # The last map stays in full precision under autocast: bfloat16 would round the solution to 0.4 %.
-        with torch.autocast(device_type=hidden.device.type, enabled=False):
-            outputs: Tensor = self.projection_out(hidden.to(self.projection_out.weight.dtype))
-        return outputs
+            values = values + contract(activate(expand(convolution(values))))
+        return values

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import one_of, positive_integer
-from resolvent.solvers import InputError
-
-from .grid_embedding import embed_position
-from .operator import Operator
+from .lifted_operator import ACTIVATIONS, LiftedOperator
 from .pointwise import PointwiseLinear
 from .spectral_convolution import SpectralConvolution
 
 __all__ = ["ACTIVATIONS", "FNO"]
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": nn.functional.gelu,
-    "relu": nn.functional.relu,
-    "silu": nn.functional.silu,
-    "tanh": torch.tanh,
-}
 
-
-class FNO(Operator):
+class FNO(LiftedOperator):
     """Fourier neural operator in one, two or three dimensions, on cell-centred grids of any resolution.
 
     v⁰ = P(a, x),  vˡ⁺¹ = σ(Kˡ vˡ + Wˡ vˡ + bˡ) for l < layers − 1 (no σ after the last),  u = Q₂ σ(Q₁ v)
@@ -92,50 +79,31 @@ class FNO(Operator):
         padding: float = 0.0,
         gain: float = 0.3,
     ) -> None:
-        super().__init__(in_channels, out_channels, ndim)
-        one_of(activation, ACTIVATIONS, "activation")
-        axes = list(modes) if isinstance(modes, Iterable) else [modes] * ndim
-        if len(axes) != ndim:
-            raise InputError(f"modes={axes} names {len(axes)} axes; expected one number or {ndim} of them")
-        self.modes = tuple(positive_integer(m, "modes") for m in axes)
-        self.width, self.layers = positive_integer(width, "width"), positive_integer(layers, "layers")
-        self.projection, self.position = positive_integer(projection, "projection"), bool(position)
-        self.activation, self.padding, self.gain = activation, float(padding), float(gain)
+        super().__init__(
+            in_channels,
+            out_channels,
+            ndim,
+            modes=modes,
+            width=width,
+            layers=layers,
+            projection=projection,
+            position=position,
+            activation=activation,
+            padding=padding,
+            gain=gain,
+        )
         width = self.width
-        self.lifting = PointwiseLinear(self.in_channels + (self.ndim if self.position else 0), width)
         self.convolutions = nn.ModuleList(
             SpectralConvolution(width, width, self.modes, padding=self.padding, gain=self.gain)
             for _ in range(self.layers)
         )
         self.skips = nn.ModuleList(PointwiseLinear(width, width) for _ in range(self.layers))
-        self.projection_in = PointwiseLinear(width, self.projection)
-        self.projection_out = PointwiseLinear(self.projection, self.out_channels)
+        self._add_projection()
 
-    def arguments(self) -> dict[str, Any]:
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "ndim": self.ndim,
-            "modes": list(self.modes),
-            "width": self.width,
-            "layers": self.layers,
-            "projection": self.projection,
-            "position": self.position,
-            "activation": self.activation,
-            "padding": self.padding,
-            "gain": self.gain,
-        }
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.check_inputs(inputs)
+    def _hidden(self, values: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.activation]
-        hidden = self.lifting(embed_position(inputs) if self.position else inputs)
         for layer, (convolution, skip) in enumerate(zip(self.convolutions, self.skips, strict=True)):
-            hidden = convolution(hidden) + skip(hidden)
+            values = convolution(values) + skip(values)
             if layer < self.layers - 1:
-                hidden = activate(hidden)
-        hidden = activate(self.projection_in(hidden))
-        # The last map stays in full precision under autocast: bfloat16 would round the solution to 0.4 %.
-        with torch.autocast(device_type=hidden.device.type, enabled=False):
-            outputs: Tensor = self.projection_out(hidden.to(self.projection_out.weight.dtype))
-        return outputs
+                values = activate(values)
+        return values

@@ -23,7 +23,27 @@ LIMIT = 1e6  # a rollout has blown up where a value is this many times the large
 
 
 class RolloutBlewUp(InputError):
-    """A rollout that left every reasonable range; the message names the step and the field."""
+    """A rollout that left every reasonable range; the message names the step, the field and the sample.
+
+    Attributes
+    ----------
+    step : int
+        The first bad frame, counted from 1.
+    frames : int
+        How many were asked for.
+    field : str
+    sample : int
+    made : ndarray, shape (N, step − 1, F, *space)
+        The frames before it, of all samples that were rolled out together.
+    """
+
+    def __init__(self, message: str, *, step: int, frames: int, field: str, sample: int, made: np.ndarray) -> None:
+        super().__init__(message)
+        self.step, self.frames, self.field, self.sample, self.made = step, frames, field, sample, made
+
+    def where(self) -> str:
+        """In a table's cell: ``blew up at step 7 of 20: field vorticity (sample 3)``."""
+        return f"blew up at step {self.step} of {self.frames}: field {self.field} (sample {self.sample})"
 
 
 class TrainingStep:
@@ -108,6 +128,7 @@ def roll_out(
     times: np.ndarray | None = None,
     truth: np.ndarray | None = None,
     name: str = "the operator",
+    first: int = 0,
 ) -> np.ndarray:
     """Roll a model out from its first frames.
 
@@ -128,6 +149,8 @@ def roll_out(
         Teacher forcing: each call sees the truth up to its time. By default it sees its own outputs.
     name : str
         Of the model, for messages.
+    first : int
+        Number of the first sample, for messages.
 
     Returns
     -------
@@ -157,29 +180,31 @@ def roll_out(
         latest = known[:, now : now + history].reshape(count, history * channels, *space)
         outputs = predict(model, np.concatenate((static, latest), axis=1))
         following = outputs.reshape(count, window.horizon, channels, *space)
-        _check_bounded(following, limits, now, frames, fields, times, name)
+        bad = _first_unbounded(following, limits)
+        if bad is not None and now + bad[0] < frames:
+            done, sample, which = now + bad[0], *bad[1:]
+            value = float(np.abs(following[sample, bad[0], which]).max())
+            what = "is no longer finite"
+            if np.isfinite(value):
+                what = f"reaches {value:.3g}, {LIMIT:.0e} times its first frames"
+            when = "" if times is None else f" (t = {times[done]:.4g})"
+            known_good = np.concatenate((made[:, history : now + history], following[:, : bad[0]]), axis=1)
+            raise RolloutBlewUp(
+                f"the rollout of {name} blew up at step {done + 1} of {frames}{when}: field {fields[which]} of sample "
+                f"{first + sample} {what}; train it with unroll=4, feed=pushforward or input_noise=0.01, or roll out "
+                "fewer steps",
+                step=done + 1,
+                frames=frames,
+                field=fields[which],
+                sample=first + sample,
+                made=known_good,
+            )
         made[:, now + history : now + history + window.horizon] = following
     return made[:, history : history + frames]
 
 
-def _check_bounded(
-    following: np.ndarray,
-    limits: np.ndarray,
-    done: int,
-    frames: int,
-    fields: Sequence[str],
-    times: np.ndarray | None,
-    name: str,
-) -> None:
+def _first_unbounded(following: np.ndarray, limits: np.ndarray) -> tuple[int, int, int] | None:
+    """Frame, sample and field of the first of (N, horizon, F, *space) that is above its limit (N, F) or not finite."""
     largest = np.abs(following).max(axis=tuple(range(3, following.ndim)))  # (N, horizon, F); NaN stays
     bad = np.argwhere(~(largest <= np.minimum(limits, np.finfo(np.float64).max)[:, None]).swapaxes(0, 1))
-    if not len(bad) or done + bad[0, 0] >= frames:
-        return
-    step, sample, field = (int(i) for i in bad[0])
-    value = largest[sample, step, field]
-    what = f"reaches {value:.3g}, {LIMIT:.0e} times its first frames" if np.isfinite(value) else "is no longer finite"
-    when = "" if times is None else f" (t = {times[done + step]:.4g})"
-    raise RolloutBlewUp(
-        f"the rollout of {name} blew up at step {done + step + 1} of {frames}{when}: field {fields[field]} of sample "
-        f"{sample} {what}; train it with unroll=4, feed=pushforward or input_noise=0.01, or roll out fewer steps"
-    )
+    return (int(bad[0, 0]), int(bad[0, 1]), int(bad[0, 2])) if len(bad) else None

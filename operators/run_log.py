@@ -24,7 +24,7 @@ class RunLog:
     rows : sequence of mappings
         The epochs already done, from the checkpoint.
     columns : sequence of str
-        Keys of every row, in order.
+        Keys of the rows, in order; a row of an earlier version may lack one.
     """
 
     def __init__(self, folder: Path, rows: Sequence[Mapping[str, float]], columns: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ class RunLog:
 
     def _csv_line(self, row: Mapping[str, float]) -> str:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow([row[column] for column in self.columns])
+        csv.writer(text, lineterminator="\n").writerow([row.get(column, "") for column in self.columns])
         return text.getvalue()
 
 

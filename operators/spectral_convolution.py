@@ -101,6 +101,42 @@ class SpectralConvolution(nn.Module):
             spectrum = (synthesis_of_axis @ torch.cat((upper, lower), dim=-2)).unflatten(-1, (2, -1))
         return spectrum.flatten(-2) @ synthesis
 
+    def along(self, values: Tensor, axis: int) -> Tensor:
+        """Convolve every line of (batch, in_channels, *space) along one axis of it, with the modes of that one axis.
+
+        `values` may have any number of space axes, the module has one. The lines are not moved together: the transform
+        acts on the axis where it is (BLAS takes a transposed matrix as it comes), and only spectra, m/n times as large,
+        are permuted, in runs of whole lines. Forward and backward of both axes of a plane took two thirds of the time
+        of moving each axis last (16 or 32 channels, 8 samples of 64², 12 or 16 modes, one thread).
+
+        Parameters
+        ----------
+        values : Tensor, shape (batch, in_channels, *space)
+        axis : int
+            Of `values`, 2 or more.
+        """
+        if values.ndim == 3:
+            return self(values)
+        with torch.autocast(device_type=values.device.type, enabled=False):
+            values = values.to(self.weight.dtype)
+            space, n, period = values.shape[2:], values.shape[axis], 1.0 + self.padding
+            modes = retained_modes(n, self.modes[0], period)
+            analysis, synthesis = _fourier_basis(n, modes, period, True, values.dtype, values.device)
+            last = axis == values.ndim - 1
+            if last:  # (batch, in, 1, n, others)
+                values = values.flatten(2, -2).transpose(-1, -2).unsqueeze(2)
+            else:  # (batch, in, axes before, n, axes after)
+                values = values.reshape(*values.shape[:2], math.prod(space[: axis - 2]), n, -1)
+            batch, channels, before, _, after = values.shape
+            spectrum = (analysis.T @ values).unflatten(3, (2, modes))
+            # (batch, in, before, 2, k, after) → (k, 2·in, batch·before·after): one real matrix product a frequency.
+            spectrum = spectrum.permute(4, 3, 1, 0, 2, 5).reshape(modes, 2 * channels, -1)
+            spectrum = self._mixing_matrices((n,), period).transpose(1, 2) @ spectrum
+            spectrum = spectrum.view(modes, 2, self.out_channels, batch, before, after).permute(3, 2, 4, 1, 0, 5)
+            spectrum = spectrum.flatten(3, 4)
+            lines = spectrum.transpose(-1, -2) @ synthesis if last else synthesis.T @ spectrum
+            return lines.view(batch, self.out_channels, *space)
+
     def _mixing_matrices(self, space: Sequence[int], period: float) -> Tensor:
         """Return the complex weights of the retained frequencies as real blocks, shape (k, 2·in, 2·out)."""
         weight: Tensor = self.weight

@@ -29,7 +29,11 @@ class TrainReport:
     best_valid : float
         Its mean relative L² error on the validation split.
     seconds : float
-        Of all finished epochs, validation included.
+        Of all finished epochs by the clock, validation included.
+    processor_seconds : float
+        The same as processor time: all threads of all training processes, without those that read ahead
+        (``workers``). Other work on the machine does not change it, as it does the clock. nan where the epochs before a
+        resumption were trained by a version that did not record it.
     device : str
     """
 
@@ -43,6 +47,7 @@ class TrainReport:
     best_epoch: int
     best_valid: float
     seconds: float
+    processor_seconds: float
     device: str
 
     def to_dict(self) -> dict[str, Any]:

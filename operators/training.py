@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_rate", "train"]
 
-COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds")
+COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds", "processor_seconds")
 
 #: Called with (epochs done, epochs in all, the latest numbers in words): at the start and after every epoch.
 Progress = Callable[[int, int, str], None]
@@ -140,7 +140,7 @@ def _train(
     loss_of = own_loss or relative_loss(settings.loss, model.output_std)
     stopped = False
     for epoch in range(len(rows), settings.epochs):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         # From (seed, epoch, rank) alone, so that a resumed epoch draws what the uninterrupted one would have.
         torch.manual_seed(_derived_seed(settings.seed, epoch, rank))
         order = rank_share(epoch_order(training.count, settings.seed, epoch), rank, processes)
@@ -177,15 +177,17 @@ def _train(
                 raise InputError(_not_finite("valid", epoch, out, best_epoch, best_valid))
             if not math.isfinite(valid_l2):
                 raise InputError(_divergence("validation error", epoch, settings, out, best_epoch, best_valid))
-            losses = sum_over_processes(fabric, torch.tensor(loss_sum / steps_per_epoch, dtype=torch.float64))
+            spent = torch.tensor([loss_sum / steps_per_epoch, time.process_time() - busy], dtype=torch.float64)
+            losses, processor_seconds = sum_over_processes(fabric, spent).tolist()
             row = {
                 "epoch": epoch + 1,
                 "step": step,
                 "lr": rate,
-                "train_loss": float(losses) / processes,
+                "train_loss": losses / processes,
                 "valid_l2": valid_l2,
                 "valid_h1": valid_h1,
                 "seconds": time.perf_counter() - start,
+                "processor_seconds": processor_seconds,
             }
             rows.append(row)
             improved = valid_l2 < best_valid
@@ -215,6 +217,7 @@ def _train(
         best_epoch=best_epoch,
         best_valid=best_valid,
         seconds=sum(row["seconds"] for row in rows),
+        processor_seconds=sum(row.get("processor_seconds", math.nan) for row in rows),
         device=str(fabric.device),
     )
 

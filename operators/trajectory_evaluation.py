@@ -9,7 +9,7 @@ import numpy as np
 
 from .batches import GridDataset, split_size
 from .evaluation import Predictor, predict
-from .rollout import roll_out
+from .rollout import RolloutBlewUp, roll_out
 from .trajectory_metrics import correlation_time, energy_spectrum, spectrum_error, trajectory_metrics
 from .windows import TrajectoryDataset, WindowedDataset
 
@@ -36,6 +36,10 @@ class TrajectoryErrors:
         Averaged over samples.
     prediction, truth : ndarray, shape (kept, K, F, *space)
         The first samples, for figures.
+    whole : ndarray, shape (samples, F)
+        Relative L² errors over space and all K times together, ‖p − u‖/‖u‖.
+    blew_up : RolloutBlewUp, optional
+        Where a rollout blew up; K is then the number of times before it did.
     """
 
     times: np.ndarray
@@ -46,6 +50,8 @@ class TrajectoryErrors:
     true_spectra: np.ndarray
     prediction: np.ndarray
     truth: np.ndarray
+    whole: np.ndarray
+    blew_up: RolloutBlewUp | None = None
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """One row a time and field, for a table."""
@@ -64,10 +70,12 @@ class TrajectoryErrors:
         """Means over times and fields, errors at the last time, mean correlation times.
 
         A correlation that never falls below a threshold counts as the last time; ``…_censored`` is the part of
-        those.
+        those. Of a rollout that blew up, all of it is of the times before, and ``blew_up_at_step`` says when.
         """
-        found = {
+        found = {} if self.blew_up is None else {"blew_up_at_step": float(self.blew_up.step)}
+        found |= {
             "relative_l2_mean": float(self.measures["relative_l2"].mean()),
+            "relative_l2_whole": float(self.whole.mean()),
             "relative_l2_last": float(self.measures["relative_l2"][-1].mean()),
             "spectrum_error_last": float(self.measures["spectrum_error"][-1].mean()),
             "amount_drift_last": float(self.measures["amount_drift"][-1].mean()),
@@ -87,6 +95,7 @@ def evaluate_trajectories(
     batch_size: int = 16,
     keep: int = 1,
     name: str = "model",
+    until_blow_up: bool = False,
 ) -> TrajectoryErrors:
     """Measure a model on the trajectories of a split, by time.
 
@@ -102,11 +111,14 @@ def evaluate_trajectories(
         How many of the first samples to return, for figures.
     name : str
         Of the model, for messages.
+    until_blow_up : bool
+        Measure a rollout that blows up on the times at which those of all samples are still bounded, and say so in
+        ``blew_up``. By default it is an error.
 
     Raises
     ------
     RolloutBlewUp
-        Where the rollout blows up.
+        Where the rollout blows up; with `until_blow_up`, where it does so in its first step.
     InputError
         For an empty split.
     """
@@ -115,29 +127,45 @@ def evaluate_trajectories(
     periodic = getattr(source, "periodic", (False,) * len(source.resolution))
     times = _predicted_times(dataset)
     found: dict[str, list[np.ndarray]] = {}
-    sums: list[np.ndarray] = []
+    spectra: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    squares: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     kept: list[tuple[np.ndarray, np.ndarray]] = []
+    blew_up: RolloutBlewUp | None = None
     for start in range(0, count, batch_size):
         stop = min(start + batch_size, count)
-        prediction, truth = _trajectories(model, dataset, split, start, stop, times, name)
+        try:
+            prediction, truth = _trajectories(model, dataset, split, start, stop, times, name)
+        except RolloutBlewUp as error:
+            if not until_blow_up or error.step == 1:
+                raise
+            if blew_up is None or error.step < blew_up.step:
+                blew_up = error
+            prediction, truth = error.made, _truth(dataset, split, start, stop, error.step - 1)
         for key, values in trajectory_metrics(prediction, truth).items():
             found.setdefault(key, []).append(values)
-        spectra = [energy_spectrum(values, periodic).sum(axis=0) for values in (prediction, truth)]
-        sums = spectra if not sums else [total + more for total, more in zip(sums, spectra, strict=True)]
+        for sums, values in zip(spectra, (prediction, truth), strict=True):
+            sums.append(energy_spectrum(values, periodic).sum(axis=0))
+        for sums, values in zip(squares, (prediction - truth, truth), strict=True):
+            sums.append(np.square(values).sum(axis=tuple(range(3, values.ndim))))
         left = max(keep - start, 0)
         kept.append((prediction[:left], truth[:left]))
-    samples = {key: np.concatenate(parts) for key, parts in found.items()}
-    mean_spectra, true_spectra = (total / count for total in sums)
+    reached = len(times) if blew_up is None else blew_up.step - 1
+    times = times[:reached]
+    samples = {key: np.concatenate([part[:, :reached] for part in parts]) for key, parts in found.items()}
+    made_spectra, true_spectra = (np.sum([part[:reached] for part in parts], axis=0) / count for parts in spectra)
+    wrong, norms = (np.concatenate([part[:, :reached] for part in parts]).sum(axis=1) for parts in squares)
     measures = {key: values.mean(axis=0) for key, values in samples.items()}
     return TrajectoryErrors(
         times=times,
         fields=list(source.output_fields),
-        measures={**measures, "spectrum_error": spectrum_error(mean_spectra, true_spectra)},
+        measures={**measures, "spectrum_error": spectrum_error(made_spectra, true_spectra)},
         correlation_times={t: correlation_time(samples["correlation"], times, t) for t in THRESHOLDS},
-        spectra=mean_spectra,
+        spectra=made_spectra,
         true_spectra=true_spectra,
-        prediction=np.concatenate([pair[0] for pair in kept]),
-        truth=np.concatenate([pair[1] for pair in kept]),
+        prediction=np.concatenate([pair[0][:, :reached] for pair in kept]),
+        truth=np.concatenate([pair[1][:, :reached] for pair in kept]),
+        whole=np.sqrt(wrong / np.where(norms > 0.0, norms, 1.0)),
+        blew_up=blew_up,
     )
 
 
@@ -162,17 +190,24 @@ def _predicted_times(dataset: GridDataset) -> np.ndarray:
 def _trajectories(
     model: Predictor, dataset: GridDataset, split: str, start: int, stop: int, times: np.ndarray, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and truth of some samples, (N, K, F, *space)."""
+    """Prediction and truth of some samples, (N, K, F, *space), at the first K = len(times) times to be predicted."""
     if isinstance(dataset, WindowedDataset):
         window = dataset.window
         static, frames = dataset.whole(split, start, stop)
-        frames = frames[:, :: window.frame_step]
-        seen, truth = frames[:, : window.history], frames[:, window.history :]
+        seen = frames[:, :: window.frame_step][:, : window.history]
         made = roll_out(
-            model, window, static, seen, truth.shape[1], fields=dataset.state_fields, times=times, name=name
+            model, window, static, seen, len(times), fields=dataset.state_fields, times=times, name=name, first=start
         )
-        return made, truth
+        return made, _truth(dataset, split, start, stop, len(times))
     inputs, outputs = dataset.arrays(split, start, stop)
     shape = (len(outputs), len(dataset.output_fields), len(times), *outputs.shape[2:])
     prediction = predict(model, inputs)
     return prediction.reshape(shape).swapaxes(1, 2), outputs.reshape(shape).swapaxes(1, 2)
+
+
+def _truth(dataset: GridDataset, split: str, start: int, stop: int, frames: int) -> np.ndarray:
+    """The first `frames` that follow those which a rollout starts from, (N, frames, F, *space)."""
+    assert isinstance(dataset, WindowedDataset)
+    window = dataset.window
+    _, stored = dataset.whole(split, start, stop)
+    return stored[:, :: window.frame_step][:, window.history : window.history + frames]

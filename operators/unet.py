@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from resolvent.data.arguments import one_of, positive_integer
 
-from .fno import ACTIVATIONS
 from .grid_embedding import embed_position
+from .lifted_operator import ACTIVATIONS
 from .operator import Operator
 from .pointwise import PointwiseLinear
 

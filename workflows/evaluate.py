@@ -45,7 +45,14 @@ COLUMNS = ("model", "data", "resolution", "relative L2", "relative H1", "max err
 
 
 def run(overrides: Sequence[str]) -> int:
-    """Evaluate what the overrides name; return 0."""
+    """Evaluate what the overrides name; return 0.
+
+    Raises
+    ------
+    InputError
+        For settings and data that do not fit; and where the model's own rollout blew up, after everything is written
+        (exit code 2, as of a solve that did not converge). A baseline's is a row of the table.
+    """
     config = compose_verb("evaluate", overrides)
     description = {} if config.model is None else read_description(str(config.model))
     drawn = "drawn" in description.get("fields", {})
@@ -65,13 +72,16 @@ def run(overrides: Sequence[str]) -> int:
     model = load_operator(str(config.model))
     split = str(config.split)
     rows: list[dict[str, Any]] = []
+    blew_up: list[str] = []
     for path in paths:
         dataset = Dataset(path)
         if dataset.splits.get(split, 0) < 1:
             raise InputError(
                 f"data={path}: it has no samples in split '{split}'; its splits are {dict(dataset.splits)}"
             )
-        rows += _evaluate_on(on_cells(model, description, dataset), dataset, Path(path), config, folder)
+        its_rows, blown = _evaluate_on(on_cells(model, description, dataset), dataset, Path(path), config, folder)
+        rows += its_rows
+        blew_up += blown
     table(
         COLUMNS,
         [[row[c] for c in COLUMNS] for row in rows],
@@ -102,10 +112,15 @@ def run(overrides: Sequence[str]) -> int:
     )
     more += ", rollout_*.gif" if more and config.animation else ""
     say(f"wrote {folder.path}/ (evaluation.json, result.json, predictions_*.png{more})")
+    if blew_up:
+        raise InputError(f"{'; '.join(blew_up)}; all else was evaluated and is in {folder.path}")
     return 0
 
 
-def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: RunFolder) -> list[dict[str, Any]]:
+def _evaluate_on(
+    model: Any, dataset: Dataset, path: Path, config: Any, folder: RunFolder
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a dataset, and what to say of the model's own rollout where it blew up."""
     split, batch = str(config.split), int(config.batch_size)
     if batch < 1:
         raise InputError(f"batch_size={batch}: expected at least 1")
@@ -129,23 +144,28 @@ def _evaluate_on(model: Any, dataset: Dataset, path: Path, config: Any, folder: 
         _row(title, path, resolution, evaluate_operator(baseline, view, split, batch))
         for title, baseline in fitted.items()
     ]
+    blown: list[str] = []
     if dataset.trajectories:
         models = {name: model, **fitted}
-        errors = write_trajectories(models, view, path.name, folder, split, batch, bool(config.animation))
+        errors, failed = write_trajectories(models, view, path.name, folder, split, batch, bool(config.animation))
         for row in rows:
+            row["in time"] = {}
             if row["model"] in errors:
                 row["in time"] = errors[row["model"]].summary()
+            if row["model"] in failed:
+                row["in time"] |= {"blew_up": failed[row["model"]].where()}
+        blown = [str(failed[name])] if name in failed else []
     if shown:
         names = ("input", "solution")
         if dataset.trajectories:
-            inputs, targets, predictions, errors, names = shown_frames(model, view, split, shown)
+            inputs, targets, predictions, apart, names = shown_frames(model, view, split, shown)
         else:
             inputs, targets = view.arrays(split, 0, shown)
-            predictions, errors = found["predictions"], found["per_sample_l2"][:shown]
+            predictions, apart = found["predictions"], found["per_sample_l2"][:shown]
         figure = folder.file(f"predictions_{path.name}.png")
         title = f"{name} on {dataset.name} {resolution}, {split}: mean relative L2 {show(100 * found['relative_l2'])} %"
-        plot_predictions(inputs, targets, predictions, errors, figure, title, names, dataset.axes)
-    return rows
+        plot_predictions(inputs, targets, predictions, apart, figure, title, names, dataset.axes)
+    return rows, blown
 
 
 def _windows(dataset: Dataset, description: dict[str, Any]) -> WindowedDataset:

@@ -254,6 +254,15 @@ def test_generated_shards(tmp_path: Path) -> None:
     assert any("residual above rtol" in line for line in failed), failed
 
 
+def test_unstable_steps_are_halved_and_no_more() -> None:
+    """An estimate below 1 tells how many steps are wanted, by the order; one of a run that exploded does not."""
+    problem = _problem("burgers", tolerance=1e-4)
+    assert problem._wanted_factor(1e-4 * 2**4) == 2
+    assert problem._wanted_factor(1e-4 * 2**12) == 8
+    for estimate in (1.8e73, np.inf, np.nan):
+        assert problem._wanted_factor(estimate) == 2
+
+
 def test_errors_a_user_can_cause() -> None:
     with pytest.raises(InputError, match=r"vorticity blew up at time .*step \d+ of length"):
         _problem("navier_stokes", tolerance=None, substeps=2).trajectory({"initial": 1e4 * np.eye(32)})

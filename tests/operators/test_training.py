@@ -42,7 +42,7 @@ def model(**changes: Any) -> FNO:
 def rows(folder: Path) -> list[dict[str, float]]:
     """Return the log without the times, which no two runs share."""
     lines = (folder / "log.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in json.loads(line).items() if "seconds" not in key} for line in lines]
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -114,6 +114,12 @@ def test_report_and_files(translation: Callable[..., Any], tmp_path: Path) -> No
     assert report.train_loss == found[-1]["train_loss"]
     assert report.parameters == network.parameter_count()
     assert report.seconds > 0.0
+    logged = [json.loads(line)["processor_seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert min(logged) > 0.0
+    assert report.processor_seconds == pytest.approx(sum(logged))
+    resumed = train(model(), translation(), tmp_path, settings())
+    assert resumed.resumed_from == 4
+    assert resumed.processor_seconds == report.processor_seconds
     json.dumps(report.to_dict())
     assert [call[:2] for call in calls] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     description = json.loads((tmp_path / "model.json").read_text())

@@ -127,6 +127,49 @@ def test_all_times_at_once(trajectories: Callable[..., Any]) -> None:
     assert found.measures["relative_l2"][:, 0] == pytest.approx([0.0, 0.0, 0.0, 1.0])
 
 
+def test_errors_end_where_a_rollout_blows_up(trajectories: Callable[..., Any]) -> None:
+    """In the batch with sample 2 the rollout explodes near the end; the errors before are the usual ones."""
+    data = trajectories(frames=6)
+    view = WindowedDataset(data, Window())
+    marked = data.content["test"][1][2, 0]
+
+    def wild(inputs: np.ndarray) -> np.ndarray:
+        outputs = inputs[:, -1:].copy()
+        for k, first in enumerate(inputs[:, -1]):
+            scale = np.abs(first).max() / np.abs(marked).max()
+            if np.allclose(first, scale * marked):
+                outputs[k] *= 1e2
+        return outputs
+
+    found = evaluate_trajectories(wild, view, batch_size=2, keep=4, name="wild", until_blow_up=True)
+    assert found.blew_up is not None
+    assert (found.blew_up.step, found.blew_up.frames, found.blew_up.sample) == (4, 5, 2)
+    assert found.blew_up.where() == "blew up at step 4 of 5: field u (sample 2)"
+    still = evaluate_trajectories(persistence(view), view, batch_size=2, keep=4)
+    assert np.array_equal(found.times, still.times[:3])
+    assert found.prediction.shape == still.prediction[:, :3].shape
+    others = [k for k in range(len(still.truth)) if k != 2]
+    assert np.array_equal(found.prediction[others], still.prediction[others, :3])
+    assert found.measures["relative_l2"].shape == (3, 1)
+    assert found.measures["relative_l2"][2, 0] > 1e4
+    assert found.summary()["blew_up_at_step"] == 4.0
+    assert "blew_up_at_step" not in still.summary()
+    assert len(found.rows("wild")) == 3
+    with pytest.raises(RolloutBlewUp):
+        evaluate_trajectories(wild, view, name="wild")
+    with pytest.raises(RolloutBlewUp, match="at step 1 of 5"):
+        evaluate_trajectories(lambda inputs: np.nan * inputs[:, -1:], view, until_blow_up=True)
+
+
+def test_the_error_of_space_and_time_together(trajectories: Callable[..., Any]) -> None:
+    view = WindowedDataset(trajectories(), Window())
+    found = evaluate_trajectories(persistence(view), view, batch_size=3, keep=9)
+    wrong, truth = found.prediction - found.truth, found.truth
+    expected = [np.linalg.norm(wrong[k]) / np.linalg.norm(truth[k]) for k in range(len(truth))]
+    assert found.whole[:, 0] == pytest.approx(expected)
+    assert found.summary()["relative_l2_whole"] == pytest.approx(np.mean(expected))
+
+
 def test_mistakes_are_named(trajectories: Callable[..., Any]) -> None:
     view = WindowedDataset(trajectories(), Window())
     with pytest.raises(RolloutBlewUp, match=r"rollout of wild blew up at step 4 of 5 \(t = 2\): field u of sample"):

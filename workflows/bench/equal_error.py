@@ -21,7 +21,7 @@ __all__ = ["Measured", "Setting", "at_equal_error", "coarse_flows", "coarse_medi
 
 @dataclass(frozen=True)
 class Setting:
-    """A solver at one resolution and tolerance: `solve` maps inputs (N, *fine) to outputs (N, K, *fine)."""
+    """A solver at one resolution and tolerance: `solve` maps inputs (N, …, *fine) to outputs (N, K, *fine)."""
 
     name: str
     solve: Callable[[np.ndarray], np.ndarray]
@@ -29,15 +29,29 @@ class Setting:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model or a setting with its mean relative L² error and its milliseconds a sample."""
+    """A model or a setting with its mean relative L² error and its milliseconds a sample.
+
+    Attributes
+    ----------
+    error : float
+        Infinite where there is none.
+    failure : str
+        Why there is none; empty where there is one.
+    whole : float
+        Of trajectories: the relative L² error over space and time together, the mean over samples.
+    """
 
     name: str
     error: float
     milliseconds: float
+    failure: str = ""
+    whole: float = math.nan
 
 
 def at_equal_error(measured: Sequence[Measured], error: float) -> Measured | None:
-    """The fastest of those whose error is `error` or less; None where there is none."""
+    """The fastest of those whose error is `error` or less; None where there is none, or `error` is not finite."""
+    if not math.isfinite(error):
+        return None
     enough = [point for point in measured if point.error <= error]
     return min(enough, key=lambda point: point.milliseconds, default=None)
 
@@ -52,15 +66,15 @@ def front(measured: Sequence[Measured]) -> list[Measured]:
 
 
 def time_by_sample(run: Callable[[np.ndarray], Any], inputs: np.ndarray, batch: int, rounds: int) -> float:
-    """Milliseconds a sample, of batches of `batch`: the median over batches and rounds, after one run to warm up."""
+    """Milliseconds of processor time a sample, in batches of `batch`: the median over batches and rounds, once warm."""
     run(inputs[:batch])
     seconds = []
     for _ in range(rounds):
         for start in range(0, len(inputs), batch):
             part = inputs[start : start + batch]
-            begin = time.perf_counter()
+            begin = time.process_time()
             run(part)
-            seconds.append((time.perf_counter() - begin) / len(part))
+            seconds.append((time.process_time() - begin) / len(part))
     return 1e3 * float(np.median(seconds))
 
 
@@ -98,11 +112,12 @@ def _spline(cells: int, fine: int) -> np.ndarray:
 
 
 def coarse_flows(
-    name: str, settings: dict[str, Any], resolutions: Sequence[int], steps: Sequence[int]
+    name: str, settings: dict[str, Any], resolutions: Sequence[int], steps: Sequence[int], history: int = 1
 ) -> Iterator[Setting]:
     """A periodic evolution problem by ETDRK4 on n points an axis, with so many steps between two stored times.
 
     The initial state is cut to the modes that n points keep; the states come back on the grid of `settings`, exactly.
+    With `history` above 1 the inputs are (N, history, *fine), the first stored states, of which it sees the last.
     """
     fine = make_problem(name, **settings)
     assert isinstance(fine, SpectralEvolution)
@@ -111,15 +126,17 @@ def coarse_flows(
             coarse = make_problem(name, **{**settings, "resolution": n, "substeps": count, "tolerance": None})
             assert isinstance(coarse, SpectralEvolution)
             power = "²" if coarse.ndim == 2 else ""
-            yield Setting(f"{n}{power}, {count} steps", partial(_flow, coarse, fine.shape))
+            yield Setting(f"{n}{power}, {count} steps", partial(_flow, coarse, fine.shape, history))
 
 
-def _flow(problem: SpectralEvolution, shape: tuple[int, ...], initial: np.ndarray) -> np.ndarray:
+def _flow(problem: SpectralEvolution, shape: tuple[int, ...], history: int, initial: np.ndarray) -> np.ndarray:
     grid = problem.grid
+    if history > 1:
+        initial = initial[:, -1]
     modes = grid.to_modes(initial, shape)
     length = problem.final_time / problem.snapshots
     states = []
-    for _ in range(problem.snapshots):
+    for _ in range(problem.snapshots + 1 - history):
         modes = problem.stepper.advance(modes, length / problem.substeps, problem.substeps).modes
         states.append(grid.to_fields(modes, shape))
     return np.stack(states, axis=1)
