@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..figures import pyplot, save
-from .neural_spectral_variants import GRIDS, MENDED, OURS, SNO, differences, fno
+from .neural_spectral_variants import GRIDS, MENDED, OURS, SNO, fno, two_losses
 
 __all__ = ["plot_courses"]
 
@@ -25,9 +25,11 @@ def plot_courses(courses: Mapping[str, Sequence[Mapping[str, Any]]], path: Path)
     plt = pyplot()
     figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.2), sharex=True, sharey=True, layout="constrained")
     for axes, spectral, linear_path in ((panels[0], MENDED, False), (panels[1], OURS, True)):
-        _draw(axes, courses.get(spectral, ()), "spectral loss, H-1", color="k", marker="o", linewidth=2.0)
+        short = courses.get(two_losses(0, linear_path), ())
+        _draw(axes, short, "spectral loss, H-1", color="k", marker="o", linewidth=2.0)
+        _draw(axes, courses.get(spectral, ()), "spectral loss, H-1, longer", color="0.6", marker="o", linewidth=2.0)
         for cells, color in zip(GRIDS, _SHADES, strict=True):
-            rows = courses.get(differences(cells, linear_path), ())
+            rows = courses.get(two_losses(cells, linear_path), ())
             _draw(axes, rows, f"same network, differences on {cells}²", color=color, marker="s")
         for cells, color in zip(GRIDS, _SHADES, strict=True):
             _draw(
