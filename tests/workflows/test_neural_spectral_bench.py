@@ -37,17 +37,15 @@ def test_every_variant_has_a_loss(name: str) -> None:
 
 def test_each_ablation_changes_one_thing() -> None:
     """Of the published variant, or back from the mended one; all take as many steps."""
-    published, mended = variants.VARIANTS["published"], variants.VARIANTS[variants.MENDED]
-    for name in variants.ABLATION:
-        other = variants.ABLATION[name]
-        base = mended if name.startswith("all mended but") else published
-        changed = [key for key in base.network if base.network[key] != other.network.get(key, base.network[key])]
-        changed += [key for key in other.network if key not in base.network]
-        changed += [
-            key for key in ("loss", "training", "problem", "operator") if getattr(base, key) != getattr(other, key)
-        ]
-        assert len(changed) == (name != "published"), (name, changed)
-        assert other.steps == base.steps == 3000
+    published, short = variants.VARIANTS["published"], variants.VARIANTS[variants.two_losses(0, False)]
+    for base, others in ((published, variants.ABLATION), (short, variants.TAKEN_BACK)):
+        for name, other in others.items():
+            keys = [*base.network, *(key for key in other.network if key not in base.network)]
+            changed = [key for key in keys if base.network.get(key) != other.network.get(key, base.network.get(key))]
+            fields = ("loss", "training", "problem", "operator")
+            changed += [key for key in fields if getattr(base, key) != getattr(other, key)]
+            assert len(changed) == (name != "published"), (name, changed)
+            assert (other.steps, other.epoch_steps) == (base.steps, base.epoch_steps)
 
 
 def test_the_exact_solution_has_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,10 +83,10 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     sections = [
         Section(
             "What mends it",
-            "Poisson periodic, 3000 steps, one seed. First the published network, loss and schedule with one thing"
-            " changed at a time; then 'all mended' with one of its changes taken back.",
+            "Poisson periodic, one seed. First the published network, loss and schedule with one thing changed at a"
+            f" time; then, in {variants.SHORT[False]} steps, 'all mended' with one of its changes taken back.",
             COLUMNS,
-            rows_of(found, variants.ABLATION),
+            rows_of(found, [*variants.ABLATION, *variants.TAKEN_BACK]),
             ablation_notes(found),
         ),
         Section(
@@ -286,17 +286,15 @@ def notes(found: Mapping[str, Trained]) -> list[str]:
 
 def ablation_notes(found: Mapping[str, Trained]) -> list[str]:
     """The effect of each change as a ratio of errors."""
-    base, mended = found["published"].error, found[variants.MENDED].error
-    added, removed = [], []
-    for name in variants.ABLATION:
-        if name.startswith("all mended but"):
-            removed.append(f"{name.removeprefix('all mended but ')} × {found[name].error / mended:.2f}")
-        elif name != "published":
-            added.append(f"{name} × {found[name].error / base:.2f}")
+    base, whole = found["published"].error, found[variants.two_losses(0, False)].error
+    added = [f"{name} × {found[name].error / base:.2f}" for name in variants.ABLATION if name != "published"]
+    removed = [
+        f"{name.removeprefix('all mended but ')} × {found[name].error / whole:.2f}" for name in variants.TAKEN_BACK
+    ]
     spread = found[variants.PUBLISHED_LONG].errors
     return [
         f"Error over that of 'published': {', '.join(added)}.",
-        f"Error over that of 'all mended' when a change is taken back: {', '.join(removed)}.",
+        f"Error over that of '{variants.two_losses(0, False)}' when a change is taken back: {', '.join(removed)}.",
         f"Between seeds the error of 'published, 6000 steps' varies by {spread.std(ddof=1) / spread.mean():.0%}"
         " (standard deviation): smaller effects than that are not seen here.",
     ]
