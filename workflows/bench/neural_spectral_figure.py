@@ -23,7 +23,7 @@ def plot_courses(courses: Mapping[str, Sequence[Mapping[str, Any]]], path: Path)
         Name of the variant to rows of seconds and error; see `TrainingCourse`. Those missing are left out.
     """
     plt = pyplot()
-    figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.2), sharex=True, sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.8), sharex=True, sharey=True, layout="constrained")
     for axes, spectral, linear_path in ((panels[0], MENDED, False), (panels[1], OURS, True)):
         short = courses.get(two_losses(0, linear_path), ())
         _draw(axes, short, "spectral loss, H-1", color="k", marker="o", linewidth=2.0)
@@ -49,9 +49,9 @@ def plot_courses(courses: Mapping[str, Sequence[Mapping[str, Any]]], path: Path)
             yscale="log",
         )
         axes.grid(alpha=0.3, which="both")
-        if axes.lines:
-            axes.legend(fontsize=7, loc="lower left")
     panels[0].set_ylabel("relative L2, 128 test functions")
+    named = {line.get_label(): line for axes in panels for line in axes.lines}
+    figure.legend(named.values(), named.keys(), fontsize=7, loc="outside lower center", ncols=3)
     return save(figure, path)
 
 
