@@ -181,7 +181,7 @@ TAKEN_BACK: dict[str, Variant] = {
 EQUAL_TIME: dict[str, Variant] = {
     fno(64): _fno(64, 600, 20, 12),
     fno(128): _fno(128, 130, 5, 6),
-    fno(256): _fno(256, 28, 2, 4),
+    fno(256): _fno(256, 28, 2, 3),
 }
 TWO_LOSSES: dict[str, Variant] = {
     two_losses(cells, linear_path): replace(
