@@ -37,6 +37,11 @@ EXPONENTIAL = {"scheduler": "step", "step_epochs": 1, "optimizer": "adam", "weig
 ONECYCLE = {"scheduler": "onecycle", "warmup": 0.1, "optimizer": "adam", "weight_decay": 0.0, "lr": 3e-3}
 
 
+GRIDS = (64, 128, 256)
+#: Steps of the networks under two losses, without and with the linear path.
+SHORT = {False: 600, True: 240}
+
+
 @dataclass(frozen=True)
 class Variant:
     """A network, its loss and its training on a problem.
@@ -90,18 +95,22 @@ _MENDED = Variant(_NETWORK_ALONE, "H-1", training=dict(ONECYCLE))
 _DIRICHLET = {"bases": "chebyshev", "constraints": "dirichlet", "gauge": "none", "position": "coordinates"}
 
 
-def _parity(loss: str = "coefficient", training: dict[str, Any] | None = None, **network: Any) -> Variant:
-    return replace(_PARITY, network={**PUBLISHED, **network}, loss=loss, training=dict(training or EXPONENTIAL))
+def _parity(loss: str = "coefficient", **network: Any) -> Variant:
+    return replace(_PARITY, network={**PUBLISHED, **network}, loss=loss)
 
 
 def _mended(loss: str = "H-1", training: dict[str, Any] | None = None, **network: Any) -> Variant:
     return replace(_MENDED, network={**_NETWORK_ALONE, **network}, loss=loss, training=dict(training or ONECYCLE))
 
 
-def _dirichlet(loss: str, cells: int = 0, seeds: tuple[int, ...] = (0,), **network: Any) -> Variant:
+def _dirichlet(loss: str, cells: int = 0, **network: Any) -> Variant:
     settings = {"boundary": "dirichlet"}
-    arguments = {**_OURS, **_DIRICHLET, **network}
-    return Variant(arguments, loss, 1500, dict(ONECYCLE), settings=settings, cells=cells, seeds=seeds)
+    return Variant({**_OURS, **_DIRICHLET, **network}, loss, 1500, dict(ONECYCLE), settings=settings, cells=cells)
+
+
+def _short(variant: Variant, linear_path: bool = False) -> Variant:
+    """The variant on the schedule of the networks under two losses."""
+    return replace(variant, steps=SHORT[linear_path], epoch_steps=SHORT[linear_path] // 12)
 
 
 def _reaction_diffusion(nu: float) -> Variant:
@@ -112,7 +121,7 @@ def _reaction_diffusion(nu: float) -> Variant:
         "position": "coordinates",
     }
     problem = "spectral_reaction_diffusion"
-    return Variant(network, "L2", 2000, dict(ONECYCLE), problem, {"nu": nu}, seeds=_THREE)
+    return Variant(network, "L2", 2000, dict(ONECYCLE), problem, {"nu": nu})
 
 
 def _fno(cells: int, steps: int, epoch_steps: int, evaluations: int) -> Variant:
@@ -129,9 +138,6 @@ def _fno(cells: int, steps: int, epoch_steps: int, evaluations: int) -> Variant:
     )
 
 
-GRIDS = (64, 128, 256)
-#: Steps of the networks under two losses, without and with the linear path.
-SHORT = {False: 600, True: 240}
 PUBLISHED_LONG = "published, 6000 steps"
 MENDED, OURS = "all mended, H-1", "ours: with the linear path, H-1"
 SNO = "SNO, H-1"
@@ -151,7 +157,7 @@ def fno(cells: int) -> str:
 
 
 MAIN: dict[str, Variant] = {
-    PUBLISHED_LONG: replace(_PARITY, steps=6000, seeds=_THREE),
+    PUBLISHED_LONG: replace(_PARITY, steps=6000),
     MENDED: replace(_MENDED, seeds=_THREE),
     OURS: replace(_mended(linear_path=True), seeds=_THREE),
     "linear path alone, H-1": _mended(linear_path=True, layers=0, width=1),
@@ -163,11 +169,9 @@ ABLATION: dict[str, Variant] = {
     "de-aliased": _parity(oversampling=1.5),
     "L2 weights": _parity("L2"),
     "H-1 norm": _parity("H-1"),
-    "one-cycle, 3e-3": _parity(training=ONECYCLE),
 }
-_SHORT_MENDED = replace(_MENDED, steps=SHORT[False], epoch_steps=SHORT[False] // 12)
 TAKEN_BACK: dict[str, Variant] = {
-    f"all mended but the {what}": replace(back, steps=_SHORT_MENDED.steps, epoch_steps=_SHORT_MENDED.epoch_steps)
+    f"all mended but the {what}": _short(back)
     for what, back in {
         "schedule": _mended(training=EXPONENTIAL),
         "norm": _mended("coefficient"),
@@ -184,19 +188,18 @@ EQUAL_TIME: dict[str, Variant] = {
     fno(256): _fno(256, 28, 2, 3),
 }
 TWO_LOSSES: dict[str, Variant] = {
-    two_losses(cells, linear_path): replace(
-        _mended("differences" if cells else "H-1", linear_path=linear_path),
-        cells=cells,
-        steps=SHORT[linear_path],
-        epoch_steps=SHORT[linear_path] // 12,
+    two_losses(cells, linear_path): _short(
+        replace(_mended("differences" if cells else "H-1", linear_path=linear_path), cells=cells), linear_path
     )
     for linear_path in (False, True)
     for cells in (0, *GRIDS)
 }
 OTHER_PROBLEMS: dict[str, Variant] = {
-    DIRICHLET: _dirichlet("H-1", seeds=_THREE),
-    "Dirichlet: no linear path, H-1": _dirichlet("H-1", linear_path=False),
-    "Dirichlet: no linear path, differences on 64²": _dirichlet("differences", 64, linear_path=False),
+    DIRICHLET: replace(_dirichlet("H-1"), seeds=_THREE),
+    "Dirichlet: no linear path, H-1, 600 steps": _short(_dirichlet("H-1", linear_path=False)),
+    "Dirichlet: no linear path, differences on 64², 600 steps": _short(
+        _dirichlet("differences", 64, linear_path=False)
+    ),
     REACTION_DIFFUSION: _reaction_diffusion(0.01),
     "reaction-diffusion nu=0.005: ours, L2": _reaction_diffusion(0.005),
 }
