@@ -93,8 +93,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             "Equal processor time: a difference loss on a grid",
             "The Fourier neural operator of the same modes, width and depth (with the same factor 1e-3 on its output,"
             " optimiser and schedule), trained on s + Δ_h u with the five-point Δ_h, for as many steps as the"
-            " processor time of 'ours' pays for; nothing was tuned for it. Published, at full size: 4.24 % on 64², 1.75 % on 256², and 0.057 %"
-            " for the neural spectral method.",
+            " processor time of 'ours' pays for; nothing was tuned for it. Published, at full size: 4.24 % on 64²,"
+            " 1.75 % on 256², and 0.057 % for the neural spectral method.",
             (*COLUMNS, "error over ours", "over all mended", "error of the five-point solution"),
             equal_time_rows(found, floors),
         ),
@@ -280,8 +280,8 @@ def notes(found: Mapping[str, Trained]) -> list[str]:
         f"17² modes, width 32, depth 4, batch {BATCH}, float32, one thread. 'published' is the network, loss and"
         " schedule of the published code at this reduced size (there: 31² modes, width 64, 30 000 steps, 0.057 %)."
         f" Errors are means over {TEST_FUNCTIONS} test functions against the exact division by |2πk|², of mean zero;"
-        f" with u(0,0) = 0 as published: {origin}. Of several seeds: mean ± standard deviation; of one the spread is not"
-        " known.",
+        f" with u(0,0) = 0 as published: {origin}. Of several seeds: mean ± standard deviation; of one the spread"
+        " is not known.",
         "'all mended' has the constant's bias, de-aliasing, GELU, no coordinates and a one-cycle schedule; the gauge is"
         " not among what can help, as the residual does not see a constant. What each does is separated below.",
         "Poisson is linear and its solution operator is diagonal in these modes: the linear path holds it exactly, and"
