@@ -17,6 +17,7 @@ from .rollout import RolloutBlewUp, TrainingStep, roll_out
 from .saving import load_operator, read_description, save_operator
 from .spectral_convolution import SpectralConvolution
 from .spectral_losses import SpectralLoss
+from .spectral_neural_operator import SpectralNeuralOperator
 from .train_report import TrainReport
 from .train_settings import TrainSettings
 from .training import train
@@ -41,6 +42,7 @@ __all__ = [
     "RolloutBlewUp",
     "SpectralConvolution",
     "SpectralLoss",
+    "SpectralNeuralOperator",
     "TrainReport",
     "TrainSettings",
     "TrainingStep",

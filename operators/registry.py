@@ -14,12 +14,15 @@ from .ffno import FFNO
 from .fno import FNO
 from .neural_spectral import NeuralSpectral
 from .operator import Operator
+from .spectral_neural_operator import SpectralNeuralOperator
 from .unet import UNet
 
 __all__ = ["OPERATORS", "build_operator"]
 
 #: Every operator; the contract tests run over this dictionary.
-OPERATORS: dict[str, type[Operator]] = {kind.name: kind for kind in (FNO, FFNO, UNet, NeuralSpectral)}
+OPERATORS: dict[str, type[Operator]] = {
+    kind.name: kind for kind in (FNO, FFNO, UNet, NeuralSpectral, SpectralNeuralOperator)
+}
 
 
 def build_operator(name: str, *, seed: int | None = None, **arguments: Any) -> Operator:

@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ffno": {"modes": 3, "width": 6, "layers": 2, "projection": 8},
     "unet": {"width": 4, "levels": 2},
     "neural_spectral": {"modes": 3, "width": 4, "layers": 2},
+    "sno": {"modes": 3, "width": 4, "layers": 2},
 }
 
 GRIDS: dict[int, tuple[tuple[int, ...], ...]] = {1: ((16,), (9,)), 2: ((8, 8), (7, 10)), 3: ((6, 6, 6), (4, 7, 5))}

@@ -1,0 +1,58 @@
+"""The course of a training run: error against the processor seconds that were spent on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..run_folder import write_whole
+
+__all__ = ["TrainingCourse", "read_course"]
+
+COURSE = "course.json"
+
+
+class TrainingCourse:
+    """What `train` reports its progress to: after every epoch a row of epoch, seconds and, at some, the test error.
+
+    Seconds are of the process, of all its threads, summed over the parts of a resumed run; what the error takes is not
+    in them. Written into the run's folder, where `read_course` finds it.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    error : callable
+        Returns the error of the network as it is now.
+    epochs, evaluations : int
+        The error is taken after so many of the epochs, at equal ratios, the last one among them.
+    """
+
+    def __init__(self, folder: Path, error: Callable[[], float], epochs: int, evaluations: int) -> None:
+        self.path, self.error = folder / COURSE, error
+        self.due = set(np.rint(np.geomspace(1, epochs, evaluations)).astype(int).tolist())
+        self.rows: list[dict[str, Any]] = []
+        self._since = time.process_time()
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        if note:
+            spent = self.rows[-1]["seconds"] if self.rows else 0.0
+            seconds = spent + time.process_time() - self._since
+            error = self.error() if done in self.due else None
+            self.rows.append({"epoch": done, "seconds": seconds, "error": error})
+            write_whole(self.path, json.dumps(self.rows))
+        else:  # the start, of a new run or a resumed one
+            self.rows = [row for row in read_course(self.path.parent) if row["epoch"] <= done]
+        self._since = time.process_time()
+
+
+def read_course(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a run's course; none where it was trained without one."""
+    path = folder / COURSE
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return rows
