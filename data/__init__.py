@@ -19,6 +19,7 @@ from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
 from .spectral_evolution import SpectralEvolution
+from .spectral_navier_stokes import SpectralNavierStokes
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralProblem, SpectralReactionDiffusion
 from .stats import field_statistics
 
@@ -42,6 +43,7 @@ __all__ = [
     "Problem",
     "SolverSpec",
     "SpectralEvolution",
+    "SpectralNavierStokes",
     "SpectralPoisson",
     "SpectralProblem",
     "SpectralReactionDiffusion",
