@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,12 @@ from resolvent.solvers import (
     TensorBasis,
     robin,
 )
-from resolvent.solvers.bases import Basis, placed
+from resolvent.solvers.bases import Basis, Fourier, placed
 from resolvent.solvers.tensor_basis import along
 
 from .fno import ACTIVATIONS
 from .operator import Operator
+from .phase_coupling import PhaseCoupling
 
 __all__ = ["NeuralSpectral"]
 
@@ -82,6 +83,10 @@ class NeuralSpectral(Operator):
     linear_path : bool, default True
         Whether Λ ⊙ â is added, one learned matrix for each eigenfunction of −Δ under the constraints: it contains the
         solution operator of every linear equation with constant coefficients whose modes these are.
+    coupling : {'none', 'phase'} or one an axis, default 'none'
+        'phase' lets W mix the sine and the cosine of each frequency of a Fourier axis, by matrices that commute with
+        shifts (complex multiples, in effect): as many weights, all but those of frequency 0. Without it no W can shift
+        or differentiate, which turn sines into cosines: transport has to come from the functions of `position`.
     gain : float, default 1
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
@@ -123,6 +128,7 @@ class NeuralSpectral(Operator):
         gain: float = 1.0,
         output_scale: float = 1.0,
         arrays: str = "cells",
+        coupling: str | Sequence[str] = "none",
     ) -> None:
         super().__init__(in_channels, out_channels, ndim)
         names = [one_of(name, BASES, "basis") for name in self._one_an_axis(bases, "bases")]
@@ -150,11 +156,16 @@ class NeuralSpectral(Operator):
         self.gain, self.output_scale = positive_number(gain, "gain"), positive_number(output_scale, "output_scale")
         self.arrays = one_of(arrays, ("cells", "coefficients"), "arrays")
         self.points = tuple(math.ceil(self.oversampling * n - 1e-9) for n in self.basis.shape)
+        self.coupling = [one_of(c, ("none", "phase"), "coupling") for c in self._one_an_axis(coupling, "coupling")]
+        for axis, kind in zip(self.basis.axes, self.coupling, strict=True):
+            if kind == "phase" and not isinstance(axis, Fourier):
+                raise InputError(f"coupling 'phase' on a {axis.name} axis; expected 'none' there: only waves have phases")
+        self._phases = PhaseCoupling(self.basis, tuple(c == "phase" for c in self.coupling))
 
         h, inputs = self.width, self.in_channels + len(self._position_functions())
         self.lifting = nn.ModuleList(_Pointwise(a, b) for a, b in ((inputs, 4 * h), (4 * h, h)))
         self.skips = nn.ModuleList(_Pointwise(h, h) for _ in range(self.layers))
-        shape = (math.prod(self.basis.shape), h, h)
+        shape = (self._phases.groups, *((self._phases.members,) if self._phases.coupled else ()), h, h)
         self.spectral = nn.ParameterList(
             nn.Parameter(torch.randn(shape) * (self.gain / h**2)) for _ in range(self.layers)
         )
@@ -181,6 +192,7 @@ class NeuralSpectral(Operator):
             "gain": self.gain,
             "output_scale": self.output_scale,
             "arrays": self.arrays,
+            "coupling": list(self.coupling),
         }
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -194,6 +206,35 @@ class NeuralSpectral(Operator):
             outputs = self.solution_coefficients(self.basis.from_cells(inputs))
             values: Tensor = self.basis.to_cells(outputs, inputs.shape[2:])
             return values
+
+    @torch.no_grad()
+    def start_linear_path(self, solution: Callable[[Tensor], Tensor]) -> None:
+        """Set the linear path to the map that `solution` is on inputs constant in time, where the path can hold it.
+
+        Parameters
+        ----------
+        solution : callable
+            From coefficients (batch, *modes) to coefficients, linear up to a constant and diagonal in the waves, such as
+            `SpectralNavierStokes.linear_solution`; of one channel, on a basis with one axis of initial values.
+
+        Raises
+        ------
+        InputError
+            For a network of another kind.
+        """
+        periodic = all(axis.periodic for d, axis in enumerate(self.basis.axes) if d not in self.initial_axes)
+        channels = (self.in_channels, self.out_channels)
+        if self.symbol is None or len(self.initial_axes) != 1 or not periodic or channels != (1, 1):
+            raise InputError(
+                "a linear path is started for one channel, one axis with the constraint 'initial' and Fourier axes "
+                f"beside it; this network has channels {channels}, constraints {self.constraints} and "
+                f"linear_path={self.linear_path}"
+            )
+        # All waves at once, as they do not mix.
+        waves = torch.zeros(1, *self.basis.shape, dtype=torch.float64, device=self.symbol.device)
+        waves.select(1 + self.initial_axes[0], 0).fill_(1.0)
+        change = solution(waves) - solution(0.0 * waves) - waves
+        self.symbol.copy_(self._poisson.amplitudes(change)[None] / self._poisson.amplitudes(waves)[None])
 
     def check_inputs(self, inputs: Tensor) -> None:
         super().check_inputs(inputs)
@@ -223,27 +264,36 @@ class NeuralSpectral(Operator):
         """Space comes first and channels last within: each map is then one matrix product without copies."""
         activate = ACTIVATIONS[self.activation]
         # What biases multiply, as coefficients and as a function: the constant, or the sum of all basis functions.
-        constant = inputs.new_zeros(math.prod(self.basis.shape), 1, 1)
-        constant[slice(None) if self.bias_every_mode else 0] = 1.0
+        constant = self._phases.constant(self.bias_every_mode, like=inputs)
         spike = self._spike(inputs) if self.bias_every_mode else None
-        hidden = self._transform(inputs.permute(*range(2, self.ndim + 2), 0, 1), "synthesis_matrix")
-        functions = self._position(inputs)
-        if functions is not None:
-            hidden = torch.cat((hidden, functions.expand(*self.points, inputs.shape[0], -1)), dim=-1)
-        for pointwise in self.lifting:
-            hidden = activate(pointwise(hidden, spike))
+        hidden = self._transform(inputs.permute(*range(2, self.ndim + 2), 0, 1), "synthesis_matrix", self.basis.axes)
+        hidden = activate(self._lifted(hidden, self._position(inputs), spike))
+        hidden = activate(self.lifting[1](hidden, spike))
+        phases = self._phases
         for skip, weight in zip(self.skips, self.spectral, strict=True):
             assert isinstance(skip, _Pointwise)
-            coefficients = self._transform(hidden, "analysis_matrix").flatten(0, self.ndim - 1)
-            mixed = torch.baddbmm(constant * skip.bias, coefficients, weight + skip.weight.T)
-            hidden = activate(self._transform(mixed.view(*self.basis.shape, *mixed.shape[1:]), "synthesis_matrix"))
+            coefficients = phases.gather(self._transform(hidden, "analysis_matrix", phases.axes))
+            matrices = phases.matrices(weight, skip.weight.T)
+            mixed = torch.baddbmm(phases.spread(constant, skip.bias), coefficients, matrices)
+            hidden = activate(self._transform(phases.scatter(mixed), "synthesis_matrix", phases.axes))
         first, second, last = self.projection
         hidden = last(activate(second(activate(first(hidden, spike)), spike)), spike)
-        coefficients = self._transform(hidden, "analysis_matrix").permute(-2, -1, *range(self.ndim))
+        coefficients = self._transform(hidden, "analysis_matrix", self.basis.axes).permute(-2, -1, *range(self.ndim))
         return self.output_scale * coefficients
 
-    def _transform(self, values: Tensor, kind: str) -> Tensor:
-        for d, (basis, m) in enumerate(zip(self.basis.axes, self.points, strict=True)):
+    def _lifted(self, hidden: Tensor, functions: Tensor | None, spike: Tensor | None) -> Tensor:
+        """The first layer; what functions of position do in it is the same for all samples, and computed once."""
+        first = self.lifting[0]
+        assert isinstance(first, _Pointwise)
+        if functions is None:
+            lifted: Tensor = first(hidden, spike)
+            return lifted
+        fixed = nn.functional.linear(functions, first.weight[:, self.in_channels :])
+        fixed = fixed + (first.bias if spike is None else first.bias * spike)
+        return nn.functional.linear(hidden, first.weight[:, : self.in_channels]) + fixed
+
+    def _transform(self, values: Tensor, kind: str, axes: Sequence[Any]) -> Tensor:
+        for d, (basis, m) in enumerate(zip(axes, self.points, strict=True)):
             values = along(placed(basis, kind, m, like=values), values, d - self.ndim - 2)
         return values
 
