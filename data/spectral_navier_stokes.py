@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -15,12 +14,12 @@ from resolvent.solvers import (
     Condition,
     Fourier,
     FourierGrid,
+    HeatEquation,
     InputError,
     TensorBasis,
     TimeStepper,
     VorticityTerm,
 )
-from resolvent.solvers.bases import Basis, placed
 
 from .arguments import one_of, positive_integer, positive_number
 from .kernel_fields import KernelField
@@ -176,12 +175,7 @@ class SpectralNavierStokes(SpectralProblem):
         they do to ω, as the H⁻² norm does for Poisson's equation: −e is the Picard iterate after the guess, less it.
         In time the equation holds at as many Gauss points as the residual has functions; e has one more, for its start.
         """
-        xp = array_api_compat.array_namespace(residual)
-        time, x, y = self.residual_basis.axes
-        assert isinstance(x, Fourier) and isinstance(y, Fourier)
-        matrices = placed(_Response(time, x, y, self.nu, self.final_time), "matrices", like=residual)
-        history = xp.permute_dims(residual, (2, 3, 1, 0))
-        return xp.permute_dims(xp.matmul(matrices, history), (3, 2, 0, 1))
+        return self._equation(self.response_basis).response(self.final_time * residual)
 
     def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
         """Estimate ‖ω − v‖/‖v‖ of a guess v by solving the equation of its error e on a coarse grid.
@@ -235,14 +229,12 @@ class SpectralNavierStokes(SpectralProblem):
         functions are left.
         """
         xp = array_api_compat.array_namespace(inputs)
-        time, x, y = self.basis.axes
-        assert isinstance(x, Fourier) and isinstance(y, Fourier)
-        forcing = self._whole.resize(self._forcing(), self.basis.shape)
+        forcing = self.final_time * self._whole.resize(self._forcing(), self.basis.shape)
         forcing = xp.asarray(forcing, dtype=inputs.dtype, device=array_api_compat.device(inputs))
-        right = forcing + self.nu * (self.basis.derivative(inputs, 1, 2) + self.basis.derivative(inputs, 2, 2))
-        matrices = placed(_Response(time.resized(time.n - 1), x, y, self.nu, self.final_time), "matrices", like=inputs)
-        history = xp.permute_dims(right[:, : time.n - 1], (2, 3, 1, 0))
-        return inputs + xp.permute_dims(xp.matmul(matrices, history), (3, 2, 0, 1))
+        return self._equation(self.basis).evolved(inputs, forcing)
+
+    def _equation(self, basis: TensorBasis) -> HeatEquation:
+        return HeatEquation(basis, self.nu * self.final_time)
 
     def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
         times, x, y = (np.asarray(p, dtype=np.float64) for p in points)
@@ -300,29 +292,6 @@ class SpectralNavierStokes(SpectralProblem):
         for i, j, sign in ((1, 1, 1.0), (one_x, one_y, -1.0), (one_x, 1, 1.0), (1, one_y, 1.0)):
             coefficients[0, i, j] = sign * self.forcing
         return coefficients
-
-
-@dataclass(frozen=True)
-class _Response:
-    """The operators r ↦ e of `SpectralNavierStokes.response`, one matrix for each mode in space."""
-
-    time: Basis
-    x: Fourier
-    y: Fourier
-    nu: float
-    final_time: float
-
-    def matrices(self) -> np.ndarray:
-        """Shape (n_x, n_y, n_t + 1, n_t)."""
-        points = self.time.points()
-        larger = self.time.resized(self.time.n + 1)
-        values, slopes = larger.evaluation_matrix(points), larger.evaluation_matrix(points, 1) / self.final_time
-        first = larger.evaluation_matrix(np.array([self.time.low]))
-        rates = self.nu * (self.x.frequencies[:, None] ** 2 + self.y.frequencies**2)
-        distinct, where = np.unique(rates, return_inverse=True)
-        synthesis = self.time.synthesis_matrix()
-        found = [np.linalg.inv(np.concatenate((first, slopes + k * values)))[:, 1:] @ synthesis for k in distinct]
-        return np.stack(found)[where.reshape(rates.shape)]
 
 
 def _flow_fields(grid: FourierGrid, modes: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -17,6 +17,7 @@ from resolvent.solvers import (
     DIRICHLET,
     NEUMANN,
     Condition,
+    HeatEquation,
     InputError,
     RecombinedBasis,
     SeparablePoisson,
@@ -72,9 +73,10 @@ class NeuralSpectral(Operator):
     gauge : {'none', 'mean', 'origin'}, default 'none'
         Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
     activation : {'relu', 'gelu', 'silu', 'tanh'}, default 'gelu'
-    position : {'waves', 'coordinates', 'none'}, default 'none'
+    position : {'waves', 'coordinates', 'bounded', 'none'}, default 'none'
         Functions appended to the input: the coordinates of each axis, on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there). 'none' on periodic axes makes the map one that commutes with shifts by
+        their place (a coordinate jumps there), 'bounded' leaves it out: nothing tells a place from another there. 'none' on
+        periodic axes makes the map one that commutes with shifts by
         collocation points.
     oversampling : float, default 1.5
         Collocation points of each axis over its modes. 1.5 removes the aliases of a product of two, more fewer of σ's.
@@ -87,6 +89,10 @@ class NeuralSpectral(Operator):
         'phase' lets W mix the sine and the cosine of each frequency of a Fourier axis, by matrices that commute with
         shifts (complex multiples, in effect): as many weights, all but those of frequency 0. Without it no W can shift
         or differentiate, which turn sines into cosines: transport has to come from the functions of `position`.
+    diffusion : float, optional
+        κ: what the network puts out is a source g, and u solves ∂u/∂τ = κΔu + g from the initial value, τ the axis of
+        the constraint 'initial', κ in units of the box and its whole time (νT). The solution with g = 0 is a further
+        input beside the initial value. The network then need not learn decay nor integration in time.
     gain : float, default 1
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
@@ -129,6 +135,7 @@ class NeuralSpectral(Operator):
         output_scale: float = 1.0,
         arrays: str = "cells",
         coupling: str | Sequence[str] = "none",
+        diffusion: float | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, ndim)
         names = [one_of(name, BASES, "basis") for name in self._one_an_axis(bases, "bases")]
@@ -148,7 +155,7 @@ class NeuralSpectral(Operator):
         self.width, self.layers = positive_integer(width, "width"), nonnegative_integer(layers, "layers")
         self.gauge = one_of(gauge, ("none", "mean", "origin"), "gauge")
         self.activation = one_of(activation, ACTIVATIONS, "activation")
-        self.position = one_of(position, ("waves", "coordinates", "none"), "position")
+        self.position = one_of(position, ("waves", "coordinates", "bounded", "none"), "position")
         self.oversampling = positive_number(oversampling, "oversampling")
         if self.oversampling < 1.0:
             raise InputError(f"oversampling={oversampling!r} leaves fewer points than modes; expected at least 1")
@@ -162,7 +169,9 @@ class NeuralSpectral(Operator):
                 raise InputError(f"coupling 'phase' on a {axis.name} axis; expected 'none' there: only waves have phases")
         self._phases = PhaseCoupling(self.basis, tuple(c == "phase" for c in self.coupling))
 
-        h, inputs = self.width, self.in_channels + len(self._position_functions())
+        self.diffusion = None if diffusion is None else positive_number(diffusion, "diffusion")
+        self._heat = self._read_heat()
+        h, inputs = self.width, self._fields() + len(self._position_functions())
         self.lifting = nn.ModuleList(_Pointwise(a, b) for a, b in ((inputs, 4 * h), (4 * h, h)))
         self.skips = nn.ModuleList(_Pointwise(h, h) for _ in range(self.layers))
         shape = (self._phases.groups, *((self._phases.members,) if self._phases.coupled else ()), h, h)
@@ -193,6 +202,7 @@ class NeuralSpectral(Operator):
             "output_scale": self.output_scale,
             "arrays": self.arrays,
             "coupling": list(self.coupling),
+            "diffusion": self.diffusion,
         }
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -246,16 +256,21 @@ class NeuralSpectral(Operator):
 
     def solution_coefficients(self, inputs: Tensor) -> Tensor:
         """Map coefficients (batch, in_channels, *modes) to coefficients (batch, out_channels, *modes)."""
-        free = self._network(inputs)
-        for d, recombined in enumerate(self._poisson.recombined):
-            if recombined.conditions:
-                free = along(placed(_Recombination(recombined), "matrix", like=free), free, d - self.ndim)
-        outputs = free
+        start = inputs[:, : self.out_channels]
+        if self._heat is None:
+            outputs = self._network(inputs)
+            for d, recombined in enumerate(self._poisson.recombined):
+                if recombined.conditions:
+                    outputs = along(placed(_Recombination(recombined), "matrix", like=outputs), outputs, d - self.ndim)
+        else:
+            decay = self._heat.evolved(start) - start
+            source = self._network(torch.cat((inputs, decay + start), dim=1))
+            outputs = decay + self._heat.response(source)
         if self.symbol is not None:
             amplitudes = torch.einsum("oi...,bi...->bo...", self.symbol, self._poisson.amplitudes(inputs))
             outputs = outputs + self._poisson.from_amplitudes(amplitudes)
         if self.initial_axes:
-            outputs = outputs + inputs[:, : self.out_channels]
+            outputs = outputs + start
         if self.gauge != "none":
             outputs = outputs - self._constant(outputs)
         return outputs
@@ -288,9 +303,9 @@ class NeuralSpectral(Operator):
         if functions is None:
             lifted: Tensor = first(hidden, spike)
             return lifted
-        fixed = nn.functional.linear(functions, first.weight[:, self.in_channels :])
+        fixed = nn.functional.linear(functions, first.weight[:, self._fields() :])
         fixed = fixed + (first.bias if spike is None else first.bias * spike)
-        return nn.functional.linear(hidden, first.weight[:, : self.in_channels]) + fixed
+        return nn.functional.linear(hidden, first.weight[:, : self._fields()]) + fixed
 
     def _transform(self, values: Tensor, kind: str, axes: Sequence[Any]) -> Tensor:
         for d, (basis, m) in enumerate(zip(axes, self.points, strict=True)):
@@ -306,7 +321,7 @@ class NeuralSpectral(Operator):
         for d, axis in enumerate(self.basis.axes):
             if self.position == "waves" and axis.periodic:
                 functions += [(d, "cosine"), (d, "sine")]
-            elif self.position != "none":
+            elif self.position != "none" and not (self.position == "bounded" and axis.periodic):
                 functions.append((d, "coordinate"))
         return functions
 
@@ -331,6 +346,20 @@ class NeuralSpectral(Operator):
         constant = torch.zeros(self.basis.shape, dtype=outputs.dtype, device=outputs.device)
         constant[(0,) * self.ndim] = 1.0
         return value.reshape(*value.shape, *(1,) * self.ndim) * constant
+
+    def _fields(self) -> int:
+        """Channels of the network's input that are functions of the sample."""
+        return self.in_channels + (0 if self._heat is None else self.out_channels)
+
+    def _read_heat(self) -> HeatEquation | None:
+        if self.diffusion is None:
+            return None
+        if self.initial_axes != (0,) or not all(isinstance(axis, Fourier) for axis in self.basis.axes[1:]):
+            raise InputError(
+                f"diffusion={self.diffusion} with the constraints {self.constraints} on {self.basis}: expected 'initial' "
+                "on the first axis, polynomials in time, and Fourier axes after it"
+            )
+        return HeatEquation(self.basis, self.diffusion)
 
     def _one_an_axis(self, value: Any, what: str) -> list[Any]:
         given = [value] * self.ndim if isinstance(value, str) or not isinstance(value, Sequence) else list(value)
