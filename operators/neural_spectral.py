@@ -288,8 +288,8 @@ class NeuralSpectral(Operator):
         for skip, weight in zip(self.skips, self.spectral, strict=True):
             assert isinstance(skip, _Pointwise)
             coefficients = phases.gather(self._transform(hidden, "analysis_matrix", phases.axes))
-            matrices = phases.matrices(weight, skip.weight.T)
-            mixed = torch.baddbmm(phases.spread(constant, skip.bias), coefficients, matrices)
+            pointwise = nn.functional.linear(coefficients, skip.weight)
+            mixed = phases.mixed(coefficients, weight, torch.addcmul(pointwise, constant, skip.bias))
             hidden = activate(self._transform(phases.scatter(mixed), "synthesis_matrix", phases.axes))
         first, second, last = self.projection
         hidden = last(activate(second(activate(first(hidden, spike)), spike)), spike)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from resolvent.solvers import Fourier, TensorBasis
-from resolvent.solvers.bases import placed
 
 __all__ = ["PhaseCoupling"]
 
@@ -46,48 +45,56 @@ class PhaseCoupling:
         self.groups = math.prod(g for _, g in self._split)
 
     def gather(self, coefficients: Tensor) -> Tensor:
-        """Order (*axes, batch, h) as (groups, batch, members·h)."""
-        if not self.coupled:
-            return coefficients.flatten(0, self.ndim - 1)
+        """Order (*axes, batch, h) as (groups, members, batch, h)."""
         batch, h = coefficients.shape[-2:]
+        if not self.coupled:
+            return coefficients.reshape(self.groups, 1, batch, h)
         split = coefficients.reshape(*(n for pair in self._split for n in pair), batch, h)
-        members, groups = range(0, 2 * self.ndim, 2), range(1, 2 * self.ndim, 2)
-        ordered = split.permute(*groups, 2 * self.ndim, *members, 2 * self.ndim + 1)
-        return ordered.reshape(self.groups, batch, self.members * h)
+        order = (*range(1, 2 * self.ndim, 2), *range(0, 2 * self.ndim, 2), 2 * self.ndim, 2 * self.ndim + 1)
+        return split.permute(order).reshape(self.groups, self.members, batch, h)
 
     def scatter(self, gathered: Tensor) -> Tensor:
         """The inverse of `gather`."""
         shape = [m * g for m, g in self._split]
-        batch = gathered.shape[1]
+        batch, h = gathered.shape[-2:]
         if not self.coupled:
-            return gathered.view(*shape, *gathered.shape[1:])
-        split = gathered.view(*(g for _, g in self._split), batch, *(m for m, _ in self._split), -1)
-        order = [place for d in range(self.ndim) for place in (self.ndim + 1 + d, d)]
-        return split.permute(*order, self.ndim, 2 * self.ndim + 1).reshape(*shape, batch, -1)
+            return gathered.view(*shape, batch, h)
+        split = gathered.view(*(g for _, g in self._split), *(m for m, _ in self._split), batch, h)
+        order = [place for d in range(self.ndim) for place in (self.ndim + d, d)]
+        return split.permute(*order, 2 * self.ndim, 2 * self.ndim + 1).reshape(*shape, batch, h)
 
-    def matrices(self, weight: Tensor, every: Tensor) -> Tensor:
-        """Return the matrices (groups, members·h, members·h), from channels in to channels out; `every` adds to A_0."""
-        if not self.coupled:
-            return weight + every
-        h = every.shape[0]
-        weight = torch.cat((weight[:, :1] + every, weight[:, 1:]), dim=1)
-        turns = placed(self._turns(), "tensor", like=weight)
-        return torch.einsum("spq,gsio->gpiqo", turns, weight).reshape(self.groups, self.members * h, self.members * h)
+    def mixed(self, gathered: Tensor, weight: Tensor, added: Tensor) -> Tensor:
+        """Return `added` + Σ_s A_s J^s of what was gathered, A_s maps of the channels from the right.
+
+        The turns are taken of the fields and not of the matrices, which are many more numbers at usual batches.
+        """
+        turned = [gathered]
+        if self.coupled:
+            inner = 1
+            for m, _ in reversed(self._split):
+                if m == 2:
+                    turned += [_quarter_turn(values, inner) for values in turned]
+                inner *= m
+        fields = torch.cat(turned, dim=-1) if self.coupled else gathered
+        rows, h = gathered.shape[1] * gathered.shape[2], gathered.shape[3]
+        out = torch.baddbmm(
+            added.reshape(self.groups, rows, h), fields.view(self.groups, rows, -1), weight.flatten(1, -2)
+        )
+        return out.view(gathered.shape)
 
     def constant(self, every_mode: bool, like: Tensor) -> Tensor:
-        """Return the coefficients that a bias multiplies, (groups, members): 1 of the constant, or of all modes."""
-        found = like.new_zeros(self.groups, self.members)
+        """Return the coefficients that a bias multiplies, (groups, members, 1, 1): 1 of the constant, or of all."""
+        found = like.new_zeros(self.groups, self.members, 1, 1)
         found[0, 0] = 1.0
         if every_mode:
             found[:] = 1.0  # in the empty places too, where it is not seen
         return found
 
-    def spread(self, constant: Tensor, bias: Tensor) -> Tensor:
-        """Return the bias of the gathered coefficients, (groups, 1, members·h)."""
-        return (constant[:, :, None] * bias).flatten(1)[:, None]
 
-    def _turns(self) -> _Turns:
-        return _Turns(tuple(m == 2 for m, _ in self._split))
+def _quarter_turn(values: Tensor, inner: int) -> Tensor:
+    """J of one axis, the members of the coupled axes after it being `inner`: cos ↦ sin, sin ↦ −cos."""
+    split = values.unflatten(1, (-1, 2, inner))
+    return torch.stack((-split[:, :, 1], split[:, :, 0]), dim=2).flatten(1, 3)
 
 
 @dataclass(frozen=True)
@@ -112,21 +119,3 @@ class PhasedAxis:
         for k in range(self.axis.n):
             places[k if k <= self.cosines else k + 1, k] = 1.0
         return places
-
-
-@dataclass(frozen=True)
-class _Turns:
-    """J^s for each s, as a tensor (s, member in, member out)."""
-
-    coupled: tuple[bool, ...]
-
-    def tensor(self) -> np.ndarray:
-        total = np.ones((1, 1, 1))
-        # Columns are what a member becomes: cos ↦ sin, sin ↦ −cos; rows are members in, as products act from the right.
-        turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
-        for axis in self.coupled:
-            own = np.stack((np.eye(2), turn)) if axis else np.ones((1, 1, 1))
-            total = np.einsum("spq,tuv->stpuqv", total, own).reshape(
-                len(total) * len(own), total.shape[1] * own.shape[1], total.shape[2] * own.shape[2]
-            )
-        return total

@@ -50,6 +50,7 @@ class HeatEquation:
         source = source[(..., slice(0, self.basis.axes[0].n - 1), *(slice(None),) * (axes - 1))]
         batch = source.shape[:-axes]
         flat = xp.permute_dims(xp.reshape(source, (-1, *source.shape[-axes:])), (*range(2, axes + 1), 1, 0))
+        flat = xp.reshape(xp.reshape(flat, (-1,)), flat.shape)  # in order: torch multiplies strided ones one by one
         solved = xp.matmul(placed(self._matrices, "matrices", like=source), flat)
         return xp.reshape(xp.permute_dims(solved, (axes, axes - 1, *range(axes - 1))), (*batch, *self.basis.shape))
 

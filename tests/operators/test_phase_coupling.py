@@ -45,9 +45,8 @@ def apply(coupling: PhaseCoupling, basis: TensorBasis, weight: torch.Tensor, u: 
     for kind, axes in (("synthesis_matrix", basis.axes), ("analysis_matrix", coupling.axes)):
         for d, axis in enumerate(axes):
             values = torch.tensordot(torch.as_tensor(getattr(axis, kind)(9)), values, dims=([1], [d])).movedim(0, d)
-    h = u.shape[-1]
-    mixed = torch.bmm(coupling.gather(values), coupling.matrices(weight, torch.zeros(h, h, dtype=u.dtype)))
-    values = coupling.scatter(mixed)
+    gathered = coupling.gather(values)
+    values = coupling.scatter(coupling.mixed(gathered, weight, torch.zeros_like(gathered)))
     for kind, axes in (("synthesis_matrix", coupling.axes), ("analysis_matrix", basis.axes)):
         for d, axis in enumerate(axes):
             values = torch.tensordot(torch.as_tensor(getattr(axis, kind)(9)), values, dims=([1], [d])).movedim(0, d)
@@ -101,8 +100,7 @@ def test_biases_are_those_of_the_constant_or_of_every_mode() -> None:
     coupling = PhaseCoupling(basis, (True, True))
     like = torch.zeros(1, dtype=torch.float64)
     for every, count in ((False, 1), (True, 30)):
-        spread = coupling.spread(coupling.constant(every, like), torch.ones(1, dtype=torch.float64))
-        values = coupling.scatter(spread)
+        values = coupling.scatter(coupling.constant(every, like))
         for d, axis in enumerate(coupling.axes):  # empty places are not seen
             values = torch.tensordot(torch.as_tensor(axis.synthesis_matrix(8)), values, dims=([1], [d])).movedim(0, d)
         found = torch.as_tensor(basis.to_coefficients(values[..., 0, 0]))
