@@ -109,7 +109,9 @@ class SpectralNavierStokes(SpectralProblem):
             raise InputError(f"forcing is {forcing!r}: expected a finite number, 0 for none")
         sizes = _sizes(modes, 3)
         if sizes[0] < 2 or min(sizes[1:]) < 3:
-            raise InputError(f"modes={list(sizes)}: expected at least 2 in time and 3 in x and y, for something to move")
+            raise InputError(
+                f"modes={list(sizes)}: expected at least 2 in time and 3 in x and y, for something to move"
+            )
         self.time_basis = one_of(time_basis, ("chebyshev", "legendre"), "time_basis")
         self.basis = TensorBasis(BASES[self.time_basis](sizes[0]), Fourier(sizes[1]), Fourier(sizes[2]))
         self.conditions = ((Condition("low"),), (), ())
@@ -196,7 +198,9 @@ class SpectralNavierStokes(SpectralProblem):
 
         def modes_of(basis: TensorBasis, coefficients: np.ndarray, index: int) -> np.ndarray:
             row = basis.axes[0].evaluation_matrix(half[index : index + 1])[0]
-            return self._to_modes(stepper.grid, TensorBasis(*basis.axes[1:]), np.einsum("t,bt...->b...", row, coefficients))
+            return self._to_modes(
+                stepper.grid, TensorBasis(*basis.axes[1:]), np.einsum("t,bt...->b...", row, coefficients)
+            )
 
         def surroundings(index: int) -> tuple[np.ndarray, ...]:
             v = modes_of(guess, solutions, index)
@@ -240,7 +244,8 @@ class SpectralNavierStokes(SpectralProblem):
         times, x, y = (np.asarray(p, dtype=np.float64) for p in points)
         if times.size and not (times.min() >= 0.0 and times.max() <= 1.0):
             raise InputError(
-                f"times from {times.min():g} to {times.max():g}; expected 0 to 1, in units of final_time={self.final_time:g}"
+                f"times from {times.min():g} to {times.max():g}; expected 0 to 1, in units of "
+                f"final_time={self.final_time:g}"
             )
         found = np.empty((len(drawn), len(times), len(x), len(y)))
         order = np.argsort(times, kind="stable")

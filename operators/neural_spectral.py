@@ -74,10 +74,10 @@ class NeuralSpectral(Operator):
         Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
     activation : {'relu', 'gelu', 'silu', 'tanh'}, default 'gelu'
     position : {'waves', 'coordinates', 'bounded', 'none'}, default 'none'
-        Functions appended to the input: the coordinates of each axis, on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there), 'bounded' leaves it out: nothing tells a place from another there. 'none' on
-        periodic axes makes the map one that commutes with shifts by
-        collocation points.
+        Functions appended to the input: the coordinates of each axis; on a Fourier axis 'waves' puts sin and cos 2πx in
+        their place (a coordinate jumps there), 'bounded' leaves it out. A time axis needs its coordinate. Without a
+        function of position on a periodic axis all but W commutes with its shifts by collocation points, and W does
+        where it is coupled.
     oversampling : float, default 1.5
         Collocation points of each axis over its modes. 1.5 removes the aliases of a product of two, more fewer of σ's.
     bias_every_mode : bool, default False
@@ -166,7 +166,9 @@ class NeuralSpectral(Operator):
         self.coupling = [one_of(c, ("none", "phase"), "coupling") for c in self._one_an_axis(coupling, "coupling")]
         for axis, kind in zip(self.basis.axes, self.coupling, strict=True):
             if kind == "phase" and not isinstance(axis, Fourier):
-                raise InputError(f"coupling 'phase' on a {axis.name} axis; expected 'none' there: only waves have phases")
+                raise InputError(
+                    f"coupling 'phase' on a {axis.name} axis; expected 'none' there: only waves have phases"
+                )
         self._phases = PhaseCoupling(self.basis, tuple(c == "phase" for c in self.coupling))
 
         self.diffusion = None if diffusion is None else positive_number(diffusion, "diffusion")
@@ -224,8 +226,8 @@ class NeuralSpectral(Operator):
         Parameters
         ----------
         solution : callable
-            From coefficients (batch, *modes) to coefficients, linear up to a constant and diagonal in the waves, such as
-            `SpectralNavierStokes.linear_solution`; of one channel, on a basis with one axis of initial values.
+            From coefficients (batch, *modes) to coefficients, linear up to a constant and diagonal in the waves, such
+            as `SpectralNavierStokes.linear_solution`; of one channel, on a basis with one axis of initial values.
 
         Raises
         ------
@@ -356,8 +358,8 @@ class NeuralSpectral(Operator):
             return None
         if self.initial_axes != (0,) or not all(isinstance(axis, Fourier) for axis in self.basis.axes[1:]):
             raise InputError(
-                f"diffusion={self.diffusion} with the constraints {self.constraints} on {self.basis}: expected 'initial' "
-                "on the first axis, polynomials in time, and Fourier axes after it"
+                f"diffusion={self.diffusion} with the constraints {self.constraints} on {self.basis}: expected "
+                "'initial' on the first axis, polynomials in time, and Fourier axes after it"
             )
         return HeatEquation(self.basis, self.diffusion)
 

@@ -19,9 +19,9 @@ class PhaseCoupling:
     """Modes in groups: one of each axis without coupling, the sine and cosine of one frequency of an axis with it.
 
     With J the turn of a Fourier axis by a quarter wave, (cos, sin) ↦ (sin, −cos), the matrices of a group of M = 2^c
-    modes, c axes coupled, are Σ_s A_s ⊗ J^s over s in {0, 1}^c, with M free matrices A_s of the channels: all linear maps
-    of the group that commute with shifts along the coupled axes and treat (k, l) and (k, −l) alone. They contain
-    derivatives, Hilbert transforms and shifts; matrices for each mode, A_0 alone, do not.
+    modes, c axes coupled, are Σ_s A_s ⊗ J^s over s in {0, 1}^c, with M free matrices A_s of the channels: all linear
+    maps of the group that commute with shifts along the coupled axes. They contain derivatives, Hilbert transforms and
+    shifts; a matrix for each mode contains none of them.
 
     A frequency without a sine (0, and that of Nyquist) has a place for it that stays empty: transforms to and from
     `axes` have zeros there. Without any coupling everything here is the identity.

@@ -18,9 +18,9 @@ __all__ = ["HeatEquation"]
 class HeatEquation:
     """∂u/∂t = κΔu + g on a basis of (t, x, …): polynomials in time, Fourier axes in space; one matrix for each wave.
 
-    A source of n − 1 polynomials in time has a solution of n, for which the initial value holds exactly and the equation
-    at n − 1 Gauss points in time (collocation; where the decay is resolved its error falls faster than any power of n,
-    where it is not it stays stable: the last functions are those of an implicit Runge–Kutta method of Gauss).
+    A source of n − 1 polynomials in time has a solution of n, for which the initial value holds exactly and the
+    equation at the n − 1 collocation points of the basis in time. Where the decay is resolved the error falls faster
+    than any power of n, where it is not the solution stays bounded.
 
     Parameters
     ----------
@@ -39,13 +39,15 @@ class HeatEquation:
         time, *space = basis.axes
         waves = tuple(axis for axis in space if isinstance(axis, Fourier))
         if time.periodic or time.n < 2 or len(waves) < len(space) or not space:
-            raise InputError(f"the heat equation on {basis}: expected two polynomials or more in time, then Fourier axes")
+            raise InputError(
+                f"the heat equation on {basis}: expected two polynomials or more in time, then Fourier axes"
+            )
         self.basis, self.diffusivity = basis, float(diffusivity)
         self.source_basis = TensorBasis(time.resized(time.n - 1), *waves)
         self._matrices = _Responses(time.resized(time.n - 1), waves, self.diffusivity)
 
     def response(self, source: Any) -> Any:
-        """Return u with u = 0 at first from coefficients of g, (*batch, n_t, n_x, …): n − 1 in time, or more, cut off."""
+        """Return u with u = 0 at first, from coefficients of g in (t, x, …); those beyond n − 1 in t are cut off."""
         xp, axes = array_api_compat.array_namespace(source), self.basis.ndim
         source = source[(..., slice(0, self.basis.axes[0].n - 1), *(slice(None),) * (axes - 1))]
         batch = source.shape[:-axes]

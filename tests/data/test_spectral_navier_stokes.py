@@ -143,7 +143,9 @@ def test_response_solves_its_equation() -> None:
     e = problem.response(r)
     tau, x, y = space.points()
     left = larger.evaluate(e, tau, x, y, derivatives=(1, 0, 0)) / 2.0
-    left -= 0.02 * (larger.evaluate(e, tau, x, y, derivatives=(0, 2, 0)) + larger.evaluate(e, tau, x, y, derivatives=(0, 0, 2)))
+    left -= 0.02 * (
+        larger.evaluate(e, tau, x, y, derivatives=(0, 2, 0)) + larger.evaluate(e, tau, x, y, derivatives=(0, 0, 2))
+    )
     assert np.abs(left - space.to_values(r)).max() < 1e-11 * np.abs(r).max()
     assert np.abs(larger.evaluate(e, np.zeros(1), x, y)).max() < 1e-12
 

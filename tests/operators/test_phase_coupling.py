@@ -15,8 +15,8 @@ from resolvent.solvers import Chebyshev, Fourier, InputError, TensorBasis
 
 SPACE_TIME: dict[str, Any] = {
     "in_channels": 1, "out_channels": 1, "ndim": 3, "bases": ["chebyshev", "fourier", "fourier"], "modes": [4, 5, 6],
-    "constraints": ["initial", "none", "none"], "width": 4, "layers": 2, "arrays": "coefficients", "position": "bounded",
-    "coupling": ["none", "phase", "phase"], "linear_path": False, "oversampling": 2.0,
+    "constraints": ["initial", "none", "none"], "width": 4, "layers": 2, "arrays": "coefficients",
+    "position": "bounded", "coupling": ["none", "phase", "phase"], "linear_path": False, "oversampling": 2.0,
 }  # fmt: skip
 
 
@@ -63,7 +63,9 @@ def test_weights_commute_with_shifts_and_mix_only_a_group() -> None:
     def moved(v: torch.Tensor) -> torch.Tensor:
         return shifted(basis, v.movedim((3, 4), (0, 1)), (0.0, 0.3, 0.11)).movedim((0, 1), (3, 4))
 
-    assert torch.allclose(apply(coupling, basis, weight, moved(u)), moved(apply(coupling, basis, weight, u)), atol=1e-11)
+    assert torch.allclose(
+        apply(coupling, basis, weight, moved(u)), moved(apply(coupling, basis, weight, u)), atol=1e-11
+    )
     one = torch.zeros(*basis.shape, 1, 2, dtype=torch.float64)
     one[1, 2, 1, 0, 0] = 1.0  # T₁ cos 4πx cos 2πy: its group has the sines 4 along x and along y
     reached = apply(coupling, basis, weight, one).abs().amax(dim=(-2, -1)) > 1e-12
@@ -167,7 +169,10 @@ def test_wrong_use_is_named() -> None:
         ({"coupling": "full"}, "unknown coupling"),
         ({"diffusion": 0.0}, "diffusion is 0"),
         ({"diffusion": 0.1, "constraints": "none"}, "expected 'initial' on the first axis"),
-        ({"diffusion": 0.1, "bases": ["chebyshev", "fourier", "legendre"], "coupling": "none"}, "Fourier axes after it"),
+        (
+            {"diffusion": 0.1, "bases": ["chebyshev", "fourier", "legendre"], "coupling": "none"},
+            "Fourier axes after it",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             build(**arguments)
