@@ -188,8 +188,8 @@ _NOTES = [
     "'ours': the outputs are sources of the heat equation, each wave's sine and cosine are coupled in every layer"
     " (position then need not be told), and the loss is ‖(∂t − νΔ)⁻¹ residual‖². The rows 'short:' change one thing"
     " each, at 300 steps; 'sine and cosine apart' gets the waves sin and cos 2πx, 2πy as inputs instead. 'published'"
-    " has the published layers, loss and schedule at this size. The rate 1e-2 was chosen between two for 'ours', and the"
-    " longer run's norm among the short ones, on other functions than the test's.",
+    " has the published layers, loss and schedule at this size. The rate 1e-2 was chosen between two for 'ours', and"
+    " the longer run's norm among the short ones, on other functions than the test's.",
     "'supervised': the same network on solutions, drawn anew like the inputs and solved while it trains (32² points,"
     " steps of 0.1, in its time).",
     "'estimate' is the mean of the estimates by the error's own equation on a coarse grid, from the guess alone.",
