@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from resolvent.workflows.bench import neural_spectral_flow as bench
+from resolvent.workflows.compose import compose_verb
+from resolvent.workflows.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +57,20 @@ def test_plain_guesses_and_the_classical_solver(monkeypatch: pytest.MonkeyPatch)
     section = bench.classical("nsm_re3", 0.05, 10.0)
     assert "ms a sample; the network takes 10 ms" in section.notes[0]
     assert "none of these settings" in bench.classical("nsm_re3", 1e-9, 10.0).notes[0]
+
+
+def test_the_whole_bench_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = replace(bench.VARIANTS["short: ours"], steps=2)
+    monkeypatch.setattr(bench, "VARIANTS", {"ours": variant, "the same, supervised": replace(variant, data=1.0)})
+    monkeypatch.setattr(bench, "COARSE", [(12, 1.0)])
+    monkeypatch.chdir(tmp_path)  # no results folder to write to
+    config = compose_verb("bench", ["name=neural_spectral_flow", f"out={tmp_path / 'run'}"])
+    assert bench.measure(config, RunFolder("bench", config)) == 0
+    text = (tmp_path / "run" / "neural_spectral_flow.md").read_text(encoding="utf-8")
+    for line in (
+        "| nsm_re3 | ours |",
+        "| nsm_re3 | heat equation |",
+        "ETDRK4 on coarse grids, nsm_re3",
+        "the largest of 8",
+    ):
+        assert line in text
