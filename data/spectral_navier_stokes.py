@@ -65,7 +65,7 @@ class SpectralNavierStokes(SpectralProblem):
 
     **Reference.** ETDRK4 in time and Fourier with the 2/3 rule in space, on `reference_points`² points with steps of at
     most `reference_step`; a time that is asked for ends a step, so no interpolation comes in. `reference_error` tells
-    its error: with the defaults about 1e-7 for ν of 1e-3 and more.
+    its error: with the defaults about 1e-7 in every family.
 
     Parameters
     ----------
