@@ -21,6 +21,7 @@ from .seeding import sample_generator
 from .solver_choice import SolverSpec
 from .spectral_choice import make_spectral_problem
 from .spectral_evolution import SpectralEvolution
+from .spectral_navier_stokes import SpectralNavierStokes
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralProblem, SpectralReactionDiffusion
 from .stats import field_statistics
 
@@ -45,6 +46,7 @@ __all__ = [
     "Problem",
     "SolverSpec",
     "SpectralEvolution",
+    "SpectralNavierStokes",
     "SpectralPoisson",
     "SpectralProblem",
     "SpectralReactionDiffusion",

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer, positive_number
-from resolvent.solvers import InputError
-from resolvent.solvers.bases import placed
+from resolvent.solvers import HeatEquation, InputError
+from resolvent.solvers.bases import Fourier, placed
 from resolvent.solvers.tensor_basis import along
 
 from .fno import ACTIVATIONS
+from .phase_coupling import PhaseCoupling
 from .spectral_operator import ChannelLinear, SpectralOperator
 
 __all__ = ["NeuralSpectral"]
@@ -57,10 +58,11 @@ class NeuralSpectral(SpectralOperator):
     gauge : {'none', 'mean', 'origin'}, default 'none'
         Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
     activation : {'relu', 'gelu', 'silu', 'tanh'}, default 'gelu'
-    position : {'waves', 'coordinates', 'none'}, default 'none'
-        Functions appended to the input: the coordinates of each axis, on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there). 'none' on periodic axes makes the map one that commutes with shifts by
-        collocation points.
+    position : {'waves', 'coordinates', 'bounded', 'none'}, default 'none'
+        Functions appended to the input: the coordinates of each axis; on a Fourier axis 'waves' puts sin and cos 2πx in
+        their place (a coordinate jumps there), 'bounded' leaves it out. A time axis needs its coordinate. Without a
+        function of position on a periodic axis all but W commutes with its shifts by collocation points, and W does
+        where it is coupled.
     oversampling : float, default 1.5
         Collocation points of each axis over its modes. 1.5 removes the aliases of a product of two, more fewer of σ's.
     bias_every_mode : bool, default False
@@ -68,6 +70,14 @@ class NeuralSpectral(SpectralOperator):
     linear_path : bool, default True
         Whether Λ ⊙ â is added, one learned matrix for each eigenfunction of −Δ under the constraints: it contains the
         solution operator of every linear equation with constant coefficients whose modes these are.
+    coupling : {'none', 'phase'} or one an axis, default 'none'
+        'phase' lets W mix the sine and the cosine of each frequency of a Fourier axis, by matrices that commute with
+        shifts (complex multiples, in effect): as many weights, all but those of frequency 0. Without it no W can shift
+        or differentiate, which turn sines into cosines: transport has to come from the functions of `position`.
+    diffusion : float, optional
+        κ: what the network puts out is a source g, and u solves ∂u/∂τ = κΔu + g from the initial value, τ the axis of
+        the constraint 'initial', κ in units of the box and its whole time (νT). The solution with g = 0 is a further
+        input beside the initial value. The network then need not learn decay nor integration in time.
     gain : float, default 1
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
@@ -109,6 +119,8 @@ class NeuralSpectral(SpectralOperator):
         gain: float = 1.0,
         output_scale: float = 1.0,
         arrays: str = "cells",
+        coupling: str | Sequence[str] = "none",
+        diffusion: float | None = None,
     ) -> None:
         super().__init__(
             in_channels,
@@ -130,11 +142,20 @@ class NeuralSpectral(SpectralOperator):
             raise InputError(f"oversampling={oversampling!r} leaves fewer points than modes; expected at least 1")
         self.bias_every_mode, self.gain = bool(bias_every_mode), positive_number(gain, "gain")
         self.points = tuple(math.ceil(self.oversampling * n - 1e-9) for n in self.basis.shape)
+        self.coupling = [one_of(c, ("none", "phase"), "coupling") for c in self._one_an_axis(coupling, "coupling")]
+        for axis, kind in zip(self.basis.axes, self.coupling, strict=True):
+            if kind == "phase" and not isinstance(axis, Fourier):
+                raise InputError(
+                    f"coupling 'phase' on a {axis.name} axis; expected 'none' there: only waves have phases"
+                )
+        self._phases = PhaseCoupling(self.basis, tuple(c == "phase" for c in self.coupling))
 
-        h, inputs = self.width, self.in_channels + len(self.position_functions())
+        self.diffusion = None if diffusion is None else positive_number(diffusion, "diffusion")
+        self._heat = self._read_heat()
+        h, inputs = self.width, self._fields() + len(self.position_functions())
         self.lifting = nn.ModuleList(ChannelLinear(a, b) for a, b in ((inputs, 4 * h), (4 * h, h)))
         self.skips = nn.ModuleList(ChannelLinear(h, h) for _ in range(self.layers))
-        shape = (math.prod(self.basis.shape), h, h)
+        shape = (self._phases.groups, *((self._phases.members,) if self._phases.coupled else ()), h, h)
         self.spectral = nn.ParameterList(
             nn.Parameter(torch.randn(shape) * (self.gain / h**2)) for _ in range(self.layers)
         )
@@ -151,36 +172,69 @@ class NeuralSpectral(SpectralOperator):
             "oversampling": self.oversampling,
             "bias_every_mode": self.bias_every_mode,
             "gain": self.gain,
+            "coupling": list(self.coupling),
+            "diffusion": self.diffusion,
         }
+
+    def change(self, inputs: Tensor) -> Tensor:
+        if self._heat is None:
+            return super().change(inputs)
+        start = inputs[:, : self.out_channels]
+        decayed = self._heat.evolved(start)
+        source = self.free_coefficients(torch.cat((inputs, decayed), dim=1))
+        return decayed - start + self._heat.response(source)
 
     def free_coefficients(self, inputs: Tensor) -> Tensor:
         """Space comes first and channels last within: each map is then one matrix product without copies."""
         activate = ACTIVATIONS[self.activation]
         # What biases multiply, as coefficients and as a function: the constant, or the sum of all basis functions.
-        constant = inputs.new_zeros(math.prod(self.basis.shape), 1, 1)
-        constant[slice(None) if self.bias_every_mode else 0] = 1.0
+        constant = self._phases.constant(self.bias_every_mode, like=inputs)
         spike = self._spike(inputs) if self.bias_every_mode else None
-        hidden = self._transform(inputs.permute(*range(2, self.ndim + 2), 0, 1), "synthesis_matrix")
-        functions = self.position_values(self.points, inputs)
-        if functions is not None:
-            hidden = torch.cat((hidden, functions.expand(*self.points, inputs.shape[0], -1)), dim=-1)
-        for pointwise in self.lifting:
-            hidden = activate(pointwise(hidden, spike))
+        hidden = self._transform(inputs.permute(*range(2, self.ndim + 2), 0, 1), "synthesis_matrix", self.basis.axes)
+        hidden = activate(self._lifted(hidden, self.position_values(self.points, inputs), spike))
+        hidden = activate(self.lifting[1](hidden, spike))
+        phases = self._phases
         for skip, weight in zip(self.skips, self.spectral, strict=True):
             assert isinstance(skip, ChannelLinear)
-            coefficients = self._transform(hidden, "analysis_matrix").flatten(0, self.ndim - 1)
-            mixed = torch.baddbmm(constant * skip.bias, coefficients, weight + skip.weight.T)
-            hidden = activate(self._transform(mixed.view(*self.basis.shape, *mixed.shape[1:]), "synthesis_matrix"))
+            coefficients = phases.gather(self._transform(hidden, "analysis_matrix", phases.axes))
+            pointwise = nn.functional.linear(coefficients, skip.weight)
+            mixed = phases.mixed(coefficients, weight, torch.addcmul(pointwise, constant, skip.bias))
+            hidden = activate(self._transform(phases.scatter(mixed), "synthesis_matrix", phases.axes))
         first, second, last = self.projection
         hidden = last(activate(second(activate(first(hidden, spike)), spike)), spike)
-        coefficients = self._transform(hidden, "analysis_matrix").permute(-2, -1, *range(self.ndim))
+        coefficients = self._transform(hidden, "analysis_matrix", self.basis.axes).permute(-2, -1, *range(self.ndim))
         return self.output_scale * coefficients
 
-    def _transform(self, values: Tensor, kind: str) -> Tensor:
-        for d, (basis, m) in enumerate(zip(self.basis.axes, self.points, strict=True)):
+    def _lifted(self, hidden: Tensor, functions: Tensor | None, spike: Tensor | None) -> Tensor:
+        """The first layer; what functions of position do in it is the same for all samples, and computed once."""
+        first = self.lifting[0]
+        assert isinstance(first, ChannelLinear)
+        if functions is None:
+            lifted: Tensor = first(hidden, spike)
+            return lifted
+        fixed = nn.functional.linear(functions, first.weight[:, self._fields() :])
+        fixed = fixed + (first.bias if spike is None else first.bias * spike)
+        return nn.functional.linear(hidden, first.weight[:, : self._fields()]) + fixed
+
+    def _transform(self, values: Tensor, kind: str, axes: Sequence[Any]) -> Tensor:
+        for d, (basis, m) in enumerate(zip(axes, self.points, strict=True)):
             values = along(placed(basis, kind, m, like=values), values, d - self.ndim - 2)
         return values
 
     def _spike(self, like: Tensor) -> Tensor:
         values: Tensor = self.basis.to_values(like.new_ones(self.basis.shape), self.points)
         return values[..., None, None]
+
+    def _fields(self) -> int:
+        """Channels of the network's input that are functions of the sample."""
+        return self.in_channels + (0 if self._heat is None else self.out_channels)
+
+    def _read_heat(self) -> HeatEquation | None:
+        if self.diffusion is None:
+            return None
+        if self.initial_axes != (0,) or not all(isinstance(axis, Fourier) for axis in self.basis.axes[1:]):
+            raise InputError(
+                f"diffusion={self.diffusion} with the constraints {self.constraints} on {self.basis}: expected "
+                "'initial' on the first axis, polynomials in time, and Fourier axes after it"
+            )
+        return HeatEquation(self.basis, self.diffusion)

@@ -22,14 +22,16 @@ class SpectralLoss:
 
     Which norm decides what training finds. For −Δu = s the residual is Δ of the error: in 'L2' (and nearly in the
     'coefficient' norm of the published code) the highest modes weigh |2πk|⁴ times their share in the error of u; in
-    'H-1' the loss is the energy of the error, in 'H-2' its own L² norm.
+    'H-1' the loss is the energy of the error, in 'H-2' its own L² norm. In time, 'response' is to parabolic equations
+    what 'H-2' is to elliptic ones: the L² norm of what the residual does to the solution when the nonlinear part
+    stands still.
 
     Parameters
     ----------
     problem : SpectralProblem
     norm : str, default 'L2'
-        Of the residual, one of `NORMS`. The dual norms are of the space with the problem's boundary conditions, for
-        elliptic problems.
+        Of the residual, one of `NORMS`, or 'response' where the problem has one. The dual norms are of the space with
+        the problem's boundary conditions, for elliptic problems.
     data_norm : str, default 'L2'
     physics, data : float, default 1, 0
         The weights w_r and w_d, not both zero.
@@ -43,7 +45,8 @@ class SpectralLoss:
     def __init__(
         self, problem: SpectralProblem, norm: str = "L2", data_norm: str = "L2", physics: float = 1.0, data: float = 0.0
     ) -> None:
-        one_of(norm, NORMS, "norm")
+        response = getattr(problem, "response_basis", None)
+        one_of(norm, NORMS if response is None else (*NORMS, "response"), "norm")
         one_of(data_norm, NORMS, "norm")
         self.problem = problem
         self.physics, self.data = nonnegative_number(physics, "physics"), nonnegative_number(data, "data")
@@ -53,7 +56,11 @@ class SpectralLoss:
         conditions = problem.conditions if same else None
         # Without boundary conditions in every direction the dual norm of the full H¹ norm is the one that sees all.
         shift = 0.0 if same else 1.0
-        self._residual_norm = CoefficientNorm(problem.residual_basis, norm, conditions, shift, mean=True)
+        self._response = getattr(problem, "response", None) if norm == "response" else None
+        if response is not None and norm == "response":
+            self._residual_norm = CoefficientNorm(response, "L2", mean=True)
+        else:
+            self._residual_norm = CoefficientNorm(problem.residual_basis, norm, conditions, shift, mean=True)
         self._data_norm = CoefficientNorm(problem.basis, data_norm, mean=True)
         #: What makes a resumed run the same run.
         self.config: dict[str, Any] = {
@@ -71,6 +78,8 @@ class SpectralLoss:
             loss = torch.zeros((), dtype=outputs.dtype, device=outputs.device)
             if self.physics:
                 residual = self.problem.residual(inputs[:, 0], outputs)
+                if self._response is not None:
+                    residual = self._response(residual)
                 loss = loss + self.physics * self._residual_norm.squared(residual).mean()
             if self.data:
                 loss = loss + self.data * self._data_norm.squared(outputs - targets[:, 0]).mean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,9 @@ class SpectralOperator(Operator):
         (v, s): v·u + s·∂u/∂ν = 0 at both ends. Fourier axes are periodic and take 'none'.
     gauge : {'none', 'mean', 'origin'}
         Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
-    position : {'waves', 'coordinates', 'none'}
-        Functions appended to the input: the coordinates of each axis, on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there).
+    position : {'waves', 'coordinates', 'bounded', 'none'}
+        Functions appended to the input: the coordinates of each axis; on a Fourier axis 'waves' puts sin and cos 2πx in
+        their place (a coordinate jumps there), 'bounded' leaves it out. A time axis needs its coordinate.
     linear_path : bool
         Whether Λ ⊙ â is added, one learned matrix for each eigenfunction of −Δ under the constraints: it contains the
         solution operator of every linear equation with constant coefficients whose modes these are.
@@ -114,7 +114,7 @@ class SpectralOperator(Operator):
         self.gauge = one_of(gauge, ("none", "mean", "origin"), "gauge")
         if self.gauge != "none":
             self._check_gauge()
-        self.position = one_of(position, ("waves", "coordinates", "none"), "position")
+        self.position = one_of(position, ("waves", "coordinates", "bounded", "none"), "position")
         self.linear_path = bool(linear_path)
         self.output_scale = positive_number(output_scale, "output_scale")
         self.arrays = one_of(arrays, ("cells", "nodes", "coefficients"), "arrays")
@@ -163,6 +163,35 @@ class SpectralOperator(Operator):
             array = along(placed(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
         return array
 
+    @torch.no_grad()
+    def start_linear_path(self, solution: Callable[[Tensor], Tensor]) -> None:
+        """Set the linear path to the map that `solution` is on inputs constant in time, where the path can hold it.
+
+        Parameters
+        ----------
+        solution : callable
+            From coefficients (batch, *modes) to coefficients, linear up to a constant and diagonal in the waves, such
+            as `SpectralNavierStokes.linear_solution`; of one channel, on a basis with one axis of initial values.
+
+        Raises
+        ------
+        InputError
+            For a network of another kind.
+        """
+        periodic = all(axis.periodic for d, axis in enumerate(self.basis.axes) if d not in self.initial_axes)
+        channels = (self.in_channels, self.out_channels)
+        if self.symbol is None or len(self.initial_axes) != 1 or not periodic or channels != (1, 1):
+            raise InputError(
+                "a linear path is started for one channel, one axis with the constraint 'initial' and Fourier axes "
+                f"beside it; this network has channels {channels}, constraints {self.constraints} and "
+                f"linear_path={self.linear_path}"
+            )
+        # All waves at once, as they do not mix.
+        waves = torch.zeros(1, *self.basis.shape, dtype=torch.float64, device=self.symbol.device)
+        waves.select(1 + self.initial_axes[0], 0).fill_(1.0)
+        change = solution(waves) - solution(0.0 * waves) - waves
+        self.symbol.copy_(self._poisson.amplitudes(change)[None] / self._poisson.amplitudes(waves)[None])
+
     def check_inputs(self, inputs: Tensor) -> None:
         super().check_inputs(inputs)
         if self.arrays == "coefficients" and tuple(inputs.shape[2:]) != self.basis.shape:
@@ -199,11 +228,7 @@ class SpectralOperator(Operator):
 
     def solution_coefficients(self, inputs: Tensor) -> Tensor:
         """Map coefficients (batch, in_channels, *modes) to coefficients (batch, out_channels, *modes)."""
-        free = self.free_coefficients(inputs)
-        for d, recombined in enumerate(self._poisson.recombined):
-            if recombined.conditions:
-                free = along(placed(_Recombination(recombined), "matrix", like=free), free, d - self.ndim)
-        outputs = free
+        outputs = self.change(inputs)
         if self.symbol is not None:
             amplitudes = torch.einsum("oi...,bi...->bo...", self.symbol, self._poisson.amplitudes(inputs))
             outputs = outputs + self._poisson.from_amplitudes(amplitudes)
@@ -213,12 +238,20 @@ class SpectralOperator(Operator):
             outputs = outputs - self._constant(outputs)
         return outputs
 
+    def change(self, inputs: Tensor) -> Tensor:
+        """Return B N(â), the network's part, as coefficients that satisfy the homogeneous conditions."""
+        outputs = self.free_coefficients(inputs)
+        for d, recombined in enumerate(self._poisson.recombined):
+            if recombined.conditions:
+                outputs = along(placed(_Recombination(recombined), "matrix", like=outputs), outputs, d - self.ndim)
+        return outputs
+
     def position_functions(self) -> list[tuple[int, str]]:
         functions = []
         for d, axis in enumerate(self.basis.axes):
             if self.position == "waves" and axis.periodic:
                 functions += [(d, "cosine"), (d, "sine")]
-            elif self.position != "none":
+            elif self.position != "none" and not (self.position == "bounded" and axis.periodic):
                 functions.append((d, "coordinate"))
         return functions
 

@@ -15,6 +15,7 @@ from .fgmres import fgmres
 from .fourier_grid import FourierGrid
 from .gcrodr import fgcrodr, gcrodr
 from .gmres import gmres
+from .heat_equation import HeatEquation
 from .idrs import idrs
 from .iteration import Breakdown, Column, Method, run
 from .kinds import ACCEPTED_KINDS, Kind
@@ -96,6 +97,7 @@ __all__ = [
     "FastPoisson",
     "Fourier",
     "FourierGrid",
+    "HeatEquation",
     "InputError",
     "Jacobi",
     "Kind",

@@ -14,6 +14,7 @@ TABLES = (
     "generation",
     "darcy_fno",
     "neural_spectral",
+    "neural_spectral_flow",
     "solvers",
     "multigrid_gpu",
     "skr",
