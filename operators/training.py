@@ -317,7 +317,9 @@ def _fields(dataset: GridDataset) -> dict[str, Any]:
         "outputs": list(dataset.output_fields),
         "resolution": list(dataset.resolution),
     }
-    described["data"] = getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "name", "")
+    name = getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "name", "")
+    if name:
+        described["data"] = name
     for kind, key in ((WindowedDataset, "window"), (DrawnSamples, "drawn")):
         if isinstance(dataset, kind):
             described[key] = dataset.description()
