@@ -22,6 +22,7 @@ from resolvent.solvers import (
 )
 
 from .arguments import one_of, positive_integer, positive_number
+from .classical_spectral import ClassicalSolver
 from .kernel_fields import KernelField
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralProblem, _sizes
 
@@ -242,6 +243,19 @@ class SpectralNavierStokes(SpectralProblem):
 
     def _equation(self, basis: TensorBasis) -> HeatEquation:
         return HeatEquation(basis, self.nu * self.final_time)
+
+    def classical(self) -> list[ClassicalSolver]:
+        """The reference's scheme on fewer points with longer steps, of at most the distance of the times asked for."""
+        fewer: list[ClassicalSolver] = []
+        for points, step in ((8, 1.0), (12, 0.5), (16, 0.5), (16, 0.25), (24, 0.25), (32, 0.125), (48, 0.0625)):
+            coarser = {**self.settings(), "reference_points": points, "reference_step": step}
+            other = SpectralNavierStokes(**coarser)
+
+            def solve(drawn: np.ndarray, shape: tuple[int, ...], other: SpectralNavierStokes = other) -> np.ndarray:
+                return other.reference(drawn, *self.basis.cell_centres(shape))
+
+            fewer.append(ClassicalSolver(f"{points}² points, steps ≤ {step:g}", solve))
+        return fewer
 
     def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
         times, x, y = (np.asarray(p, dtype=np.float64) for p in points)
