@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LINE", "Line", "aligned", "line_operation", "transpose_tile"]
+__all__ = ["LINE", "Line", "Lines", "aligned", "line_operation", "transpose_tile"]
 
 LINE = 64
 """Bytes: a cache line, and the widest vector."""
@@ -47,13 +47,26 @@ class Line:
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return Line(self.builder, self.builder.call(function, [self.value, factor.value, addend.value]))
 
+    def constant(self, value: float) -> Line:
+        """The line that holds `value` throughout."""
+        kind = self.value.type
+        return Line(self.builder, ir.Constant(kind, [value] * kind.count))
 
-def line_operation(reads: int, scalars: int, writes: int) -> Callable[[Callable[..., Any]], Any]:
+
+Lines = list[Line]
+
+
+def line_operation(
+    reads: tuple[int, ...], numbers: tuple[int, ...], writes: tuple[int, ...]
+) -> Callable[[Callable[..., Any]], Any]:
     """Make a compiled operation of a function from lines to lines.
 
-    The function gets `reads` lines and `scalars` lines that hold one number throughout, and returns a tuple of `writes`
-    lines. The operation is called with one tuple: array, index of each line read, the scalars, array, index of each
-    line written; all loads come before the first store. Indices are not checked.
+    The function gets one list of lines for each group of `reads` and of `numbers`, as long as its entry says, and
+    returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
+    operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
+    and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
+    `start, table, first, step` (element k at start + table[first + k·step]). All loads come before the first store.
+    Indices are not checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -62,27 +75,52 @@ def line_operation(reads: int, scalars: int, writes: int) -> Callable[[Callable[
             def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 kinds = signature.args[0].types
                 values = [builder.extract_value(args[0], i) for i in range(len(kinds))]
-                number = kinds[-2].dtype
+                number = kinds[0].dtype
                 element = context.get_data_type(number)
                 size = number.bitwidth // 8
                 vector = ir.VectorType(element, LINE // size)
 
-                def place(at: int) -> Any:
-                    data = context.make_array(kinds[at])(context, builder, values[at]).data
-                    index = context.cast(builder, values[at + 1], kinds[at + 1], types.intp)
-                    return builder.bitcast(builder.gep(data, [index], inbounds=True), vector.as_pointer())
+                def data(at: int) -> Any:
+                    return context.make_array(kinds[at])(context, builder, values[at]).data
 
-                def splat(at: int) -> Any:
-                    value = context.cast(builder, values[at], kinds[at], number)
+                def index(at: int) -> Any:
+                    return context.cast(builder, values[at], kinds[at], types.intp)
+
+                def along(first: Any, step: Any, k: int) -> Any:
+                    return builder.add(first, builder.mul(context.get_constant(types.intp, k), step))
+
+                def places(at: int, count: int) -> tuple[list[Any], int]:
+                    """Pointers to the elements of the group that begins at `at`, and where the next group does."""
+                    first = index(at + 1)
+                    if isinstance(kinds[at + 2], types.Array):
+                        table, start, step = data(at + 2), index(at + 3), index(at + 4)
+                        found = [builder.load(builder.gep(table, [along(start, step, k)])) for k in range(count)]
+                        positions, following = [builder.add(first, each) for each in found], at + 5
+                    else:
+                        step = index(at + 2)
+                        positions, following = [along(first, step, k) for k in range(count)], at + 3
+                    return [builder.gep(data(at), [each], inbounds=True) for each in positions], following
+
+                def splat(value: Any) -> Any:
                     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
                     mask = ir.Constant(ir.VectorType(ir.IntType(32), LINE // size), [0] * (LINE // size))
                     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
-                lines = [Line(builder, builder.load(place(2 * i), align=size)) for i in range(reads)]
-                lines += [Line(builder, splat(2 * reads + i)) for i in range(scalars)]
-                out = body(*lines)
-                for i in range(writes):
-                    builder.store(out[i].value, place(2 * reads + scalars + 2 * i), align=size)
+                at, found, targets = 0, [], []
+                for count in reads:
+                    pointers, at = places(at, count)
+                    found.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                for count in numbers:
+                    pointers, at = places(at, count)
+                    found.append(pointers)
+                for count in writes:
+                    pointers, at = places(at, count)
+                    targets.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in found[: len(reads)]]
+                groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
+                for lines, pointers in zip(body(*groups), targets, strict=True):
+                    for line, each in zip(lines, pointers, strict=True):
+                        builder.store(line.value, each, align=size)
                 return context.get_dummy_value()
 
             return types.void(given), code

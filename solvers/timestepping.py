@@ -19,6 +19,7 @@ from .compiled_stepping import CompiledTerm, compiled_term
 from .errors import InputError
 from .fourier_grid import FourierGrid
 from .spectral_terms import placed
+from .stage_programs import StageProgram, stage_program
 
 __all__ = ["SCHEMES", "Advanced", "Scheme", "Stage", "TimeStepper"]
 
@@ -170,7 +171,7 @@ class TimeStepper:
         self.workers, self.compiled = max(1, int(workers)), compiled
         self._schemes: OrderedDict[float, Scheme] = OrderedDict()
         self._terms: dict[str, CompiledTerm | None] = {}
-        self._programs: OrderedDict[tuple[str, float], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._programs: OrderedDict[tuple[str, float], tuple[StageProgram, tuple[np.ndarray, bool]]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_schemes": OrderedDict(), "_terms": {}, "_programs": OrderedDict()}
@@ -216,7 +217,7 @@ class TimeStepper:
 
     def _advance_compiled(self, term: CompiledTerm, modes: np.ndarray, dt: float, steps: int, out: Any) -> Advanced:
         scheme = self.coefficients(dt)
-        ops, C = _remembered(self._programs, (term.dtype.str, dt), lambda: _program(scheme, term))
+        program, C = _remembered(self._programs, (term.dtype.str, dt), lambda: _compiled(scheme, term))
         states = term.pack(modes)
         blocks = len(states)
         reached = np.zeros((blocks, term.together), np.int64)
@@ -224,7 +225,7 @@ class TimeStepper:
         ends = np.linspace(0, blocks, threads + 1).astype(int)
 
         def part(i: int) -> None:
-            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, scheme.slots, ops, C, reached)
+            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, program, C, reached)
 
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
@@ -258,16 +259,9 @@ class TimeStepper:
         return Advanced(V[0], reached)
 
 
-def _program(scheme: Scheme, term: CompiledTerm) -> tuple[np.ndarray, np.ndarray]:
-    longest = max(len(stage.terms) for stage in scheme.stages)
-    ops = np.zeros((len(scheme.stages), 4 + longest), np.int64)
-    rows = []
-    for row, stage in zip(ops, scheme.stages, strict=True):
-        row[:4] = stage.source, stage.target, stage.out, len(stage.terms)
-        for j, (slot, c) in enumerate(stage.terms):
-            row[4 + j] = slot
-            rows.append(term.spread(c))
-    return ops, np.concatenate(rows)
+def _compiled(scheme: Scheme, term: CompiledTerm) -> tuple[StageProgram, tuple[np.ndarray, bool]]:
+    program = stage_program(scheme)
+    return program, term.spread(program.coefficients)
 
 
 def _remembered(kept: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:

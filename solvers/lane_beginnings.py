@@ -1,0 +1,219 @@
+"""First passes that compute their rows as they load them: velocities from a vorticity, squares, polynomials."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .cache_lines import Line
+from .lane_fourier import beginnings, lanes_of
+from .multigrid.unaliased import apart
+
+__all__ = ["begin_mirrored", "begin_powers", "begin_square", "begin_velocity"]
+
+
+def _of_vorticity(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[Line, Line]:
+    """Imaginary and real part of (k_x + i k_y) ω̂/|k|²."""
+    a, b = a * inverse, b * inverse
+    return kx.times_plus(b, ky * a), kx.times_plus(a, -(ky * b))
+
+
+def _of_mirrored(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[Line, Line]:
+    """Imaginary and real part of −(k_x + i k_y) conj(ω̂)/|k|², which is û + i v̂ at −k."""
+    a, b = a * inverse, b * inverse
+    return kx.times_plus(b, -(ky * a)), -kx.times_plus(a, ky * b)
+
+
+def _of_square(a: Line, b: Line) -> tuple[Line, Line]:
+    return (a - b) * (a + b), (a + a) * b
+
+
+def _of_powers(a: Line, b: Line, square: Line, cube: Line) -> tuple[Line, Line]:
+    return a * a * cube.times_plus(a, square), b * b * cube.times_plus(b, square)
+
+
+_velocity2, _velocity3, _velocity4, _velocity5, _velocity8 = beginnings((1, 1, 1, 0), (1,), _of_vorticity)
+_mirrored2, _mirrored3, _mirrored4, _mirrored5, _mirrored8 = beginnings((1, 1, 1, 0), (1,), _of_mirrored)
+_square2, _square3, _square4, _square5, _square8 = beginnings((1, 1), (), _of_square)
+_powers2, _powers3, _powers4, _powers5, _powers8 = beginnings((1, 1), (0, 0), _of_powers)
+
+
+@njit(cache=True, nogil=True)
+def begin_velocity(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, ky, c, y_re, y_im):  # type: ignore[no-untyped-def]
+    """The first pass of the inverse transform of û + i v̂ at k_y ≥ 0, from the vorticity at v + rows[k]."""
+    apart()
+    radices, w_re, w_im = plan
+    L = lanes_of(y_re)
+    r = radices[0]
+    m, b, w = n // r, 0, 0
+    if r == 8:
+        for p in range(m):
+            _velocity8(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 8 * L, w + 7
+    elif r == 4:
+        for p in range(m):
+            _velocity4(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 4 * L, w + 3
+    elif r == 2:
+        for p in range(m):
+            _velocity2(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 2 * L, w + 1
+    elif r == 3:
+        for p in range(m):
+            _velocity3(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 3 * L, w + 2
+    else:
+        for p in range(m):
+            _velocity5(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 5 * L, w + 4
+
+
+@njit(cache=True, nogil=True)
+def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, ky, c, y_re, y_im):  # type: ignore[no-untyped-def]
+    """The same at −k_y ≤ 0, from the vorticity at k = (k_x, k_y); all tables are in the order of −k_x."""
+    apart()
+    radices, w_re, w_im = plan
+    L = lanes_of(y_re)
+    r = radices[0]
+    m, b, w = n // r, 0, 0
+    if r == 8:
+        for p in range(m):
+            _mirrored8(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 8 * L, w + 7
+    elif r == 4:
+        for p in range(m):
+            _mirrored4(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 4 * L, w + 3
+    elif r == 2:
+        for p in range(m):
+            _mirrored2(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 2 * L, w + 1
+    elif r == 3:
+        for p in range(m):
+            _mirrored3(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 3 * L, w + 2
+    else:
+        for p in range(m):
+            _mirrored5(
+                (V_re, v, rows, p, m, V_im, v, rows, p, m, inverse, i, inverse_rows, p, m)
+                + (ky, c, 0, kx, p, m, w_re, w, 1, w_im, w, 1, y_im, b, L, y_re, b, L)
+            )
+            b, w = b + 5 * L, w + 4
+
+
+@njit(cache=True, nogil=True)
+def begin_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+    """The first pass of the transform of z², z in block x."""
+    apart()
+    radices, w_re, w_im = plan
+    L = lanes_of(y_re)
+    r = radices[0]
+    step = n // r * L
+    m, b, w = n // r, 0, 0
+    if r == 8:
+        for p in range(m):
+            _square8(
+                (x_re, p * L, step, x_im, p * L, step)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 8 * L, w + 7
+    elif r == 4:
+        for p in range(m):
+            _square4(
+                (x_re, p * L, step, x_im, p * L, step)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 4 * L, w + 3
+    elif r == 2:
+        for p in range(m):
+            _square2(
+                (x_re, p * L, step, x_im, p * L, step)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 2 * L, w + 1
+    elif r == 3:
+        for p in range(m):
+            _square3(
+                (x_re, p * L, step, x_im, p * L, step)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 3 * L, w + 2
+    else:
+        for p in range(m):
+            _square5(
+                (x_re, p * L, step, x_im, p * L, step)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 5 * L, w + 4
+
+
+@njit(cache=True, nogil=True)
+def begin_powers(n, plan, powers, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+    """The first pass of the transform of the polynomial of both parts of block x."""
+    apart()
+    radices, w_re, w_im = plan
+    L = lanes_of(y_re)
+    r = radices[0]
+    step = n // r * L
+    m, b, w = n // r, 0, 0
+    if r == 8:
+        for p in range(m):
+            _powers8(
+                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 8 * L, w + 7
+    elif r == 4:
+        for p in range(m):
+            _powers4(
+                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 4 * L, w + 3
+    elif r == 2:
+        for p in range(m):
+            _powers2(
+                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 2 * L, w + 1
+    elif r == 3:
+        for p in range(m):
+            _powers3(
+                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 3 * L, w + 2
+    else:
+        for p in range(m):
+            _powers5(
+                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
+                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
+            )
+            b, w = b + 5 * L, w + 4
