@@ -148,9 +148,23 @@ def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target:
         def mask(order: list[int]) -> Any:
             return ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
 
-        rows = [builder.load(place(signature.args[0], array, where, i, leap), align=size) for i in range(lanes)]
+        half = lanes // 2
+        narrow = ir.VectorType(vector.element, half)
+
+        def halves(i: int) -> list[Any]:
+            """Both halves of a row, to be joined with others by the load itself rather than by a shuffle."""
+            pointer = builder.bitcast(place(signature.args[0], array, where, i, leap), narrow.as_pointer())
+            second = builder.gep(pointer, [context.get_constant(types.intp, 1)])
+            return [builder.load(each, align=size) for each in (pointer, second)]
+
+        rows = [None] * lanes
+        for i in range(half):
+            low, high = halves(i), halves(i + half)
+            joined = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(lanes)))
+            rows[i] = builder.shuffle_vector(low[0], high[0], joined)
+            rows[i + half] = builder.shuffle_vector(low[1], high[1], joined)
         width = 1
-        while width < lanes:  # exchange the off-diagonal blocks of each square of twice the width
+        while width < half:  # exchange the off-diagonal blocks of each square of twice the width
             low = [j if not j & width else lanes + j - width for j in range(lanes)]
             high = [j + width if not j & width else lanes + j for j in range(lanes)]
             for i in range(lanes):

@@ -264,27 +264,25 @@ def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def _to_lines(n, first, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
-    """The columns of a block to lines of length n, the first of them number `first`.
+def _cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
+    """The columns of a block, the first of them number `column`, to the lines of n/L tiles of `width` lines each.
 
-    A line is stored with L values to spare: lengths that are powers of two would fall on few sets of the cache.
+    Line c of a tile holds L neighbours along x of column c: what is transformed along y next lies together.
     """
     apart()
     L = lanes_of(x_re)
-    stride = n + L
     for row in range(0, n, L):
-        transpose_tile(x_re, row * L, L, t_re, first * stride + row, stride)
-        transpose_tile(x_im, row * L, L, t_im, first * stride + row, stride)
+        transpose_tile(x_re, row * L, L, t_re, row * width + column * L, L)
+        transpose_tile(x_im, row * L, L, t_im, row * width + column * L, L)
 
 
 @njit(cache=True, nogil=True)
-def _from_lines(n, first, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
+def _cross_back(n, width, column, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
     apart()
     L = lanes_of(x_re)
-    stride = n + L
     for row in range(0, n, L):
-        transpose_tile(t_re, first * stride + row, stride, x_re, row * L, L)
-        transpose_tile(t_im, first * stride + row, stride, x_im, row * L, L)
+        transpose_tile(t_re, row * width + column * L, L, x_re, row * L, L)
+        transpose_tile(t_im, row * width + column * L, L, x_im, row * L, L)
 
 
 @njit(cache=True, nogil=True)
@@ -321,30 +319,31 @@ def _vorticity(term, source, operations, evaluated, size, folded, C, V_re, V_im,
     enter, leave, kept, kept_mirrored = term.crossing
     L = lanes_of(V_re)
     a_re, a_im, b_re, b_im, p_re, p_im, q_re, q_im = work
-    line, columns = n1 + L, blocks * L
+    columns = blocks * L
+    width = 2 * columns + 2  # a line of zeros, and one that nobody reads
     for block in range(blocks):
         v, i = source * size + block * (2 * K1 + 2) * L, block * (K1 + 1) * L
         begin_velocity(
             n1, plan_x, V_re, V_im, v, inside, term.inverse, i, inverse_inside, kx, term.ky, block * L, a_re, a_im
         )
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _to_lines(n1, block * L, z_re, z_im, t_re, t_im)
+        _cross(n1, width, block * L, z_re, z_im, t_re, t_im)
         begin_mirrored(
             n1, plan_x, V_re, V_im, v, mirrored, term.inverse, i, inverse_mirrored, minus_kx, term.ky, block * L, a_re, a_im
         )
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _to_lines(n1, columns + block * L, z_re, z_im, t_re, t_im)
-    for x in range(0, n1, L):
-        begin_rows(n2, plan_y, t_im, t_re, x, enter, a_im, a_re)
+        _cross(n1, width, columns + block * L, z_re, z_im, t_re, t_im)
+    for tile in range(0, n1 * width, L * width):
+        begin_rows(n2, plan_y, t_im, t_re, tile, enter, a_im, a_re)
         z_im, z_re, y_im, y_re = finish_lanes(n2, plan_y, a_im, a_re, b_im, b_re)
         begin_square(n2, plan_y, z_re, z_im, y_re, y_im)
-        finish_rows(n2, plan_y, 1, y_re, y_im, z_re, z_im, t_re, t_im, x, leave)
-        i = columns * line + x  # the columns k_y = 0 and −0 are the same
-        _copy((t_re, x, 0, t_im, x, 0, t_re, i, 0, t_im, i, 0))
+        finish_rows(n2, plan_y, 1, y_re, y_im, z_re, z_im, t_re, t_im, tile, leave)
+        i = tile + columns * L  # the columns k_y = 0 and −0 are the same
+        _copy((t_re, tile, 0, t_im, tile, 0, t_re, i, 0, t_im, i, 0))
     for block in range(blocks):
-        _from_lines(n1, block * L, t_re, t_im, a_re, a_im)
+        _cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, kept)
-        _from_lines(n1, columns + block * L, t_re, t_im, a_re, a_im)
+        _cross_back(n1, width, columns + block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, q_re, q_im, 0, kept_mirrored)
         _curl_rows(
             K1, block, term.ky, term.products, term.forcing, p_re, p_im, q_re, q_im, evaluated, V_re, V_im
@@ -385,18 +384,19 @@ def _plane(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_r
     L = lanes_of(V_re)
     a_re, a_im, b_re, b_im, p_re, p_im, _, _ = work
     real, imaginary = term.places
+    width = blocks * L + 1  # a line of zeros
     for block in range(blocks):
         begin_rows(n1, plan_x, V_im, V_re, source * size + block * (2 * K1 + 2) * L, term.rows, a_im, a_re)
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _to_lines(n1, block * L, z_re, z_im, t_re, t_im)
-    for x in range(0, n1, L):
-        begin_merged(h, plan_y, term.roots, t_re, t_im, x, real, imaginary, a_re, a_im)
+        _cross(n1, width, block * L, z_re, z_im, t_re, t_im)
+    for tile in range(0, n1 * width, L * width):
+        begin_merged(h, plan_y, term.roots, t_re, t_im, tile, real, imaginary, a_re, a_im)
         z_im, z_re, y_im, y_re = finish_lanes(h, plan_y, a_im, a_re, b_im, b_re)
         begin_powers(h, plan_y, term.powers, z_re, z_im, y_re, y_im)
         z_re, z_im, _, _ = finish_lanes(h, plan_y, y_re, y_im, z_re, z_im)
-        split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, x, n1 + L)
+        split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, tile, L)
     for block in range(blocks):
-        _from_lines(n1, block * L, t_re, t_im, a_re, a_im)
+        _cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, term.kept)
         m = block * (2 * K1 + 1) * L
         for i in range(0, (2 * K1 + 1) * L, L):
@@ -491,7 +491,7 @@ class CompiledTerm:
             self.term = self._polynomial(term, scale)
             sides = 1
         room = (max(grid.shape) + 1) * L
-        lines = L if self.line else (sides * self.columns * L + 2) * (grid.shape[0] + L)
+        lines = L if self.line else (sides * self.columns * L + sides) * grid.shape[0]
         self.rooms = (room, lines, (_CHUNK if self.line else 2 * K[0] + 1) * L)
 
     def _vorticity(self, term: VorticityTerm, scale: float) -> _Vorticity:
@@ -505,7 +505,7 @@ class CompiledTerm:
         order, minus = self._order(n1, K1), self._order(n1, K1)[-np.arange(n1) % n1]
         unique = np.where(order < 0, 0, np.minimum(order, 2 * K1 + 1 - order))
         along = np.where(order < 0, 0.0, kx[order])
-        line, C = n1 + L, self.columns * L
+        C = self.columns * L
         enter, leave = np.full(n2, 2 * C), np.full(n2, 2 * C + 1)  # a line of zeros, one that nobody reads
         for table in (enter, leave):
             table[: K2 + 1] = np.arange(K2 + 1)
@@ -526,7 +526,7 @@ class CompiledTerm:
             (cast(along), cast(along[mirror])),
             cast(ky),
             self._blocks(inverse[: K1 + 1]),
-            (enter * line, leave * line, kept * L, kept[mirror] * L),
+            (enter * L, leave * L, kept * L, kept[mirror] * L),
             (cast(kx**2 * scale / 4.0), cast(-kx * scale / 2.0), cast(ky**2 * scale / 4.0)),
             forcing,
         )
@@ -539,10 +539,10 @@ class CompiledTerm:
         roots = (self._cast(np.cos(angle)), self._cast(np.sin(angle)))
         powers = self._cast(np.array([term.square, term.cube]))
         multiplier, imaginary = term.multiplier * scale / 2.0, term.derivative is not None
-        stride, zero = (L, K[0] + 1) if self.line else (n[0] + L, self.columns * L)
+        zero = K[0] + 1 if self.line else self.columns * L
         real = np.full(h + 1, zero)
         real[: K[-1] + 1] = np.arange(K[-1] + 1)
-        places = (real * stride, np.where(real == 0, zero, real) * stride)  # the mean of a real field is real
+        places = (real * L, np.where(real == 0, zero, real) * L)  # the mean of a real field is real
         if self.line:
             return _Line(
                 (*n, *K), self._plan(h), roots, places, powers, self._cast(multiplier), imaginary

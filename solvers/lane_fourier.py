@@ -239,25 +239,26 @@ def _pass(r, m, s, w_re, w_im, w, x_re, x_im, y_re, y_im):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _last_pass(r, s, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+def _last_pass(r, s, x_re, x_im):  # type: ignore[no-untyped-def]
+    """The last pass, in place: it reads and writes the same rows."""
     apart()
     L = lanes_of(x_re)
     o = s * L
     if r == 8:
         for a in range(0, o, L):
-            _last8((x_re, a, o, x_im, a, o, y_re, a, o, y_im, a, o))
+            _last8((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 4:
         for a in range(0, o, L):
-            _last4((x_re, a, o, x_im, a, o, y_re, a, o, y_im, a, o))
+            _last4((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 2:
         for a in range(0, o, L):
-            _last2((x_re, a, o, x_im, a, o, y_re, a, o, y_im, a, o))
+            _last2((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 3:
         for a in range(0, o, L):
-            _last3((x_re, a, o, x_im, a, o, y_re, a, o, y_im, a, o))
+            _last3((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     else:
         for a in range(0, o, L):
-            _last5((x_re, a, o, x_im, a, o, y_re, a, o, y_im, a, o))
+            _last5((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
 
 
 @njit(cache=True, nogil=True)
@@ -340,8 +341,8 @@ def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-de
     """All passes but the first on block x; y is as large. The pair that holds the result, then the other."""
     x_re, x_im, y_re, y_im = _between(n, plan, 1, x_re, x_im, y_re, y_im)
     r = plan[0][-1]
-    _last_pass(r, n // r, x_re, x_im, y_re, y_im)
-    return y_re, y_im, x_re, x_im
+    _last_pass(r, n // r, x_re, x_im)
+    return x_re, x_im, y_re, y_im
 
 
 @njit(cache=True, nogil=True)
@@ -360,5 +361,5 @@ def fft_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
     """
     x_re, x_im, y_re, y_im = _between(n, plan, 0, x_re, x_im, y_re, y_im)
     r = plan[0][-1]
-    _last_pass(r, n // r, x_re, x_im, y_re, y_im)
-    return y_re, y_im, x_re, x_im
+    _last_pass(r, n // r, x_re, x_im)
+    return x_re, x_im, y_re, y_im

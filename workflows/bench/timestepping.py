@@ -20,8 +20,8 @@ from numba import njit
 from resolvent.data.problems.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
 from resolvent.solvers.cache_lines import aligned
-from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
-from resolvent.solvers.lane_real_fourier import merge_real, split_real
+from resolvent.solvers.lane_fourier import fft_lanes, finish_lanes, lane_count, lane_plan
+from resolvent.solvers.lane_real_fourier import begin_merged, split_real
 from resolvent.solvers.timestepping import etdrk4
 
 from .exponax_peer import ExponaxPeer
@@ -218,14 +218,22 @@ def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Call
 
 
 @njit(nogil=True)
-def _transform(count, n, plan, roots, a, b, c, d):  # type: ignore[no-untyped-def]
-    """`count` complex transforms of a block, or with `roots` of 2n real points there and back."""
-    for k in range(count):
-        if len(roots[0]) > 0 and k % 2 == 0:
-            merge_real(n, roots, a, b, c, d)
+def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
+    """`count` complex transforms of a block."""
+    for _ in range(count):
         fft_lanes(n, plan, a, b, c, d)
-        if len(roots[0]) > 0 and k % 2 == 1:
-            split_real(n, 2 * n // 3, roots, a, b, c, d)
+
+
+@njit(nogil=True)
+def _transform_real(count, h, last, plan, roots, places, lanes, u, v, a, b, c, d):  # type: ignore[no-untyped-def]
+    """`count` transforms of 2h real points, from the modes and back to those up to `last` in turn."""
+    for k in range(count):
+        if k % 2 == 0:
+            begin_merged(h, plan, roots, u, v, 0, places, places, a, b)
+            finish_lanes(h, plan, b, a, d, c)
+        else:
+            z_re, z_im, _, _ = fft_lanes(h, plan, a, b, c, d)
+            split_real(h, 0, last, roots, z_re, z_im, u, v, 0, lanes)
 
 
 def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
@@ -240,11 +248,13 @@ def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
     def part(share: int) -> None:
         for n, count in work:
             like = np.zeros(1, dtype)
-            plan = lane_plan(n, dtype)
-            assert plan is not None
-            arrays = [aligned((n + 1) * lanes, like) for _ in range(4)]
-            roots = (np.ones(n, dtype), np.ones(n, dtype)) if grid.ndim == 1 else (like[:0], like[:0])
-            _transform(count * steps * share, n, tuple(plan), roots, *arrays)
+            plan = tuple(lane_plan(n, dtype) or ())
+            arrays = [aligned((n + 1) * lanes, like) for _ in range(6)]
+            if grid.ndim == 2:
+                _transform(count * steps * share, n, plan, *arrays[:4])
+            else:
+                roots, places = (np.ones(n, dtype), np.ones(n, dtype)), np.arange(n + 1) * lanes
+                _transform_real(count * steps * share, n, grid.cutoff[0], plan, roots, places, lanes, *arrays)
 
     shares = [samples // THREADS + (i < samples % THREADS) for i in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
