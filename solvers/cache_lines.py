@@ -7,6 +7,7 @@ lines (16 float32 or 8 float64 values each), compute on them, and store lines: n
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,8 @@ def line_operation(
     returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
     operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
     and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
-    `start, table, first, step` (element k at start + table[first + k·step]). All loads come before the first store.
-    Indices are not checked.
+    `start, table, first, step` (element k at start + table[first + k·step]); lines whose place in the table of the first
+    group written is negative are not written. All loads come before the first store. Indices are not checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -89,38 +90,46 @@ def line_operation(
                 def along(first: Any, step: Any, k: int) -> Any:
                     return builder.add(first, builder.mul(context.get_constant(types.intp, k), step))
 
-                def places(at: int, count: int) -> tuple[list[Any], int]:
-                    """Pointers to the elements of the group that begins at `at`, and where the next group does."""
+                def places(at: int, count: int) -> tuple[list[Any], list[Any], int]:
+                    """Pointers to the elements of the group at `at`, what the table says, where the next group begins."""
                     first = index(at + 1)
-                    if isinstance(kinds[at + 2], types.Array):
+                    tabled = isinstance(kinds[at + 2], types.Array)
+                    if tabled:
                         table, start, step = data(at + 2), index(at + 3), index(at + 4)
                         found = [builder.load(builder.gep(table, [along(start, step, k)])) for k in range(count)]
                         positions, following = [builder.add(first, each) for each in found], at + 5
                     else:
                         step = index(at + 2)
                         positions, following = [along(first, step, k) for k in range(count)], at + 3
-                    return [builder.gep(data(at), [each], inbounds=True) for each in positions], following
+                    pointers = [builder.gep(data(at), [each], inbounds=True) for each in positions]
+                    return pointers, (found if tabled else []), following
 
                 def splat(value: Any) -> Any:
                     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
                     mask = ir.Constant(ir.VectorType(ir.IntType(32), LINE // size), [0] * (LINE // size))
                     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
-                at, found, targets = 0, [], []
+                at, found, targets, wanted = 0, [], [], []
                 for count in reads:
-                    pointers, at = places(at, count)
+                    pointers, _, at = places(at, count)
                     found.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
                 for count in numbers:
-                    pointers, at = places(at, count)
+                    pointers, _, at = places(at, count)
                     found.append(pointers)
                 for count in writes:
-                    pointers, at = places(at, count)
+                    pointers, given, at = places(at, count)
                     targets.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                    wanted.append(given)
                 groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in found[: len(reads)]]
                 groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
-                for lines, pointers in zip(body(*groups), targets, strict=True):
-                    for line, each in zip(lines, pointers, strict=True):
-                        builder.store(line.value, each, align=size)
+                out = list(zip(body(*groups), targets, wanted, strict=True))
+                for k in range(max(writes)):
+                    own = [(lines[k], pointers[k], given[k : k + 1]) for lines, pointers, given in out if k < len(lines)]
+                    given = next((each for *_, each in own if each), [])
+                    nowhere = context.get_constant(types.intp, 0)
+                    with builder.if_then(builder.icmp_signed(">=", given[0], nowhere)) if given else nullcontext():
+                        for line, pointer, _ in own:
+                            builder.store(line.value, pointer, align=size)
                 return context.get_dummy_value()
 
             return types.void(given), code

@@ -105,7 +105,7 @@ def _times_number_by_i(a: Lines, b: Lines, c: Lines) -> tuple[Lines, ...]:
 def _curl(
     a: Lines, b: Lines, c: Lines, d: Lines, ky: Lines, ky2: Lines, kx2: Lines, kx: Lines
 ) -> tuple[Lines, Lines]:
-    """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of z²."""
+    """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of u² − v² + i uv."""
     product, squares = kx2[0] - ky2[0], kx[0] * ky[0]
     re = product.times_plus(b[0] + d[0], squares * (a[0] + c[0]))
     return [re], [product.times_plus(c[0] - a[0], squares * (b[0] - d[0]))]
@@ -320,7 +320,7 @@ def _vorticity(term, source, operations, evaluated, size, folded, C, V_re, V_im,
     L = lanes_of(V_re)
     a_re, a_im, b_re, b_im, p_re, p_im, q_re, q_im = work
     columns = blocks * L
-    width = 2 * columns + 2  # a line of zeros, and one that nobody reads
+    width = 2 * columns + 1  # a line of zeros
     for block in range(blocks):
         v, i = source * size + block * (2 * K1 + 2) * L, block * (K1 + 1) * L
         begin_velocity(
@@ -491,7 +491,7 @@ class CompiledTerm:
             self.term = self._polynomial(term, scale)
             sides = 1
         room = (max(grid.shape) + 1) * L
-        lines = L if self.line else (sides * self.columns * L + sides) * grid.shape[0]
+        lines = L if self.line else (sides * self.columns * L + 1) * grid.shape[0]
         self.rooms = (room, lines, (_CHUNK if self.line else 2 * K[0] + 1) * L)
 
     def _vorticity(self, term: VorticityTerm, scale: float) -> _Vorticity:
@@ -506,11 +506,10 @@ class CompiledTerm:
         unique = np.where(order < 0, 0, np.minimum(order, 2 * K1 + 1 - order))
         along = np.where(order < 0, 0.0, kx[order])
         C = self.columns * L
-        enter, leave = np.full(n2, 2 * C), np.full(n2, 2 * C + 1)  # a line of zeros, one that nobody reads
+        enter, leave = np.full(n2, 2 * C), np.full(n2, -1)  # a line of zeros, none
         for table in (enter, leave):
             table[: K2 + 1] = np.arange(K2 + 1)
             table[n2 - K2 :] = C + np.arange(K2, 0, -1)
-        kept = np.where(order < 0, 2 * K1 + 1, order)
         mirror = -np.arange(n1) % n1
         ky = np.concatenate([ky, np.zeros(C - len(ky))])
         none = np.zeros(0, self.dtype)
@@ -526,8 +525,8 @@ class CompiledTerm:
             (cast(along), cast(along[mirror])),
             cast(ky),
             self._blocks(inverse[: K1 + 1]),
-            (enter * L, leave * L, kept * L, kept[mirror] * L),
-            (cast(kx**2 * scale / 4.0), cast(-kx * scale / 2.0), cast(ky**2 * scale / 4.0)),
+            (enter * L, leave * L, order * L, order[mirror] * L),
+            (cast(kx**2 * scale / 2.0), cast(-kx * scale / 2.0), cast(ky**2 * scale / 2.0)),
             forcing,
         )
 
@@ -548,7 +547,6 @@ class CompiledTerm:
                 (*n, *K), self._plan(h), roots, places, powers, self._cast(multiplier), imaginary
             )
         order = self._order(n[0], K[0])
-        kept = np.where(order < 0, 2 * K[0] + 1, order) * L
         return _Plane(
             (*n, *K, self.columns),
             self._plan(n[0]),
@@ -556,7 +554,7 @@ class CompiledTerm:
             roots,
             self._rows(order),
             places,
-            kept,
+            order * L,
             powers,
             self._blocks(multiplier),
             imaginary,

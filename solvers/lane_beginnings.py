@@ -24,7 +24,8 @@ def _of_mirrored(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[L
 
 
 def _of_square(a: Line, b: Line) -> tuple[Line, Line]:
-    return (a - b) * (a + b), (a + a) * b
+    """Products alone: the units that add have the pass's own work."""
+    return a.times_plus(a, -(b * b)), a * b
 
 
 def _of_powers(a: Line, b: Line, square: Line, cube: Line) -> tuple[Line, Line]:
@@ -129,7 +130,7 @@ def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, k
 
 @njit(cache=True, nogil=True)
 def begin_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of the transform of z², z in block x."""
+    """The first pass of the transform of u² − v² + i uv, u + iv in block x."""
     apart()
     radices, w_re, w_im = plan
     L = lanes_of(y_re)
