@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LINE", "Line", "Lines", "aligned", "line_operation", "transpose_tile"]
+__all__ = ["LINE", "Line", "Lines", "aligned", "line_operation", "pointers", "transpose_tile"]
 
 LINE = 64
 """Bytes: a cache line, and the widest vector."""
@@ -57,6 +57,42 @@ class Line:
 Lines = list[Line]
 
 
+def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    return value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+
+
+@intrinsic
+def pointers(typingctx: Any, given: Any) -> Any:
+    """`given` (an array, a number, or tuples of them) with a pointer for every array: all that kernels need of one.
+
+    An array's references are counted, atomically, whenever it is passed on or given another name; for transforms of a
+    hundred points that costs as much as a pass over them, and more where threads share the array. Who calls keeps the
+    arrays alive.
+    """
+
+    def pointed(kind: Any) -> Any:
+        if isinstance(kind, types.Array):
+            return types.CPointer(kind.dtype)
+        if isinstance(kind, types.NamedTuple):
+            return types.NamedTuple([pointed(each) for each in kind], kind.instance_class)
+        if isinstance(kind, types.BaseTuple):
+            return types.BaseTuple.from_types([pointed(each) for each in kind])
+        return kind
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def convert(kind: Any, value: Any) -> Any:
+            if isinstance(kind, types.Array):
+                return _data(context, builder, kind, value)
+            if isinstance(kind, types.BaseTuple):
+                parts = [convert(each, builder.extract_value(value, i)) for i, each in enumerate(kind)]
+                return context.make_tuple(builder, pointed(kind), parts)
+            return value
+
+        return convert(signature.args[0], args[0])
+
+    return pointed(given)(given), code
+
+
 def line_operation(
     reads: tuple[int, ...], numbers: tuple[int, ...], writes: tuple[int, ...]
 ) -> Callable[[Callable[..., Any]], Any]:
@@ -82,7 +118,7 @@ def line_operation(
                 vector = ir.VectorType(element, LINE // size)
 
                 def data(at: int) -> Any:
-                    return context.make_array(kinds[at])(context, builder, values[at]).data
+                    return _data(context, builder, kinds[at], values[at])
 
                 def index(at: int) -> Any:
                     return context.cast(builder, values[at], kinds[at], types.intp)
@@ -93,7 +129,7 @@ def line_operation(
                 def places(at: int, count: int) -> tuple[list[Any], list[Any], int]:
                     """Pointers to the elements of the group at `at`, what the table says, where the next group begins."""
                     first = index(at + 1)
-                    tabled = isinstance(kinds[at + 2], types.Array)
+                    tabled = isinstance(kinds[at + 2], (types.Array, types.CPointer))
                     if tabled:
                         table, start, step = data(at + 2), index(at + 3), index(at + 4)
                         found = [builder.load(builder.gep(table, [along(start, step, k)])) for k in range(count)]
@@ -150,7 +186,7 @@ def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target:
         vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), lanes)
 
         def place(kind: Any, value: Any, first: Any, number: int, distance: Any) -> Any:
-            data = context.make_array(kind)(context, builder, value).data
+            data = _data(context, builder, kind, value)
             index = builder.add(first, builder.mul(context.get_constant(types.intp, number), distance))
             return builder.bitcast(builder.gep(data, [index], inbounds=True), vector.as_pointer())
 
@@ -189,9 +225,15 @@ def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target:
     return types.void(source, types.intp, types.intp, target, types.intp, types.intp), code
 
 
-@njit(cache=True, nogil=True)
-def aligned(size, like):  # type: ignore[no-untyped-def]
-    """A vector of zeros of `like`'s type that starts on a cache line."""
-    room = np.zeros(size + 64 // like.itemsize, like.dtype)
-    first = (-room.ctypes.data) % 64 // like.itemsize
-    return room[first : first + size]
+def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
+    """`count` vectors of zeros that start a quarter of a page after each other, as far as the cache can tell.
+
+    Loads and stores whose addresses differ by a multiple of 4096 bytes wait for each other, and compete for the same
+    sets of the first-level cache: transforms between vectors that start alike take up to twice as long.
+    """
+    page, item = 4096, np.dtype(dtype).itemsize
+    stride = -(-size * item // page) * page + page
+    room = np.zeros(count * stride // item + page // item, dtype)
+    first = (-room.ctypes.data) % page
+    starts = [(first + k * stride + k % 4 * page // 4) // item for k in range(count)]
+    return tuple(room[start : start + size] for start in starts)

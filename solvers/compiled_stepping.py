@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from .cache_lines import Lines, aligned, line_operation, transpose_tile
+from .cache_lines import Lines, aligned, line_operation, pointers, transpose_tile
 from .fourier_grid import FourierGrid
 from .lane_beginnings import begin_mirrored, begin_powers, begin_square, begin_velocity
 from .lane_fourier import begin_rows, finish_lanes, finish_rows, lane_count, lane_plan, lanes_of
@@ -47,7 +47,7 @@ class _Vorticity(NamedTuple):
     inverse: np.ndarray
     crossing: tuple[np.ndarray, ...]  # places of the rows along y, in and out, and of those along x, out, at k_x and −k_x
     products: tuple[np.ndarray, ...]  # k_x², −k_x a row, k_y² a column, scaled
-    forcing: tuple[np.ndarray, ...]  # empty without
+    forcing: tuple[bool, np.ndarray, np.ndarray]  # whether there is any
 
 
 class _Line(NamedTuple):
@@ -216,13 +216,15 @@ def _update_numbers(kind, count, V_re, V_im, o, a, b, C, c, d):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def _update_columns(operations, size, K, block, evaluated, folded, C, V_re, V_im):  # type: ignore[no-untyped-def]
+def _update_columns(program, size, K, block, evaluated, folded, C, V_re, V_im):  # type: ignore[no-untyped-def]
     """The operations of a stage on the 2K + 1 rows of a block, N at V[evaluated:]."""
+    operations, begin, end = program
     L = lanes_of(V_re)
     at, rows = block * (2 * K + 2) * L, K + 1 if folded else 2 * K + 1
     every, own = size // (2 * K + 2) * rows, block * rows * L
-    for k in range(len(operations)):
-        kind, o, a, c, b, d = operations[k]
+    for k in range(6 * begin, 6 * end, 6):
+        kind, o, a = operations[k], operations[k + 1], operations[k + 2]
+        c, b, d = operations[k + 3], operations[k + 4], operations[k + 5]
         o = o * size + at
         a = evaluated if a < 0 else a * size + at
         b = evaluated if b < 0 else b * size + at
@@ -234,11 +236,13 @@ def _update_columns(operations, size, K, block, evaluated, folded, C, V_re, V_im
 
 
 @njit(cache=True, nogil=True)
-def _update_modes(operations, size, modes, first, count, evaluated, C, V_re, V_im):  # type: ignore[no-untyped-def]
+def _update_modes(program, size, modes, first, count, evaluated, C, V_re, V_im):  # type: ignore[no-untyped-def]
     """The operations of a stage on `count` modes from number `first` of a line of `modes`."""
+    operations, begin, end = program
     at = first * lanes_of(V_re)
-    for k in range(len(operations)):
-        kind, o, a, c, b, d = operations[k]
+    for k in range(6 * begin, 6 * end, 6):
+        kind, o, a = operations[k], operations[k + 1], operations[k + 2]
+        c, b, d = operations[k + 3], operations[k + 4], operations[k + 5]
         a = evaluated if a < 0 else a * size + at
         b = evaluated if b < 0 else b * size + at
         _update_numbers(kind, count, V_re, V_im, o * size + at, a, b, C, c * modes + first, d * modes + first)
@@ -256,11 +260,12 @@ def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def
     """`total`, a line: 0 in the lanes of V[0] that hold finite numbers alone."""
     apart()
     L = lanes_of(V_re)
-    total[:L] = 0.0
-    other[:L] = 0.0
+    for lane in range(L):
+        total[lane] = other[lane] = 0.0
     for i in range(0, size, L):
         _spoil((total, 0, 0, other, 0, 0, V_re, i, 0, V_im, i, 0, total, 0, 0, other, 0, 0))
-    total[:L] += other[:L]
+    for lane in range(L):
+        total[lane] += other[lane]
 
 
 @njit(cache=True, nogil=True)
@@ -291,9 +296,9 @@ def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re,
     apart()
     L = lanes_of(p_re)
     kx2, kx, ky2 = products
-    f_re, f_im = forcing
+    forced, f_re, f_im = forcing
     y, f = block * L, block * (2 * K + 1) * L
-    if len(f_re) > 0:
+    if forced:
         for k in range(2 * K + 1):
             i = k * L
             _forced(
@@ -310,7 +315,7 @@ def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re,
 
 
 @njit(cache=True, nogil=True)
-def _vorticity(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`VorticityTerm`; see there for the formulas."""
     n1, n2, K1, K2, blocks = term.sizes
     plan_x, plan_y = term.plan_x, term.plan_y
@@ -348,11 +353,11 @@ def _vorticity(term, source, operations, evaluated, size, folded, C, V_re, V_im,
         _curl_rows(
             K1, block, term.ky, term.products, term.forcing, p_re, p_im, q_re, q_im, evaluated, V_re, V_im
         )
-        _update_columns(operations, size, K1, block, evaluated, folded, C, V_re, V_im)
+        _update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
 @njit(cache=True, nogil=True)
-def _line(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`PolynomialTerm` in one dimension, a sample a lane."""
     n, K = term.sizes
     h = n // 2
@@ -372,11 +377,11 @@ def _line(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re
                 _times_number_by_i((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
             else:
                 _times_number((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
-        _update_modes(operations, size, K + 1, first, count, evaluated, C, V_re, V_im)
+        _update_modes(program, size, K + 1, first, count, evaluated, C, V_re, V_im)
 
 
 @njit(cache=True, nogil=True)
-def _plane(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`PolynomialTerm` in two dimensions."""
     n1, n2, K1, K2, blocks = term.sizes
     plan_x, plan_y = term.plan_x, term.plan_y
@@ -405,58 +410,49 @@ def _plane(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_r
                 _scaled_by_i((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
             else:
                 _scaled((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
-        _update_columns(operations, size, K1, block, evaluated, folded, C, V_re, V_im)
+        _update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
-def _stage(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+def _stage(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """The stage of the term's kind; compiled code chooses it by the type."""
     raise TypeError("called by compiled code alone")
 
 
 @overload(_stage)
-def _stage_of(term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+def _stage_of(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     kernel = {_Vorticity: _vorticity, _Line: _line, _Plane: _plane}[term.instance_class]
     if kernel is _vorticity:
-        return lambda term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _vorticity(
-            term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
+        return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _vorticity(
+            term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
         )
     if kernel is _line:
-        return lambda term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _line(
-            term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
+        return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _line(
+            term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
         )
-    return lambda term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _plane(
-        term, source, operations, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
+    return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _plane(
+        term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
     )
 
 
 @njit(cache=True, nogil=True)
-def _advance(states, first, last, steps, slots, sources, begins, operations, C, folded, term, rooms, reached):  # type: ignore[no-untyped-def]
+def _advance(states, first, last, steps, slots, sources, begins, operations, C, folded, term, memory, work, reached):  # type: ignore[no-untyped-def]
     """The loop over samples, steps and stages; states (blocks, 2, size) are advanced in place."""
     size = states.shape[2]
-    room, lines, evaluated = rooms
     together = reached.shape[1]
-    V_re, V_im = aligned(slots * size + evaluated, states), aligned(slots * size + evaluated, states)
-    t_re, t_im = aligned(lines, states), aligned(lines, states)
-    work = (
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-    )
-    zero, other = aligned(16, states), aligned(16, states)
+    term, pieces, V, C = pointers(term), pointers(work), pointers(memory), pointers(C)
+    operations = pointers(operations)
+    V_re, V_im, t_re, t_im = V
+    zero, other = pieces[0], pieces[1]
     for b in range(first, last):
-        V_re[:size], V_im[:size] = states[b, 0], states[b, 1]
+        memory[0][:size], memory[1][:size] = states[b, 0], states[b, 1]
         for step in range(steps):
             for i in range(len(sources)):
-                own = operations[begins[i] : begins[i + 1]]
-                _stage(term, sources[i], own, slots * size, size, folded, C, V_re, V_im, t_re, t_im, work)
+                own = (operations, begins[i], begins[i + 1])
+                _stage(term, sources[i], own, slots * size, size, folded, C, V_re, V_im, t_re, t_im, pieces)
             _lanes_alive(size, V_re, V_im, zero, other)
             if together == 1:
-                zero[0] = zero[: lanes_of(zero)].sum()
+                for lane in range(1, lanes_of(zero)):
+                    zero[0] += zero[lane]
             alive = False
             for lane in range(together):
                 if reached[b, lane] == step and zero[lane] == 0.0:
@@ -464,7 +460,7 @@ def _advance(states, first, last, steps, slots, sources, begins, operations, C, 
                     alive = True
             if not alive:
                 break
-        states[b, 0], states[b, 1] = V_re[:size], V_im[:size]
+        states[b, 0], states[b, 1] = memory[0][:size], memory[1][:size]
 
 
 class CompiledTerm:
@@ -513,9 +509,9 @@ class CompiledTerm:
         mirror = -np.arange(n1) % n1
         ky = np.concatenate([ky, np.zeros(C - len(ky))])
         none = np.zeros(0, self.dtype)
-        forcing = (none, none)
+        forcing = (False, none, none)
         if term.forcing is not None:
-            forcing = (self._blocks(term.forcing.real), self._blocks(term.forcing.imag))
+            forcing = (True, self._blocks(term.forcing.real), self._blocks(term.forcing.imag))
         cast = self._cast
         return _Vorticity(
             (n1, n2, K1, K2, self.columns),
@@ -632,8 +628,12 @@ class CompiledTerm:
     ) -> None:
         slots, sources, begins, operations, _ = program
         C, folded = coefficients
+        room, lines, evaluated = self.rooms
+        memory = aligned(4, max(slots * self.size + evaluated, lines), self.dtype)
+        work = aligned(8, room, self.dtype)
+        flat = operations.ravel()
         _advance(
-            states, first, last, steps, slots, sources, begins, operations, C, folded, self.term, self.rooms, reached
+            states, first, last, steps, slots, sources, begins, flat, C, folded, self.term, memory, work, reached
         )
 
 

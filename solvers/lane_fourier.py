@@ -321,35 +321,34 @@ def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-unt
 
 @njit(cache=True, nogil=True)
 def _between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """All passes from number `first` to the last but one; the pair that holds the result, then the other."""
+    """All passes from number `first` to the last but one; the pair that holds the result, the other, the last radix."""
     radices, w_re, w_im = plan
-    s, left, w = 1, n, 0
-    for k in range(len(radices) - 1):
-        r = radices[k]
-        m = left // r
+    s, w, k, r = 1, 0, 0, radices[0]
+    m = n // r
+    while m > 1:
         if k >= first:
             _pass(r, m, s, w_re, w_im, w, x_re, x_im, y_re, y_im)
             x_re, x_im, y_re, y_im = y_re, y_im, x_re, x_im
         w += m * (r - 1)
         s *= r
-        left = m
-    return x_re, x_im, y_re, y_im
+        k += 1
+        r = radices[k]
+        m //= r
+    return x_re, x_im, y_re, y_im, r
 
 
 @njit(cache=True, nogil=True)
 def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
     """All passes but the first on block x; y is as large. The pair that holds the result, then the other."""
-    x_re, x_im, y_re, y_im = _between(n, plan, 1, x_re, x_im, y_re, y_im)
-    r = plan[0][-1]
+    x_re, x_im, y_re, y_im, r = _between(n, plan, 1, x_re, x_im, y_re, y_im)
     _last_pass(r, n // r, x_re, x_im)
     return x_re, x_im, y_re, y_im
 
 
 @njit(cache=True, nogil=True)
 def finish_rows(n, plan, first, x_re, x_im, y_re, y_im, to_re, to_im, to, rows):  # type: ignore[no-untyped-def]
-    """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k]."""
-    x_re, x_im, y_re, y_im = _between(n, plan, first, x_re, x_im, y_re, y_im)
-    r = plan[0][-1]
+    """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k] ≥ `to`."""
+    x_re, x_im, y_re, y_im, r = _between(n, plan, first, x_re, x_im, y_re, y_im)
     _last_rows(r, n // r, x_re, x_im, to_re, to_im, to, rows)
 
 
@@ -359,7 +358,6 @@ def fft_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
 
     Exchange the real and the imaginary arrays to transform with e^{+2πi jk/n}; nothing is scaled.
     """
-    x_re, x_im, y_re, y_im = _between(n, plan, 0, x_re, x_im, y_re, y_im)
-    r = plan[0][-1]
+    x_re, x_im, y_re, y_im, r = _between(n, plan, 0, x_re, x_im, y_re, y_im)
     _last_pass(r, n // r, x_re, x_im)
     return x_re, x_im, y_re, y_im

@@ -42,7 +42,7 @@ def test_transform_on_lanes(n: int, dtype: str) -> None:
     lanes, plan = lane_count(dtype), lane_plan(n, dtype)
     assert plan is not None
     z = np.random.default_rng(n).normal(size=(2, n, lanes)).astype(dtype)
-    x = [aligned(n * lanes, z[0]) for _ in range(4)]
+    x = aligned(4, n * lanes, dtype)
     assert all(each.ctypes.data % 64 == 0 for each in x)
     x[0][:], x[1][:] = z[0].ravel(), z[1].ravel()
     re, im, _, _ = fft_lanes(n, tuple(plan), *x)

@@ -19,7 +19,7 @@ from numba import njit
 
 from resolvent.data.problems.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
-from resolvent.solvers.cache_lines import aligned
+from resolvent.solvers.cache_lines import aligned, pointers
 from resolvent.solvers.lane_fourier import fft_lanes, finish_lanes, lane_count, lane_plan
 from resolvent.solvers.lane_real_fourier import begin_merged, split_real
 from resolvent.solvers.timestepping import etdrk4
@@ -220,6 +220,7 @@ def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Call
 @njit(nogil=True)
 def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
     """`count` complex transforms of a block."""
+    plan, a, b, c, d = pointers((plan, a, b, c, d))
     for _ in range(count):
         fft_lanes(n, plan, a, b, c, d)
 
@@ -227,6 +228,8 @@ def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
 @njit(nogil=True)
 def _transform_real(count, h, last, plan, roots, places, lanes, u, v, a, b, c, d):  # type: ignore[no-untyped-def]
     """`count` transforms of 2h real points, from the modes and back to those up to `last` in turn."""
+    plan, roots, places, u, v = pointers((plan, roots, places, u, v))
+    a, b, c, d = pointers((a, b, c, d))
     for k in range(count):
         if k % 2 == 0:
             begin_merged(h, plan, roots, u, v, 0, places, places, a, b)
@@ -247,9 +250,8 @@ def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
 
     def part(share: int) -> None:
         for n, count in work:
-            like = np.zeros(1, dtype)
             plan = tuple(lane_plan(n, dtype) or ())
-            arrays = [aligned((n + 1) * lanes, like) for _ in range(6)]
+            arrays = aligned(6, (n + 1) * lanes, dtype)
             if grid.ndim == 2:
                 _transform(count * steps * share, n, plan, *arrays[:4])
             else:
