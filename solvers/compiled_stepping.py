@@ -22,8 +22,8 @@ from numba.extending import overload
 
 from .cache_lines import Lines, aligned, line_operation, pointers, transpose_tile
 from .fourier_grid import FourierGrid
-from .lane_beginnings import begin_mirrored, begin_powers, begin_square, begin_velocity
-from .lane_fourier import begin_rows, finish_lanes, finish_rows, lane_count, lane_plan, lanes_of
+from .lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_count, lane_plan, lanes_of
+from .lane_products import begin_mirrored, begin_velocity, finish_powers, finish_square
 from .lane_real_fourier import begin_merged, split_real
 from .multigrid.unaliased import apart
 from .spectral_terms import PolynomialTerm, VorticityTerm
@@ -340,9 +340,8 @@ def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_
         _cross(n1, width, columns + block * L, z_re, z_im, t_re, t_im)
     for tile in range(0, n1 * width, L * width):
         begin_rows(n2, plan_y, t_im, t_re, tile, enter, a_im, a_re)
-        z_im, z_re, y_im, y_re = finish_lanes(n2, plan_y, a_im, a_re, b_im, b_re)
-        begin_square(n2, plan_y, z_re, z_im, y_re, y_im)
-        finish_rows(n2, plan_y, 1, y_re, y_im, z_re, z_im, t_re, t_im, tile, leave)
+        z_im, z_re, y_im, y_re = finish_square(n2, plan_y, a_im, a_re, b_im, b_re)
+        finish_rows(n2, plan_y, 0, z_re, z_im, y_re, y_im, t_re, t_im, tile, leave)
         i = tile + columns * L  # the columns k_y = 0 and −0 are the same
         _copy((t_re, tile, 0, t_im, tile, 0, t_re, i, 0, t_im, i, 0))
     for block in range(blocks):
@@ -365,9 +364,8 @@ def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t
     a_re, a_im, b_re, b_im, _, _, _, _ = work
     real, imaginary = term.places
     begin_merged(h, term.plan, term.roots, V_re, V_im, source * size, real, imaginary, a_re, a_im)
-    z_im, z_re, y_im, y_re = finish_lanes(h, term.plan, a_im, a_re, b_im, b_re)
-    begin_powers(h, term.plan, term.powers, z_re, z_im, y_re, y_im)
-    z_re, z_im, _, _ = finish_lanes(h, term.plan, y_re, y_im, z_re, z_im)
+    z_im, z_re, y_im, y_re = finish_powers(h, term.plan, term.powers, a_im, a_re, b_im, b_re)
+    z_re, z_im, _, _ = fft_lanes(h, term.plan, z_re, z_im, y_re, y_im)
     for first in range(0, K + 1, _CHUNK):
         count = min(_CHUNK, K + 1 - first)
         split_real(h, first, first + count - 1, term.roots, z_re, z_im, V_re, V_im, evaluated, L)
@@ -396,9 +394,8 @@ def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
         _cross(n1, width, block * L, z_re, z_im, t_re, t_im)
     for tile in range(0, n1 * width, L * width):
         begin_merged(h, plan_y, term.roots, t_re, t_im, tile, real, imaginary, a_re, a_im)
-        z_im, z_re, y_im, y_re = finish_lanes(h, plan_y, a_im, a_re, b_im, b_re)
-        begin_powers(h, plan_y, term.powers, z_re, z_im, y_re, y_im)
-        z_re, z_im, _, _ = finish_lanes(h, plan_y, y_re, y_im, z_re, z_im)
+        z_im, z_re, y_im, y_re = finish_powers(h, plan_y, term.powers, a_im, a_re, b_im, b_re)
+        z_re, z_im, _, _ = fft_lanes(h, plan_y, z_re, z_im, y_re, y_im)
         split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, tile, L)
     for block in range(blocks):
         _cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)

@@ -7,10 +7,11 @@ one pair of arrays and writes the other; the last has no twiddle factors. The in
 imaginary parts exchanged.
 
 A transform of two passes or more may begin and end elsewhere than in a block: its first pass takes its rows through a
-table of places (:func:`begin_rows`; other modules add their own beginnings, which compute the rows as they load them),
-:func:`finish_lanes` does the rest, and :func:`finish_rows` puts the rows of the result through a table of places. So
-rows are never moved by themselves: rows that are zero are read from one line of zeros, and rows nobody wants go to one
-line that nobody reads.
+table of places (:func:`begin_rows`; other modules add beginnings and endings of their own, which compute the rows as
+they load them or what becomes of them before they store it), :func:`finish_lanes` does the rest, and
+:func:`finish_rows` puts the rows of the result through a table of places. So rows are never moved by themselves: rows
+that are zero are read from one line of zeros, and rows nobody wants are not written. The last pass reads and writes the
+same rows, so that it works in place: less of the first-level cache is in use.
 
 References
 ----------
@@ -33,12 +34,14 @@ __all__ = [
     "LanePlan",
     "begin_rows",
     "beginnings",
+    "endings",
     "fft_lanes",
     "finish_lanes",
     "finish_rows",
     "lane_count",
     "lane_plan",
     "lanes_of",
+    "passes_between",
 ]
 
 _RADICES = (8, 4, 2, 3, 5)
@@ -89,11 +92,14 @@ def lanes_of(typingctx: Any, array: Any) -> Any:
 Pair = tuple[Line, Line]
 
 
-def _plus(a: Pair, b: Pair) -> Pair:
-    return a[0] + b[0], a[1] + b[1]
+def _plus(a: Pair | None, b: Pair | None) -> Any:
+    """None stands for zero."""
+    return b if a is None else a if b is None else (a[0] + b[0], a[1] + b[1])
 
 
-def _minus(a: Pair, b: Pair) -> Pair:
+def _minus(a: Pair | None, b: Pair | None) -> Any:
+    if a is None or b is None:
+        return a if b is None else (-b[0], -b[1])
     return a[0] - b[0], a[1] - b[1]
 
 
@@ -107,13 +113,13 @@ def _times(a: Pair, c: Line, d: Line) -> Pair:
     return a[0].times_plus(c, -(a[1] * d)), a[0].times_plus(d, a[1] * c)
 
 
-def _four(a: list[Pair]) -> list[Pair]:
+def _four(a: list[Any]) -> list[Pair]:
     even, odd = _plus(a[0], a[2]), _plus(a[1], a[3])
     low, high = _minus(a[0], a[2]), _turned(_minus(a[1], a[3]))
     return [_plus(even, odd), _plus(low, high), _minus(even, odd), _minus(low, high)]
 
 
-def _eight(a: list[Pair]) -> list[Pair]:
+def _eight(a: list[Any]) -> list[Pair]:
     half = a[0][0].constant(float(np.sqrt(0.5)))
     even, odd = _four(a[0::2]), _four(a[1::2])
     one, three = odd[1], odd[3]
@@ -150,7 +156,7 @@ def _prime(a: list[Pair]) -> list[Pair]:
     return out
 
 
-def _butterfly(a: list[Pair], twiddles: list[Pair]) -> tuple[Lines, Lines]:
+def _butterfly(a: list[Any], twiddles: list[Pair]) -> tuple[Lines, Lines]:
     """Real and imaginary parts of what a pass makes of one row of each of its r parts."""
     r = len(a)
     out = {2: lambda: [_plus(*a), _minus(*a)], 4: lambda: _four(a), 8: lambda: _eight(a)}.get(r, lambda: _prime(a))()
@@ -158,27 +164,11 @@ def _butterfly(a: list[Pair], twiddles: list[Pair]) -> tuple[Lines, Lines]:
     return [each[0] for each in out], [each[1] for each in out]
 
 
-def _plain(r: int) -> Any:
-    @line_operation((r, r), (r - 1, r - 1), (r, r))
-    def butterfly(x_re: Lines, x_im: Lines, c: Lines, d: Lines) -> tuple[Lines, Lines]:
-        return _butterfly(list(zip(x_re, x_im, strict=True)), list(zip(c, d, strict=True)))
-
-    return butterfly
-
-
-def _last(r: int) -> Any:
-    @line_operation((r, r), (), (r, r))
-    def butterfly(x_re: Lines, x_im: Lines) -> tuple[Lines, Lines]:
-        return _butterfly(list(zip(x_re, x_im, strict=True)), [])
-
-    return butterfly
-
-
-def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any) -> tuple[Any, ...]:
+def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any, gap: bool) -> tuple[Any, ...]:
     """First passes of radix 2, 3, 4, 5 and 8 whose rows `rows` computes from what they load.
 
     For each row it gets a line of each group of `reads` and of `numbers` (groups given as 0 are one line for all
-    rows), and returns its real and imaginary part.
+    rows), and returns its real and imaginary part. With `gap` rows 3n/8 to 5n/8 are zero, and radix 8 leaves them out.
     """
 
     def make(r: int) -> Any:
@@ -189,6 +179,8 @@ def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any) -> t
             own, twiddles = groups[:-2], list(zip(groups[-2], groups[-1], strict=True))
             fixed = [len(each) == 1 for each in own]
             a = [rows(*(g[0] if one else g[k] for g, one in zip(own, fixed, strict=True))) for k in range(r)]
+            if gap and r == 8:
+                a[3] = a[4] = None
             return _butterfly(a, twiddles)
 
         return butterfly
@@ -196,8 +188,28 @@ def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any) -> t
     return tuple(make(r) for r in (2, 3, 4, 5, 8))
 
 
-_plain2, _plain3, _plain4, _plain5, _plain8 = (_plain(r) for r in (2, 3, 4, 5, 8))
-_last2, _last3, _last4, _last5, _last8 = (_last(r) for r in (2, 3, 4, 5, 8))
+def endings(numbers: int, rows: Any) -> tuple[Any, ...]:
+    """Last passes of radix 2, 3, 4, 5 and 8; `rows` makes of each pair of lines, with `numbers` numbers, another."""
+
+    def make(r: int) -> Any:
+        @line_operation((r, r), (1,) * numbers, (r, r))
+        def butterfly(x_re: Lines, x_im: Lines, *constants: Lines) -> tuple[Lines, Lines]:
+            re, im = _butterfly(list(zip(x_re, x_im, strict=True)), [])
+            out = [rows(a, b, *(each[0] for each in constants)) for a, b in zip(re, im, strict=True)]
+            return [each[0] for each in out], [each[1] for each in out]
+
+        return butterfly
+
+    return tuple(make(r) for r in (2, 3, 4, 5, 8))
+
+
+def _itself(a: Line, b: Line) -> Pair:
+    return a, b
+
+
+_plain2, _plain3, _plain4, _plain5, _plain8 = beginnings((1, 1), (), _itself, False)
+_begin2, _begin3, _begin4, _begin5, _begin8 = beginnings((1, 1), (), _itself, True)
+_last2, _last3, _last4, _last5, _last8 = endings(0, _itself)
 
 
 @njit(cache=True, nogil=True)
@@ -291,7 +303,7 @@ def _last_rows(r, s, x_re, x_im, y_re, y_im, y, rows):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of a transform of n rows into the block y; row k is read at x + rows[k]."""
+    """The first pass of a transform of n rows into the block y; row k is read at x + rows[k]; rows 3n/8 to 5n/8 are zero."""
     apart()
     radices, w_re, w_im = plan
     L = lanes_of(x_re)
@@ -299,28 +311,28 @@ def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-unt
     m, b, w = n // r, 0, 0
     if r == 8:
         for p in range(m):
-            _plain8((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
+            _begin8((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
             b, w = b + 8 * L, w + 7
     elif r == 4:
         for p in range(m):
-            _plain4((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
+            _begin4((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
             b, w = b + 4 * L, w + 3
     elif r == 2:
         for p in range(m):
-            _plain2((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
+            _begin2((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
             b, w = b + 2 * L, w + 1
     elif r == 3:
         for p in range(m):
-            _plain3((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
+            _begin3((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
             b, w = b + 3 * L, w + 2
     else:
         for p in range(m):
-            _plain5((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
+            _begin5((x_re, x, rows, p, m, x_im, x, rows, p, m, w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L))
             b, w = b + 5 * L, w + 4
 
 
 @njit(cache=True, nogil=True)
-def _between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+def passes_between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
     """All passes from number `first` to the last but one; the pair that holds the result, the other, the last radix."""
     radices, w_re, w_im = plan
     s, w, k, r = 1, 0, 0, radices[0]
@@ -340,7 +352,7 @@ def _between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped
 @njit(cache=True, nogil=True)
 def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
     """All passes but the first on block x; y is as large. The pair that holds the result, then the other."""
-    x_re, x_im, y_re, y_im, r = _between(n, plan, 1, x_re, x_im, y_re, y_im)
+    x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
     _last_pass(r, n // r, x_re, x_im)
     return x_re, x_im, y_re, y_im
 
@@ -348,7 +360,7 @@ def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-de
 @njit(cache=True, nogil=True)
 def finish_rows(n, plan, first, x_re, x_im, y_re, y_im, to_re, to_im, to, rows):  # type: ignore[no-untyped-def]
     """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k] ≥ `to`."""
-    x_re, x_im, y_re, y_im, r = _between(n, plan, first, x_re, x_im, y_re, y_im)
+    x_re, x_im, y_re, y_im, r = passes_between(n, plan, first, x_re, x_im, y_re, y_im)
     _last_rows(r, n // r, x_re, x_im, to_re, to_im, to, rows)
 
 
@@ -358,6 +370,6 @@ def fft_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
 
     Exchange the real and the imaginary arrays to transform with e^{+2πi jk/n}; nothing is scaled.
     """
-    x_re, x_im, y_re, y_im, r = _between(n, plan, 0, x_re, x_im, y_re, y_im)
+    x_re, x_im, y_re, y_im, r = passes_between(n, plan, 0, x_re, x_im, y_re, y_im)
     _last_pass(r, n // r, x_re, x_im)
     return x_re, x_im, y_re, y_im

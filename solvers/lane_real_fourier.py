@@ -22,7 +22,7 @@ def _merge(ar: Line, ai: Line, br: Line, bi: Line, c: Line, d: Line) -> tuple[Li
     return (ai - bi) + dr.times_plus(c, -(di * d)), (ar + br) - dr.times_plus(d, di * c)
 
 
-_merge2, _merge3, _merge4, _merge5, _merge8 = beginnings((1, 1, 1, 1), (1, 1), _merge)
+_merge2, _merge3, _merge4, _merge5, _merge8 = beginnings((1, 1, 1, 1), (1, 1), _merge, False)
 
 
 @line_operation((2, 2), (1, 1), (1, 1))

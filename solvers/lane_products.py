@@ -1,14 +1,14 @@
-"""First passes that compute their rows as they load them: velocities from a vorticity, squares, polynomials."""
+"""Transforms that begin with velocities from a vorticity, and such as end with squares or polynomials."""
 
 from __future__ import annotations
 
 from numba import njit
 
 from .cache_lines import Line
-from .lane_fourier import beginnings, lanes_of
+from .lane_fourier import beginnings, endings, lanes_of, passes_between
 from .multigrid.unaliased import apart
 
-__all__ = ["begin_mirrored", "begin_powers", "begin_square", "begin_velocity"]
+__all__ = ["begin_mirrored", "begin_velocity", "finish_powers", "finish_square"]
 
 
 def _of_vorticity(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[Line, Line]:
@@ -24,18 +24,18 @@ def _of_mirrored(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[L
 
 
 def _of_square(a: Line, b: Line) -> tuple[Line, Line]:
-    """Products alone: the units that add have the pass's own work."""
-    return a.times_plus(a, -(b * b)), a * b
+    """Imaginary and real part of (b + i a)², the former halved; products alone, as the pass itself is all sums."""
+    return a * b, b.times_plus(b, -(a * a))
 
 
 def _of_powers(a: Line, b: Line, square: Line, cube: Line) -> tuple[Line, Line]:
     return a * a * cube.times_plus(a, square), b * b * cube.times_plus(b, square)
 
 
-_velocity2, _velocity3, _velocity4, _velocity5, _velocity8 = beginnings((1, 1, 1, 0), (1,), _of_vorticity)
-_mirrored2, _mirrored3, _mirrored4, _mirrored5, _mirrored8 = beginnings((1, 1, 1, 0), (1,), _of_mirrored)
-_square2, _square3, _square4, _square5, _square8 = beginnings((1, 1), (), _of_square)
-_powers2, _powers3, _powers4, _powers5, _powers8 = beginnings((1, 1), (0, 0), _of_powers)
+_velocity2, _velocity3, _velocity4, _velocity5, _velocity8 = beginnings((1, 1, 1, 0), (1,), _of_vorticity, True)
+_mirrored2, _mirrored3, _mirrored4, _mirrored5, _mirrored8 = beginnings((1, 1, 1, 0), (1,), _of_mirrored, True)
+_square2, _square3, _square4, _square5, _square8 = endings(0, _of_square)
+_powers2, _powers3, _powers4, _powers5, _powers8 = endings(2, _of_powers)
 
 
 @njit(cache=True, nogil=True)
@@ -129,92 +129,50 @@ def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, k
 
 
 @njit(cache=True, nogil=True)
-def begin_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of the transform of u² − v² + i uv, u + iv in block x."""
+def finish_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+    """As :func:`finish_lanes` of an inverse transform u + iv, real and imaginary arrays exchanged, to u² − v² + i uv."""
     apart()
-    radices, w_re, w_im = plan
-    L = lanes_of(y_re)
-    r = radices[0]
-    step = n // r * L
-    m, b, w = n // r, 0, 0
+    x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
+    L = lanes_of(x_re)
+    o = n // r * L
     if r == 8:
-        for p in range(m):
-            _square8(
-                (x_re, p * L, step, x_im, p * L, step)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 8 * L, w + 7
+        for a in range(0, o, L):
+            _square8((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 4:
-        for p in range(m):
-            _square4(
-                (x_re, p * L, step, x_im, p * L, step)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 4 * L, w + 3
+        for a in range(0, o, L):
+            _square4((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 2:
-        for p in range(m):
-            _square2(
-                (x_re, p * L, step, x_im, p * L, step)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 2 * L, w + 1
+        for a in range(0, o, L):
+            _square2((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     elif r == 3:
-        for p in range(m):
-            _square3(
-                (x_re, p * L, step, x_im, p * L, step)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 3 * L, w + 2
+        for a in range(0, o, L):
+            _square3((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
     else:
-        for p in range(m):
-            _square5(
-                (x_re, p * L, step, x_im, p * L, step)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 5 * L, w + 4
+        for a in range(0, o, L):
+            _square5((x_re, a, o, x_im, a, o, x_re, a, o, x_im, a, o))
+    return x_re, x_im, y_re, y_im
 
 
 @njit(cache=True, nogil=True)
-def begin_powers(n, plan, powers, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of the transform of the polynomial of both parts of block x."""
+def finish_powers(n, plan, powers, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
+    """As :func:`finish_lanes`, to the polynomial of both parts of the transform."""
     apart()
-    radices, w_re, w_im = plan
-    L = lanes_of(y_re)
-    r = radices[0]
-    step = n // r * L
-    m, b, w = n // r, 0, 0
+    x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
+    L = lanes_of(x_re)
+    o = n // r * L
     if r == 8:
-        for p in range(m):
-            _powers8(
-                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 8 * L, w + 7
+        for a in range(0, o, L):
+            _powers8((x_re, a, o, x_im, a, o, powers, 0, 0, powers, 1, 0, x_re, a, o, x_im, a, o))
     elif r == 4:
-        for p in range(m):
-            _powers4(
-                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 4 * L, w + 3
+        for a in range(0, o, L):
+            _powers4((x_re, a, o, x_im, a, o, powers, 0, 0, powers, 1, 0, x_re, a, o, x_im, a, o))
     elif r == 2:
-        for p in range(m):
-            _powers2(
-                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 2 * L, w + 1
+        for a in range(0, o, L):
+            _powers2((x_re, a, o, x_im, a, o, powers, 0, 0, powers, 1, 0, x_re, a, o, x_im, a, o))
     elif r == 3:
-        for p in range(m):
-            _powers3(
-                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 3 * L, w + 2
+        for a in range(0, o, L):
+            _powers3((x_re, a, o, x_im, a, o, powers, 0, 0, powers, 1, 0, x_re, a, o, x_im, a, o))
     else:
-        for p in range(m):
-            _powers5(
-                (x_re, p * L, step, x_im, p * L, step, powers, 0, 0, powers, 1, 0)
-                + (w_re, w, 1, w_im, w, 1, y_re, b, L, y_im, b, L)
-            )
-            b, w = b + 5 * L, w + 4
+        for a in range(0, o, L):
+            _powers5((x_re, a, o, x_im, a, o, powers, 0, 0, powers, 1, 0, x_re, a, o, x_im, a, o))
+    return x_re, x_im, y_re, y_im
