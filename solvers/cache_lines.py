@@ -102,8 +102,8 @@ def line_operation(
     returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
     operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
     and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
-    `start, table, first, step` (element k at start + table[first + k·step]); lines whose place in the table of the first
-    group written is negative are not written. All loads come before the first store. Indices are not checked.
+    `start, table, first, step` (element k at start + table[first + k·step]); a line to be written whose entry there is
+    negative is not. All loads come before the first store. Indices are not checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -127,7 +127,7 @@ def line_operation(
                     return builder.add(first, builder.mul(context.get_constant(types.intp, k), step))
 
                 def places(at: int, count: int) -> tuple[list[Any], list[Any], int]:
-                    """Pointers to the elements of the group at `at`, what the table says, where the next group begins."""
+                    """Pointers to the elements of the group at `at`, entries of its table, where the next group is."""
                     first = index(at + 1)
                     tabled = isinstance(kinds[at + 2], (types.Array, types.CPointer))
                     if tabled:
@@ -153,17 +153,19 @@ def line_operation(
                     pointers, _, at = places(at, count)
                     found.append(pointers)
                 for count in writes:
-                    pointers, given, at = places(at, count)
+                    pointers, entries, at = places(at, count)
                     targets.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
-                    wanted.append(given)
+                    wanted.append(entries)
                 groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in found[: len(reads)]]
                 groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
                 out = list(zip(body(*groups), targets, wanted, strict=True))
                 for k in range(max(writes)):
-                    own = [(lines[k], pointers[k], given[k : k + 1]) for lines, pointers, given in out if k < len(lines)]
-                    given = next((each for *_, each in own if each), [])
+                    own = [
+                        (lines[k], pointers[k], given[k : k + 1]) for lines, pointers, given in out if k < len(lines)
+                    ]
+                    entry = next((each for *_, each in own if each), [])
                     nowhere = context.get_constant(types.intp, 0)
-                    with builder.if_then(builder.icmp_signed(">=", given[0], nowhere)) if given else nullcontext():
+                    with builder.if_then(builder.icmp_signed(">=", entry[0], nowhere)) if entry else nullcontext():
                         for line, pointer, _ in own:
                             builder.store(line.value, pointer, align=size)
                 return context.get_dummy_value()

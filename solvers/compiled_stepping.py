@@ -12,12 +12,13 @@ are stored column by column, L columns a block of 2K + 1 rows and one of zeros; 
 once, and in one dimension a number a mode.
 """
 
+# ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 from numba.extending import overload
 
 from .cache_lines import Lines, aligned, line_operation, pointers, transpose_tile
@@ -28,8 +29,9 @@ from .lane_real_fourier import begin_merged, split_real
 from .multigrid.unaliased import apart
 from .spectral_terms import PolynomialTerm, VorticityTerm
 from .stage_programs import StageProgram
+from .stage_updates import update_columns, update_modes
 
-__all__ = ["CompiledTerm", "compiled_term"]
+__all__ = ["CompiledTerm", "compiled_term", "cross", "cross_back"]
 
 _CHUNK = 32
 """Modes in one dimension whose N is used up before the next are computed: they stay in the first-level cache."""
@@ -45,7 +47,9 @@ class _Vorticity(NamedTuple):
     kx: tuple[np.ndarray, ...]  # at k_x, at −k_x
     ky: np.ndarray
     inverse: np.ndarray
-    crossing: tuple[np.ndarray, ...]  # places of the rows along y, in and out, and of those along x, out, at k_x and −k_x
+    crossing: tuple[
+        np.ndarray, ...
+    ]  # places of the rows along y, in and out, and of those along x, out, at k_x and −k_x
     products: tuple[np.ndarray, ...]  # k_x², −k_x a row, k_y² a column, scaled
     forcing: tuple[bool, np.ndarray, np.ndarray]  # whether there is any
 
@@ -102,9 +106,7 @@ def _times_number_by_i(a: Lines, b: Lines, c: Lines) -> tuple[Lines, ...]:
     return [-(c[0] * b[0])], [c[0] * a[0]]
 
 
-def _curl(
-    a: Lines, b: Lines, c: Lines, d: Lines, ky: Lines, ky2: Lines, kx2: Lines, kx: Lines
-) -> tuple[Lines, Lines]:
+def _curl(a: Lines, b: Lines, c: Lines, d: Lines, ky: Lines, ky2: Lines, kx2: Lines, kx: Lines) -> tuple[Lines, Lines]:
     """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of u² − v² + i uv."""
     product, squares = kx2[0] - ky2[0], kx[0] * ky[0]
     re = product.times_plus(b[0] + d[0], squares * (a[0] + c[0]))
@@ -120,132 +122,6 @@ def _free(*lines: Lines) -> tuple[Lines, Lines]:
 def _forced(f: Lines, g: Lines, *lines: Lines) -> tuple[Lines, Lines]:
     re, im = _curl(*lines)
     return [re[0] + f[0]], [im[0] + g[0]]
-
-
-def _sum(lines: Lines, coefficients: Lines) -> tuple[Lines, Lines]:
-    """Σ c a over pairs of lines; a pair more than coefficients is added as it is."""
-    pairs = list(zip(lines[0::2], lines[1::2], strict=True))
-    if len(pairs) > len(coefficients):
-        re, im = pairs.pop()
-    else:
-        (a, b), c = pairs.pop(), coefficients[-1]
-        re, im = c * a, c * b
-    for (a, b), c in zip(pairs, coefficients, strict=False):
-        re, im = c.times_plus(a, re), c.times_plus(b, im)
-    return [re], [im]
-
-
-@line_operation((1, 1, 1), (), (1, 1))
-def _lines1(c: Lines, a: Lines, b: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b], c)
-
-
-@line_operation((1, 1, 1, 1, 1, 1), (), (1, 1))
-def _lines2(c: Lines, a: Lines, b: Lines, d: Lines, e: Lines, f: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b, *e, *f], [*c, *d])
-
-
-@line_operation((1, 1, 1, 1, 1), (), (1, 1))
-def _lines3(c: Lines, a: Lines, b: Lines, e: Lines, f: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b, *e, *f], c)
-
-
-@line_operation((1, 1), (1,), (1, 1))
-def _numbers1(a: Lines, b: Lines, c: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b], c)
-
-
-@line_operation((1, 1, 1, 1), (1, 1), (1, 1))
-def _numbers2(a: Lines, b: Lines, e: Lines, f: Lines, c: Lines, d: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b, *e, *f], [*c, *d])
-
-
-@line_operation((1, 1, 1, 1), (1,), (1, 1))
-def _numbers3(a: Lines, b: Lines, e: Lines, f: Lines, c: Lines) -> tuple[Lines, Lines]:
-    return _sum([*a, *b, *e, *f], c)
-
-
-@njit(cache=True, nogil=True)
-def _update_lines(kind, count, V_re, V_im, o, a, b, C, c, d, step):  # type: ignore[no-untyped-def]
-    """An operation of a :class:`StageProgram` on `count` lines, its coefficients `step` apart."""
-    apart()
-    L = lanes_of(V_re)
-    if kind == 1:
-        for i in range(0, count * L, L):
-            _lines1((C, c, 0, V_re, a + i, 0, V_im, a + i, 0, V_re, o + i, 0, V_im, o + i, 0))
-            c += step
-    elif kind == 2:
-        for i in range(0, count * L, L):
-            _lines2(
-                (C, c, 0, V_re, a + i, 0, V_im, a + i, 0, C, d, 0, V_re, b + i, 0, V_im, b + i, 0)
-                + (V_re, o + i, 0, V_im, o + i, 0)
-            )
-            c, d = c + step, d + step
-    else:
-        for i in range(0, count * L, L):
-            _lines3(
-                (C, c, 0, V_re, a + i, 0, V_im, a + i, 0, V_re, b + i, 0, V_im, b + i, 0)
-                + (V_re, o + i, 0, V_im, o + i, 0)
-            )
-            c += step
-
-
-@njit(cache=True, nogil=True)
-def _update_numbers(kind, count, V_re, V_im, o, a, b, C, c, d):  # type: ignore[no-untyped-def]
-    """The same with a number for a line's coefficient."""
-    apart()
-    L = lanes_of(V_re)
-    if kind == 1:
-        for k in range(count):
-            i = k * L
-            _numbers1((V_re, a + i, 0, V_im, a + i, 0, C, c + k, 0, V_re, o + i, 0, V_im, o + i, 0))
-    elif kind == 2:
-        for k in range(count):
-            i = k * L
-            _numbers2(
-                (V_re, a + i, 0, V_im, a + i, 0, V_re, b + i, 0, V_im, b + i, 0, C, c + k, 0, C, d + k, 0)
-                + (V_re, o + i, 0, V_im, o + i, 0)
-            )
-    else:
-        for k in range(count):
-            i = k * L
-            _numbers3(
-                (V_re, a + i, 0, V_im, a + i, 0, V_re, b + i, 0, V_im, b + i, 0, C, c + k, 0)
-                + (V_re, o + i, 0, V_im, o + i, 0)
-            )
-
-
-@njit(cache=True, nogil=True)
-def _update_columns(program, size, K, block, evaluated, folded, C, V_re, V_im):  # type: ignore[no-untyped-def]
-    """The operations of a stage on the 2K + 1 rows of a block, N at V[evaluated:]."""
-    operations, begin, end = program
-    L = lanes_of(V_re)
-    at, rows = block * (2 * K + 2) * L, K + 1 if folded else 2 * K + 1
-    every, own = size // (2 * K + 2) * rows, block * rows * L
-    for k in range(6 * begin, 6 * end, 6):
-        kind, o, a = operations[k], operations[k + 1], operations[k + 2]
-        c, b, d = operations[k + 3], operations[k + 4], operations[k + 5]
-        o = o * size + at
-        a = evaluated if a < 0 else a * size + at
-        b = evaluated if b < 0 else b * size + at
-        c, d = c * every + own, d * every + own
-        _update_lines(kind, K + 1, V_re, V_im, o, a, b, C, c, d, L)
-        j = (K + 1) * L
-        c, d = (c + K * L, d + K * L) if folded else (c + j, d + j)
-        _update_lines(kind, K, V_re, V_im, o + j, a + j, b + j, C, c, d, -L if folded else L)
-
-
-@njit(cache=True, nogil=True)
-def _update_modes(program, size, modes, first, count, evaluated, C, V_re, V_im):  # type: ignore[no-untyped-def]
-    """The operations of a stage on `count` modes from number `first` of a line of `modes`."""
-    operations, begin, end = program
-    at = first * lanes_of(V_re)
-    for k in range(6 * begin, 6 * end, 6):
-        kind, o, a = operations[k], operations[k + 1], operations[k + 2]
-        c, b, d = operations[k + 3], operations[k + 4], operations[k + 5]
-        a = evaluated if a < 0 else a * size + at
-        b = evaluated if b < 0 else b * size + at
-        _update_numbers(kind, count, V_re, V_im, o * size + at, a, b, C, c * modes + first, d * modes + first)
 
 
 @line_operation((1, 1, 1, 1), (), (1, 1))
@@ -269,7 +145,7 @@ def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def _cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
+def cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
     """The columns of a block, the first of them number `column`, to the lines of n/L tiles of `width` lines each.
 
     Line c of a tile holds L neighbours along x of column c: what is transformed along y next lies together.
@@ -282,7 +158,7 @@ def _cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _cross_back(n, width, column, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
+def cross_back(n, width, column, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
     apart()
     L = lanes_of(x_re)
     for row in range(0, n, L):
@@ -317,7 +193,7 @@ def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re,
 @njit(cache=True, nogil=True)
 def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`VorticityTerm`; see there for the formulas."""
-    n1, n2, K1, K2, blocks = term.sizes
+    n1, n2, K1, _, blocks = term.sizes
     plan_x, plan_y = term.plan_x, term.plan_y
     inside, inverse_inside, mirrored, inverse_mirrored = term.rows
     kx, minus_kx = term.kx
@@ -332,12 +208,25 @@ def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_
             n1, plan_x, V_re, V_im, v, inside, term.inverse, i, inverse_inside, kx, term.ky, block * L, a_re, a_im
         )
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _cross(n1, width, block * L, z_re, z_im, t_re, t_im)
+        cross(n1, width, block * L, z_re, z_im, t_re, t_im)
         begin_mirrored(
-            n1, plan_x, V_re, V_im, v, mirrored, term.inverse, i, inverse_mirrored, minus_kx, term.ky, block * L, a_re, a_im
+            n1,
+            plan_x,
+            V_re,
+            V_im,
+            v,
+            mirrored,
+            term.inverse,
+            i,
+            inverse_mirrored,
+            minus_kx,
+            term.ky,
+            block * L,
+            a_re,
+            a_im,
         )
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _cross(n1, width, columns + block * L, z_re, z_im, t_re, t_im)
+        cross(n1, width, columns + block * L, z_re, z_im, t_re, t_im)
     for tile in range(0, n1 * width, L * width):
         begin_rows(n2, plan_y, t_im, t_re, tile, enter, a_im, a_re)
         z_im, z_re, y_im, y_re = finish_square(n2, plan_y, a_im, a_re, b_im, b_re)
@@ -345,14 +234,12 @@ def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_
         i = tile + columns * L  # the columns k_y = 0 and −0 are the same
         _copy((t_re, tile, 0, t_im, tile, 0, t_re, i, 0, t_im, i, 0))
     for block in range(blocks):
-        _cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
+        cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, kept)
-        _cross_back(n1, width, columns + block * L, t_re, t_im, a_re, a_im)
+        cross_back(n1, width, columns + block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, q_re, q_im, 0, kept_mirrored)
-        _curl_rows(
-            K1, block, term.ky, term.products, term.forcing, p_re, p_im, q_re, q_im, evaluated, V_re, V_im
-        )
-        _update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
+        _curl_rows(K1, block, term.ky, term.products, term.forcing, p_re, p_im, q_re, q_im, evaluated, V_re, V_im)
+        update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
 @njit(cache=True, nogil=True)
@@ -375,7 +262,7 @@ def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t
                 _times_number_by_i((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
             else:
                 _times_number((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
-        _update_modes(program, size, K + 1, first, count, evaluated, C, V_re, V_im)
+        update_modes(program, size, K + 1, first, count, evaluated, C, V_re, V_im)
 
 
 @njit(cache=True, nogil=True)
@@ -391,14 +278,14 @@ def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
     for block in range(blocks):
         begin_rows(n1, plan_x, V_im, V_re, source * size + block * (2 * K1 + 2) * L, term.rows, a_im, a_re)
         z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _cross(n1, width, block * L, z_re, z_im, t_re, t_im)
+        cross(n1, width, block * L, z_re, z_im, t_re, t_im)
     for tile in range(0, n1 * width, L * width):
         begin_merged(h, plan_y, term.roots, t_re, t_im, tile, real, imaginary, a_re, a_im)
         z_im, z_re, y_im, y_re = finish_powers(h, plan_y, term.powers, a_im, a_re, b_im, b_re)
         z_re, z_im, _, _ = fft_lanes(h, plan_y, z_re, z_im, y_re, y_im)
         split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, tile, L)
     for block in range(blocks):
-        _cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
+        cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
         finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, term.kept)
         m = block * (2 * K1 + 1) * L
         for i in range(0, (2 * K1 + 1) * L, L):
@@ -407,7 +294,7 @@ def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
                 _scaled_by_i((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
             else:
                 _scaled((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
-        _update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
+        update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
 def _stage(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
@@ -441,22 +328,29 @@ def _advance(states, first, last, steps, slots, sources, begins, operations, C, 
     V_re, V_im, t_re, t_im = V
     zero, other = pieces[0], pieces[1]
     for b in range(first, last):
-        memory[0][:size], memory[1][:size] = states[b, 0], states[b, 1]
-        for step in range(steps):
-            for i in range(len(sources)):
-                own = (operations, begins[i], begins[i + 1])
-                _stage(term, sources[i], own, slots * size, size, folded, C, V_re, V_im, t_re, t_im, pieces)
-            _lanes_alive(size, V_re, V_im, zero, other)
-            if together == 1:
-                for lane in range(1, lanes_of(zero)):
-                    zero[0] += zero[lane]
-            alive = False
-            for lane in range(together):
-                if reached[b, lane] == step and zero[lane] == 0.0:
-                    reached[b, lane] = step + 1
-                    alive = True
-            if not alive:
+        every, finite = steps, together  # samples are looked at after all steps, and where one blew up again after each
+        while True:
+            memory[0][:size], memory[1][:size] = states[b, 0], states[b, 1]
+            reached[b] = 0
+            done = 0
+            while done < steps and finite > 0:
+                for _ in range(every):
+                    for i in range(len(sources)):
+                        own = (operations, begins[i], begins[i + 1])
+                        _stage(term, sources[i], own, slots * size, size, folded, C, V_re, V_im, t_re, t_im, pieces)
+                _lanes_alive(size, V_re, V_im, zero, other)
+                if together == 1:
+                    for lane in range(1, lanes_of(zero)):
+                        zero[0] += zero[lane]
+                finite = 0
+                for lane in range(together):
+                    if reached[b, lane] == done and zero[lane] == 0.0:
+                        reached[b, lane] = done + every
+                        finite += 1
+                done += every
+            if every <= 1 or finite == together:
                 break
+            every, finite = 1, together
         states[b, 0], states[b, 1] = memory[0][:size], memory[1][:size]
 
 
@@ -536,9 +430,7 @@ class CompiledTerm:
         real[: K[-1] + 1] = np.arange(K[-1] + 1)
         places = (real * L, np.where(real == 0, zero, real) * L)  # the mean of a real field is real
         if self.line:
-            return _Line(
-                (*n, *K), self._plan(h), roots, places, powers, self._cast(multiplier), imaginary
-            )
+            return _Line((*n, *K), self._plan(h), roots, places, powers, self._cast(multiplier), imaginary)
         order = self._order(n[0], K[0])
         return _Plane(
             (*n, *K, self.columns),
@@ -629,9 +521,7 @@ class CompiledTerm:
         memory = aligned(4, max(slots * self.size + evaluated, lines), self.dtype)
         work = aligned(8, room, self.dtype)
         flat = operations.ravel()
-        _advance(
-            states, first, last, steps, slots, sources, begins, flat, C, folded, self.term, memory, work, reached
-        )
+        _advance(states, first, last, steps, slots, sources, begins, flat, C, folded, self.term, memory, work, reached)
 
 
 def compiled_term(term: Any, dtype: str) -> CompiledTerm | None:

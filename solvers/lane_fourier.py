@@ -303,7 +303,7 @@ def _last_rows(r, s, x_re, x_im, y_re, y_im, y, rows):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of a transform of n rows into the block y; row k is read at x + rows[k]; rows 3n/8 to 5n/8 are zero."""
+    """The first pass of a transform of n rows into block y, row k read at x + rows[k]; rows 3n/8 to 5n/8 are zero."""
     apart()
     radices, w_re, w_im = plan
     L = lanes_of(x_re)

@@ -1,5 +1,6 @@
 """Transforms that begin with velocities from a vorticity, and such as end with squares or polynomials."""
 
+# ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
 
 from numba import njit
@@ -130,7 +131,7 @@ def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, k
 
 @njit(cache=True, nogil=True)
 def finish_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """As :func:`finish_lanes` of an inverse transform u + iv, real and imaginary arrays exchanged, to u² − v² + i uv."""
+    """As :func:`finish_lanes` of an inverse transform u + iv, parts exchanged, to u² − v² + i uv."""
     apart()
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
     L = lanes_of(x_re)

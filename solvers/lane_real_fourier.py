@@ -5,6 +5,7 @@ References
 Van Loan, Computational Frameworks for the Fast Fourier Transform, SIAM 1992, section 4.2.
 """
 
+# ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
 
 from numba import njit
