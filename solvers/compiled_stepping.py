@@ -190,7 +190,6 @@ def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re,
             )
 
 
-@njit(cache=True, nogil=True)
 def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`VorticityTerm`; see there for the formulas."""
     n1, n2, K1, _, blocks = term.sizes
@@ -242,7 +241,6 @@ def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_
         update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
-@njit(cache=True, nogil=True)
 def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`PolynomialTerm` in one dimension, a sample a lane."""
     n, K = term.sizes
@@ -265,7 +263,6 @@ def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t
         update_modes(program, size, K + 1, first, count, evaluated, C, V_re, V_im)
 
 
-@njit(cache=True, nogil=True)
 def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
     """A stage of :class:`PolynomialTerm` in two dimensions."""
     n1, n2, K1, K2, blocks = term.sizes
@@ -304,18 +301,7 @@ def _stage(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
 
 @overload(_stage)
 def _stage_of(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    kernel = {_Vorticity: _vorticity, _Line: _line, _Plane: _plane}[term.instance_class]
-    if kernel is _vorticity:
-        return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _vorticity(
-            term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
-        )
-    if kernel is _line:
-        return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _line(
-            term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
-        )
-    return lambda term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work: _plane(
-        term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work
-    )
+    return {_Vorticity: _vorticity, _Line: _line, _Plane: _plane}[term.instance_class]
 
 
 @njit(cache=True, nogil=True)
