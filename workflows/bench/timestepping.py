@@ -66,9 +66,9 @@ COLUMNS = (
 
 
 WHAT_TRANSFORMS = (
-    "own transforms: butterflies of the columns and rows that a step transforms, at full length, on blocks that stay in "
-    "cache; nothing is read from a sample, crosses or is stored. A step leaves the zero rows of first passes out. own, "
-    "of samples: the same with modes read, crossed to rows and back, and written.",
+    "own transforms: butterflies of the columns and rows that a step transforms, at full length, on blocks that stay "
+    "in cache; nothing is read from a sample, crosses or is stored. A step leaves zero rows of first passes out. own, "
+    "of samples: the same with modes read, crossed to rows and back, and written, its zero rows left out as well.",
     "A stage takes two complex transforms in two dimensions for Navier–Stokes (as many as four real ones) and two real "
     "ones for Burgers: modes to points and back. Fewer is not to be had: ω alone must give both components of u at the "
     "points, and of the products uv and u² − v² each is differentiated differently. Products in between need the "
