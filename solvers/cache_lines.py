@@ -102,8 +102,8 @@ def line_operation(
     returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
     operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
     and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
-    `start, table, first, step` (element k at start + table[first + k·step]); a line to be written whose entry there is
-    negative is not. All loads come before the first store. Indices are not checked.
+    `start, table, first, step` (element k at start + table[first + k·step]). What the function returns as None is not
+    written, nor is what a table gives a negative place. All loads come before the first store. Indices are not checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -160,9 +160,9 @@ def line_operation(
                 groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
                 out = list(zip(body(*groups), targets, wanted, strict=True))
                 for k in range(max(writes)):
-                    own = [
-                        (lines[k], pointers[k], given[k : k + 1]) for lines, pointers, given in out if k < len(lines)
-                    ]
+                    own = [(lines[k], where[k], entries[k : k + 1]) for lines, where, entries in out if k < len(lines)]
+                    if own[0][0] is None:
+                        continue
                     entry = next((each for *_, each in own if each), [])
                     nowhere = context.get_constant(types.intp, 0)
                     with builder.if_then(builder.icmp_signed(">=", entry[0], nowhere)) if entry else nullcontext():

@@ -70,6 +70,7 @@ def lane_plan(n: int, dtype: str) -> LanePlan | None:
             left //= radix
     if left != 1 or n < 2:
         return None
+    radices.reverse()  # most work in the last pass, which has no twiddle factors; the first may compute its rows
     angles, length = [], n
     for radix in radices:
         p, k = np.meshgrid(np.arange(length // radix), np.arange(1, radix), indexing="ij")
@@ -188,14 +189,19 @@ def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any, gap:
     return tuple(make(r) for r in (2, 3, 4, 5, 8))
 
 
-def endings(numbers: int, rows: Any) -> tuple[Any, ...]:
-    """Last passes of radix 2, 3, 4, 5 and 8; `rows` makes of each pair of lines, with `numbers` numbers, another."""
+def endings(numbers: int, rows: Any, gap: bool) -> tuple[Any, ...]:
+    """Last passes of radix 2, 3, 4, 5 and 8; `rows` makes of each pair of lines, with `numbers` numbers, another.
+
+    With `gap` nobody wants rows 3n/8 to 5n/8, and radix 8 leaves them out.
+    """
 
     def make(r: int) -> Any:
         @line_operation((r, r), (1,) * numbers, (r, r))
-        def butterfly(x_re: Lines, x_im: Lines, *constants: Lines) -> tuple[Lines, Lines]:
+        def butterfly(x_re: Lines, x_im: Lines, *constants: Lines) -> tuple[list[Any], list[Any]]:
             re, im = _butterfly(list(zip(x_re, x_im, strict=True)), [])
             out = [rows(a, b, *(each[0] for each in constants)) for a, b in zip(re, im, strict=True)]
+            if gap and r == 8:
+                out[3] = out[4] = (None, None)
             return [each[0] for each in out], [each[1] for each in out]
 
         return butterfly
@@ -209,7 +215,8 @@ def _itself(a: Line, b: Line) -> Pair:
 
 _plain2, _plain3, _plain4, _plain5, _plain8 = beginnings((1, 1), (), _itself, False)
 _begin2, _begin3, _begin4, _begin5, _begin8 = beginnings((1, 1), (), _itself, True)
-_last2, _last3, _last4, _last5, _last8 = endings(0, _itself)
+_last2, _last3, _last4, _last5, _last8 = endings(0, _itself, False)
+_kept2, _kept3, _kept4, _kept5, _kept8 = endings(0, _itself, True)
 
 
 @njit(cache=True, nogil=True)
@@ -282,23 +289,23 @@ def _last_rows(r, s, x_re, x_im, y_re, y_im, y, rows):  # type: ignore[no-untype
     if r == 8:
         for q in range(s):
             a = q * L
-            _last8((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
+            _kept8((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
     elif r == 4:
         for q in range(s):
             a = q * L
-            _last4((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
+            _kept4((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
     elif r == 2:
         for q in range(s):
             a = q * L
-            _last2((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
+            _kept2((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
     elif r == 3:
         for q in range(s):
             a = q * L
-            _last3((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
+            _kept3((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
     else:
         for q in range(s):
             a = q * L
-            _last5((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
+            _kept5((x_re, a, i, x_im, a, i, y_re, y, rows, q, s, y_im, y, rows, q, s))
 
 
 @njit(cache=True, nogil=True)
@@ -359,7 +366,9 @@ def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def finish_rows(n, plan, first, x_re, x_im, y_re, y_im, to_re, to_im, to, rows):  # type: ignore[no-untyped-def]
-    """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k] ≥ `to`."""
+    """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k].
+
+    Rows 3n/8 to 5n/8, and all whose entry is negative, are not written."""
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, first, x_re, x_im, y_re, y_im)
     _last_rows(r, n // r, x_re, x_im, to_re, to_im, to, rows)
 

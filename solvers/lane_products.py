@@ -35,8 +35,8 @@ def _of_powers(a: Line, b: Line, square: Line, cube: Line) -> tuple[Line, Line]:
 
 _velocity2, _velocity3, _velocity4, _velocity5, _velocity8 = beginnings((1, 1, 1, 0), (1,), _of_vorticity, True)
 _mirrored2, _mirrored3, _mirrored4, _mirrored5, _mirrored8 = beginnings((1, 1, 1, 0), (1,), _of_mirrored, True)
-_square2, _square3, _square4, _square5, _square8 = endings(0, _of_square)
-_powers2, _powers3, _powers4, _powers5, _powers8 = endings(2, _of_powers)
+_square2, _square3, _square4, _square5, _square8 = endings(0, _of_square, False)
+_powers2, _powers3, _powers4, _powers5, _powers8 = endings(2, _of_powers, False)
 
 
 @njit(cache=True, nogil=True)
