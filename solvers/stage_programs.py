@@ -67,15 +67,12 @@ def stage_program(scheme: Scheme) -> StageProgram:
     coefficients: list[np.ndarray] = []
     operations: list[tuple[int, ...]] = []
     place = {_Value(False, -1): 0}  # where states lie, finished or begun
-    begun: set[int] = set()
     where: list[int] = []
     first = [0]
 
     def alive(value: _Value, stage: int) -> bool:
-        known = value.stage in begun or value.stage < 0
-        return known and (
-            value.stage >= stage or value in sources[stage + 1 :] or any(value == v for each in wanted for v, _ in each)
-        )
+        """Whether what lies in a slot during `stage` is still to be finished, evaluated or combined."""
+        return value.stage >= stage or value in sources[stage + 1 :] or any(value == v for w in wanted for v, _ in w)
 
     def number(c: np.ndarray) -> int:
         for k, each in enumerate(coefficients):
@@ -89,8 +86,7 @@ def stage_program(scheme: Scheme) -> StageProgram:
 
     def emit(i: int, k: int) -> None:
         """In stage i, what is known of the state after stage k."""
-        ready = [v for v, _ in wanted[k] if v in ((_Value(True, i)), *place) and (v.evaluated or v.stage < k)]
-        ready = [v for v in ready if v.evaluated or v.stage <= i]
+        ready = [v for v, _ in wanted[k] if v == _Value(True, i) or (v in place and v.stage <= i)]
         terms = [(v, c) for v, c in wanted[k] if v in ready]
         wanted[k] = [(v, c) for v, c in wanted[k] if v not in ready]
         state = _Value(False, k)
@@ -116,7 +112,6 @@ def stage_program(scheme: Scheme) -> StageProgram:
         for value in [v for v in place if v != state and place[v] == target]:
             del place[value]
         place[state] = target
-        begun.add(k)
 
     for i in range(len(stages)):
         where.append(place[sources[i]])
