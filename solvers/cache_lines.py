@@ -7,15 +7,16 @@ lines (16 float32 or 8 float64 values each), compute on them, and store lines: n
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LINE", "Line", "aligned", "line_operation", "transpose_tile"]
+__all__ = ["LINE", "Line", "Lines", "aligned", "line_operation", "pointers", "transpose_tile"]
 
 LINE = 64
 """Bytes: a cache line, and the widest vector."""
@@ -47,13 +48,62 @@ class Line:
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return Line(self.builder, self.builder.call(function, [self.value, factor.value, addend.value]))
 
+    def constant(self, value: float) -> Line:
+        """The line that holds `value` throughout."""
+        kind = self.value.type
+        return Line(self.builder, ir.Constant(kind, [value] * kind.count))
 
-def line_operation(reads: int, scalars: int, writes: int) -> Callable[[Callable[..., Any]], Any]:
+
+Lines = list[Line]
+
+
+def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    return value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+
+
+@intrinsic
+def pointers(typingctx: Any, given: Any) -> Any:
+    """`given` (an array, a number, or tuples of them) with a pointer for every array: all that kernels need of one.
+
+    An array's references are counted, atomically, whenever it is passed on or given another name; for transforms of a
+    hundred points that costs as much as a pass over them, and more where threads share the array. Who calls keeps the
+    arrays alive.
+    """
+
+    def pointed(kind: Any) -> Any:
+        if isinstance(kind, types.Array):
+            return types.CPointer(kind.dtype)
+        if isinstance(kind, types.NamedTuple):
+            return types.NamedTuple([pointed(each) for each in kind], kind.instance_class)
+        if isinstance(kind, types.BaseTuple):
+            return types.BaseTuple.from_types([pointed(each) for each in kind])
+        return kind
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def convert(kind: Any, value: Any) -> Any:
+            if isinstance(kind, types.Array):
+                return _data(context, builder, kind, value)
+            if isinstance(kind, types.BaseTuple):
+                parts = [convert(each, builder.extract_value(value, i)) for i, each in enumerate(kind)]
+                return context.make_tuple(builder, pointed(kind), parts)
+            return value
+
+        return convert(signature.args[0], args[0])
+
+    return pointed(given)(given), code
+
+
+def line_operation(
+    reads: tuple[int, ...], numbers: tuple[int, ...], writes: tuple[int, ...]
+) -> Callable[[Callable[..., Any]], Any]:
     """Make a compiled operation of a function from lines to lines.
 
-    The function gets `reads` lines and `scalars` lines that hold one number throughout, and returns a tuple of `writes`
-    lines. The operation is called with one tuple: array, index of each line read, the scalars, array, index of each
-    line written; all loads come before the first store. Indices are not checked.
+    The function gets one list of lines for each group of `reads` and of `numbers`, as long as its entry says, and
+    returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
+    operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
+    and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
+    `start, table, first, step` (element k at start + table[first + k·step]). What the function returns as None is not
+    written, nor is what a table gives a negative place. All loads come before the first store. Indices are not checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
@@ -62,27 +112,62 @@ def line_operation(reads: int, scalars: int, writes: int) -> Callable[[Callable[
             def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 kinds = signature.args[0].types
                 values = [builder.extract_value(args[0], i) for i in range(len(kinds))]
-                number = kinds[-2].dtype
+                number = kinds[0].dtype
                 element = context.get_data_type(number)
                 size = number.bitwidth // 8
                 vector = ir.VectorType(element, LINE // size)
 
-                def place(at: int) -> Any:
-                    data = context.make_array(kinds[at])(context, builder, values[at]).data
-                    index = context.cast(builder, values[at + 1], kinds[at + 1], types.intp)
-                    return builder.bitcast(builder.gep(data, [index], inbounds=True), vector.as_pointer())
+                def data(at: int) -> Any:
+                    return _data(context, builder, kinds[at], values[at])
 
-                def splat(at: int) -> Any:
-                    value = context.cast(builder, values[at], kinds[at], number)
+                def index(at: int) -> Any:
+                    return context.cast(builder, values[at], kinds[at], types.intp)
+
+                def along(first: Any, step: Any, k: int) -> Any:
+                    return builder.add(first, builder.mul(context.get_constant(types.intp, k), step))
+
+                def places(at: int, count: int) -> tuple[list[Any], list[Any], int]:
+                    """Pointers to the elements of the group at `at`, entries of its table, where the next group is."""
+                    first = index(at + 1)
+                    tabled = isinstance(kinds[at + 2], (types.Array, types.CPointer))
+                    if tabled:
+                        table, start, step = data(at + 2), index(at + 3), index(at + 4)
+                        found = [builder.load(builder.gep(table, [along(start, step, k)])) for k in range(count)]
+                        positions, following = [builder.add(first, each) for each in found], at + 5
+                    else:
+                        step = index(at + 2)
+                        positions, following = [along(first, step, k) for k in range(count)], at + 3
+                    pointers = [builder.gep(data(at), [each], inbounds=True) for each in positions]
+                    return pointers, (found if tabled else []), following
+
+                def splat(value: Any) -> Any:
                     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
                     mask = ir.Constant(ir.VectorType(ir.IntType(32), LINE // size), [0] * (LINE // size))
                     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
-                lines = [Line(builder, builder.load(place(2 * i), align=size)) for i in range(reads)]
-                lines += [Line(builder, splat(2 * reads + i)) for i in range(scalars)]
-                out = body(*lines)
-                for i in range(writes):
-                    builder.store(out[i].value, place(2 * reads + scalars + 2 * i), align=size)
+                at, found, targets, wanted = 0, [], [], []
+                for count in reads:
+                    pointers, _, at = places(at, count)
+                    found.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                for count in numbers:
+                    pointers, _, at = places(at, count)
+                    found.append(pointers)
+                for count in writes:
+                    pointers, entries, at = places(at, count)
+                    targets.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                    wanted.append(entries)
+                groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in found[: len(reads)]]
+                groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
+                out = list(zip(body(*groups), targets, wanted, strict=True))
+                for k in range(max(writes)):
+                    own = [(lines[k], where[k], entries[k : k + 1]) for lines, where, entries in out if k < len(lines)]
+                    if own[0][0] is None:
+                        continue
+                    entry = next((each for *_, each in own if each), [])
+                    nowhere = context.get_constant(types.intp, 0)
+                    with builder.if_then(builder.icmp_signed(">=", entry[0], nowhere)) if entry else nullcontext():
+                        for line, pointer, _ in own:
+                            builder.store(line.value, pointer, align=size)
                 return context.get_dummy_value()
 
             return types.void(given), code
@@ -94,43 +179,63 @@ def line_operation(reads: int, scalars: int, writes: int) -> Callable[[Callable[
 
 @intrinsic
 def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target: Any, begin: Any, step: Any) -> Any:
-    """target[begin + j·step + i] = source[start + i·stride + j] for i, j < L, in registers."""
+    """target[begin + j·step + i] = source[start + i·stride + j] for i, j < L, in registers.
+
+    By square blocks of half a line, whose own halves are exchanged as they are loaded: processors that have 512-bit
+    registers shuffle half of one in half the time, and load at no cost.
+    """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, where, leap, other, to, jump = args
         size = signature.args[0].dtype.bitwidth // 8
-        lanes = LINE // size
-        vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), lanes)
+        lanes = LINE // size // 2
+        half = lanes // 2
+        element = context.get_data_type(signature.args[0].dtype)
 
-        def place(kind: Any, value: Any, first: Any, number: int, distance: Any) -> Any:
-            data = context.make_array(kind)(context, builder, value).data
-            index = builder.add(first, builder.mul(context.get_constant(types.intp, number), distance))
-            return builder.bitcast(builder.gep(data, [index], inbounds=True), vector.as_pointer())
+        def place(kind: Any, value: Any, first: Any, row: int, distance: Any, column: int, width: int) -> Any:
+            index = builder.add(first, builder.mul(context.get_constant(types.intp, row), distance))
+            index = builder.add(index, context.get_constant(types.intp, column))
+            pointer = builder.gep(_data(context, builder, kind, value), [index], inbounds=True)
+            return builder.bitcast(pointer, ir.VectorType(element, width).as_pointer())
 
-        def mask(order: list[int]) -> Any:
-            return ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
+        def order(places: list[int]) -> Any:
+            return ir.Constant(ir.VectorType(ir.IntType(32), lanes), places)
 
-        rows = [builder.load(place(signature.args[0], array, where, i, leap), align=size) for i in range(lanes)]
-        width = 1
-        while width < lanes:  # exchange the off-diagonal blocks of each square of twice the width
-            low = [j if not j & width else lanes + j - width for j in range(lanes)]
-            high = [j + width if not j & width else lanes + j for j in range(lanes)]
-            for i in range(lanes):
-                if not i & width:
-                    a, b = rows[i], rows[i + width]
-                    rows[i] = builder.shuffle_vector(a, b, mask(low))
-                    rows[i + width] = builder.shuffle_vector(a, b, mask(high))
-            width *= 2
-        for i in range(lanes):
-            builder.store(rows[i], place(signature.args[3], other, to, i, jump), align=size)
+        def part(row: int, column: int) -> Any:
+            return builder.load(place(signature.args[0], array, where, row, leap, column, half), align=size)
+
+        for i0, j0 in ((i, j) for i in (0, lanes) for j in (0, lanes)):
+            rows = [
+                builder.shuffle_vector(part(i0 + i, j0 + j), part(i0 + i + half, j0 + j), order(list(range(lanes))))
+                for j in (0, half)
+                for i in range(half)
+            ]
+            width = 1
+            while width < half:  # exchange the off-diagonal blocks of each square of twice the width
+                low = [j if not j & width else lanes + j - width for j in range(lanes)]
+                high = [j + width if not j & width else lanes + j for j in range(lanes)]
+                for i in range(lanes):
+                    if not i & width:
+                        a, b = rows[i], rows[i + width]
+                        rows[i] = builder.shuffle_vector(a, b, order(low))
+                        rows[i + width] = builder.shuffle_vector(a, b, order(high))
+                width *= 2
+            for j in range(lanes):
+                builder.store(rows[j], place(signature.args[3], other, to, j0 + j, jump, i0, lanes), align=size)
         return context.get_dummy_value()
 
     return types.void(source, types.intp, types.intp, target, types.intp, types.intp), code
 
 
-@njit(cache=True, nogil=True)
-def aligned(size, like):  # type: ignore[no-untyped-def]
-    """A vector of zeros of `like`'s type that starts on a cache line."""
-    room = np.zeros(size + 64 // like.itemsize, like.dtype)
-    first = (-room.ctypes.data) % 64 // like.itemsize
-    return room[first : first + size]
+def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
+    """`count` vectors of zeros that start a quarter of a page after each other, as far as the cache can tell.
+
+    Loads and stores whose addresses differ by a multiple of 4096 bytes wait for each other, and compete for the same
+    sets of the first-level cache: transforms between vectors that start alike take up to twice as long.
+    """
+    page, item = 4096, np.dtype(dtype).itemsize
+    stride = -(-size * item // page) * page + page
+    room = np.zeros(count * stride // item + page // item, dtype)
+    first = (-room.ctypes.data) % page
+    starts = [(first + k * stride + k % 4 * page // 4) // item for k in range(count)]
+    return tuple(room[start : start + size] for start in starts)

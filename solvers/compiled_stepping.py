@@ -4,437 +4,496 @@ In two dimensions a sample's columns are the lanes of :mod:`~.lane_fourier`, in 
 Between the transforms along the two axes lies one transposition, in registers, into an array with x contiguous; there
 the rows of a block are transformed to the points, multiplied and transformed back before the next block is looked at,
 so that no field ever exists in memory as a whole. Columns that de-aliasing leaves empty are never transformed.
+
+Nothing else sweeps over a sample. What a transform begins with is computed as its first pass loads it (velocities,
+squares, powers), the rows that are wanted leave its last pass for where they are needed, and the combinations of a
+stage (:mod:`~.stage_programs`) follow the last transform of each column while N lies in the first-level cache. States
+are stored column by column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are the same at ±k_x
+once, and in one dimension a number a mode.
+
+What remains beside the transforms at 128², in their time: the transposition 14 %, combinations 8 % (they wait for the
+second-level cache: four arrays of a sample do not fit into the first), velocities 5 %, writing rows where they are
+wanted 5 %. Tried without gain: N computed in the last pass of its second transform, lanes of half a line, radix 16.
 """
 
+# ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from .cache_lines import Line, aligned, line_operation, transpose_tile
+from .cache_lines import Lines, aligned, line_operation, pointers, transpose_tile
 from .fourier_grid import FourierGrid
-from .lane_fourier import fft_lanes, lane_count, lane_plan, lanes_of
-from .lane_real_fourier import merge_real, split_real
+from .lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_count, lane_plan, lanes_of
+from .lane_products import begin_mirrored, begin_velocity, finish_powers, finish_square
+from .lane_real_fourier import begin_merged, split_real
 from .multigrid.unaliased import apart
 from .spectral_terms import PolynomialTerm, VorticityTerm
+from .stage_programs import StageProgram
+from .stage_updates import update_columns, update_modes
 
-__all__ = ["CompiledTerm", "compiled_term"]
+__all__ = ["CompiledTerm", "compiled_term", "cross", "cross_back"]
+
+_CHUNK = 32
+"""Modes in one dimension whose N is used up before the next are computed: they stay in the first-level cache."""
 
 
-@line_operation(2, 0, 2)
-def _copy(a: Line, b: Line) -> tuple[Line, ...]:
+class _Vorticity(NamedTuple):
+    """:class:`VorticityTerm` for the kernels: sizes, plans, tables of places and what multiplies the modes."""
+
+    sizes: tuple[int, ...]  # n1, n2, K1, K2, blocks
+    plan_x: tuple[np.ndarray, ...]
+    plan_y: tuple[np.ndarray, ...]
+    rows: tuple[np.ndarray, ...]  # of the modes and of 1/|k|², at k_x in the order of the transform, then at −k_x
+    kx: tuple[np.ndarray, ...]  # at k_x, at −k_x
+    ky: np.ndarray
+    inverse: np.ndarray
+    crossing: tuple[
+        np.ndarray, ...
+    ]  # places of the rows along y, in and out, and of those along x, out, at k_x and −k_x
+    products: tuple[np.ndarray, ...]  # k_x², −k_x a row, k_y² a column, scaled
+    forcing: tuple[bool, np.ndarray, np.ndarray]  # whether there is any
+
+
+class _Line(NamedTuple):
+    """:class:`PolynomialTerm` in one dimension."""
+
+    sizes: tuple[int, ...]  # n, K
+    plan: tuple[np.ndarray, ...]
+    roots: tuple[np.ndarray, ...]
+    places: tuple[np.ndarray, ...]  # of the real and of the imaginary parts of modes 0…n/2
+    powers: np.ndarray
+    multiplier: np.ndarray
+    imaginary: bool
+
+
+class _Plane(NamedTuple):
+    """:class:`PolynomialTerm` in two dimensions."""
+
+    sizes: tuple[int, ...]  # n1, n2, K1, K2, blocks
+    plan_x: tuple[np.ndarray, ...]
+    plan_y: tuple[np.ndarray, ...]
+    roots: tuple[np.ndarray, ...]
+    rows: np.ndarray  # of the modes, in the order of the transform
+    places: tuple[np.ndarray, ...]  # of the rows along y: real, imaginary parts
+    kept: np.ndarray  # of the rows along x, out
+    powers: np.ndarray
+    multiplier: np.ndarray
+    imaginary: bool
+
+
+@line_operation((1, 1), (), (1, 1))
+def _copy(a: Lines, b: Lines) -> tuple[Lines, ...]:
     return a, b
 
 
-@line_operation(0, 2, 2)
-def _set(a: Line, b: Line) -> tuple[Line, ...]:
-    return a, b
+@line_operation((1, 1, 1), (), (1, 1))
+def _scaled(c: Lines, a: Lines, b: Lines) -> tuple[Lines, ...]:
+    return [c[0] * a[0]], [c[0] * b[0]]
 
 
-@line_operation(3, 0, 2)
-def _scaled(c: Line, a: Line, b: Line) -> tuple[Line, ...]:
-    return c * a, c * b
+@line_operation((1, 1, 1), (), (1, 1))
+def _scaled_by_i(c: Lines, a: Lines, b: Lines) -> tuple[Lines, ...]:
+    return [-(c[0] * b[0])], [c[0] * a[0]]
 
 
-@line_operation(3, 0, 2)
-def _scaled_by_i(c: Line, a: Line, b: Line) -> tuple[Line, ...]:
-    return -(c * b), c * a
+@line_operation((1, 1), (1,), (1, 1))
+def _times_number(a: Lines, b: Lines, c: Lines) -> tuple[Lines, ...]:
+    return [c[0] * a[0]], [c[0] * b[0]]
 
 
-@line_operation(5, 0, 2)
-def _added(c: Line, a: Line, b: Line, to: Line, to_i: Line) -> tuple[Line, ...]:
-    return c.times_plus(a, to), c.times_plus(b, to_i)
+@line_operation((1, 1), (1,), (1, 1))
+def _times_number_by_i(a: Lines, b: Lines, c: Lines) -> tuple[Lines, ...]:
+    return [-(c[0] * b[0])], [c[0] * a[0]]
 
 
-@line_operation(2, 0, 2)
-def _complex_square(a: Line, b: Line) -> tuple[Line, ...]:
-    return (a - b) * (a + b), (a + a) * b
+def _curl(a: Lines, b: Lines, c: Lines, d: Lines, ky: Lines, ky2: Lines, kx2: Lines, kx: Lines) -> tuple[Lines, Lines]:
+    """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of u² − v² + i uv."""
+    product, squares = kx2[0] - ky2[0], kx[0] * ky[0]
+    re = product.times_plus(b[0] + d[0], squares * (a[0] + c[0]))
+    return [re], [product.times_plus(c[0] - a[0], squares * (b[0] - d[0]))]
 
 
-@line_operation(2, 2, 2)
-def _powers(a: Line, b: Line, square: Line, cube: Line) -> tuple[Line, ...]:
-    return a * a * cube.times_plus(a, square), b * b * cube.times_plus(b, square)
+@line_operation((1, 1, 1, 1, 1, 1), (1, 1), (1, 1))
+def _free(*lines: Lines) -> tuple[Lines, Lines]:
+    return _curl(*lines)
 
 
-@line_operation(4, 0, 2)
-def _times(c: Line, d: Line, a: Line, b: Line) -> tuple[Line, ...]:
-    """(c + i d)(a + i b)."""
-    return c.times_plus(a, -(d * b)), c.times_plus(b, d * a)
+@line_operation((1, 1, 1, 1, 1, 1, 1, 1), (1, 1), (1, 1))
+def _forced(f: Lines, g: Lines, *lines: Lines) -> tuple[Lines, Lines]:
+    re, im = _curl(*lines)
+    return [re[0] + f[0]], [im[0] + g[0]]
 
 
-@line_operation(4, 0, 2)
-def _minus_times_conjugate(c: Line, d: Line, a: Line, b: Line) -> tuple[Line, ...]:
-    """−(c + i d)(a − i b)."""
-    return -c.times_plus(a, d * b), c.times_plus(b, -(d * a))
-
-
-@line_operation(8, 0, 2)
-def _curl_of_products(
-    a: Line, b: Line, c: Line, d: Line, product: Line, squares: Line, f: Line, g: Line
-) -> tuple[Line, ...]:
-    """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of z²."""
-    return product.times_plus(b + d, squares.times_plus(a + c, f)), product.times_plus(
-        c - a, squares.times_plus(b - d, g)
-    )
-
-
-@njit(cache=True, nogil=True)
-def _combine(V_re, V_im, size, slots, coefficients, out, acc_re, acc_im):  # type: ignore[no-untyped-def]
-    """V[out] = Σ_j coefficients[j] V[slots[j]], coefficients real; `out` may be among the slots."""
-    apart()
-    L = lanes_of(V_re)
-    for start in range(0, size, len(acc_re)):
-        count = min(len(acc_re), size - start)
-        for j in range(len(slots)):
-            c, v = j * size + start, slots[j] * size + start
-            if j == 0:
-                for i in range(0, count, L):
-                    _scaled((coefficients, c + i, V_re, v + i, V_im, v + i, acc_re, i, acc_im, i))
-            else:
-                for i in range(0, count, L):
-                    _added((coefficients, c + i, V_re, v + i, V_im, v + i, acc_re, i, acc_im, i, acc_re, i, acc_im, i))
-        o = out * size + start
-        for i in range(0, count, L):
-            _copy((acc_re, i, acc_im, i, V_re, o + i, V_im, o + i))
-
-
-@line_operation(3, 1, 1)
-def _spoil(total: Line, a: Line, b: Line, zero: Line) -> tuple[Line, ...]:
+@line_operation((1, 1, 1, 1), (), (1, 1))
+def _spoil(zero: Lines, one: Lines, a: Lines, b: Lines) -> tuple[Lines, Lines]:
     """0 as long as all numbers are finite."""
-    return (a.times_plus(zero, b.times_plus(zero, total)),)
+    nothing = a[0].constant(0.0)
+    return [a[0].times_plus(nothing, zero[0])], [b[0].times_plus(nothing, one[0])]
 
 
 @njit(cache=True, nogil=True)
-def _lanes_alive(size, V_re, V_im, total):  # type: ignore[no-untyped-def]
+def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def]
     """`total`, a line: 0 in the lanes of V[0] that hold finite numbers alone."""
     apart()
     L = lanes_of(V_re)
-    total[:L] = 0.0
+    for lane in range(L):
+        total[lane] = other[lane] = 0.0
     for i in range(0, size, L):
-        _spoil((total, 0, V_re, i, V_im, i, 0.0, total, 0))
+        _spoil((total, 0, 0, other, 0, 0, V_re, i, 0, V_im, i, 0, total, 0, 0, other, 0, 0))
+    for lane in range(L):
+        total[lane] += other[lane]
 
 
 @njit(cache=True, nogil=True)
-def _fill_column(n, K, at, columns, m_re, m_im, w, w_re, w_im, reflected, x_re, x_im):  # type: ignore[no-untyped-def]
-    """Rows of a block from the modes of L columns: c ω at k, or reflected −c conj(ω) at −k; zeros between."""
-    apart()
-    L = lanes_of(w_re)
-    for i in range(2 * K + 1):
-        row = i if i <= K else n - (2 * K + 1 - i)
-        o = i * columns + at
-        if reflected:
-            r = ((n - row) % n) * L
-            _minus_times_conjugate((m_re, o, m_im, o, w_re, w + o, w_im, w + o, x_re, r, x_im, r))
-        else:
-            r = row * L
-            _times((m_re, o, m_im, o, w_re, w + o, w_im, w + o, x_re, r, x_im, r))
-    _clear_rows(K + 1, n - K, x_re, x_im)
+def cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
+    """The columns of a block, the first of them number `column`, to the lines of n/L tiles of `width` lines each.
 
-
-@njit(cache=True, nogil=True)
-def _fill_plain(n, K, at, columns, w, w_re, w_im, x_re, x_im):  # type: ignore[no-untyped-def]
-    """Rows of a block from the modes of L columns, zeros between."""
-    L = lanes_of(w_re)
-    _copy_rows(K + 1, w_re, w_im, w + at, columns, x_re, x_im, 0, L)
-    _copy_rows(K, w_re, w_im, w + (K + 1) * columns + at, columns, x_re, x_im, (n - K) * L, L)
-    _clear_rows(K + 1, n - K, x_re, x_im)
-
-
-@njit(cache=True, nogil=True)
-def _to_lines(n, first, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
-    """The columns of a block to lines of length n, the first of them number `first`.
-
-    A line is stored with L values to spare: lengths that are powers of two would fall on few sets of the cache.
+    Line c of a tile holds L neighbours along x of column c: what is transformed along y next lies together.
     """
     apart()
     L = lanes_of(x_re)
-    stride = n + L
     for row in range(0, n, L):
-        transpose_tile(x_re, row * L, L, t_re, first * stride + row, stride)
-        transpose_tile(x_im, row * L, L, t_im, first * stride + row, stride)
+        transpose_tile(x_re, row * L, L, t_re, row * width + column * L, L)
+        transpose_tile(x_im, row * L, L, t_im, row * width + column * L, L)
 
 
 @njit(cache=True, nogil=True)
-def _from_lines(n, first, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
+def cross_back(n, width, column, t_re, t_im, x_re, x_im):  # type: ignore[no-untyped-def]
     apart()
     L = lanes_of(x_re)
-    stride = n + L
     for row in range(0, n, L):
-        transpose_tile(t_re, first * stride + row, stride, x_re, row * L, L)
-        transpose_tile(t_im, first * stride + row, stride, x_im, row * L, L)
+        transpose_tile(t_re, row * width + column * L, L, x_re, row * L, L)
+        transpose_tile(t_im, row * width + column * L, L, x_im, row * L, L)
 
 
 @njit(cache=True, nogil=True)
-def _copy_rows(count, a_re, a_im, a, a_step, b_re, b_im, b, b_step):  # type: ignore[no-untyped-def]
-    """b[b + k·b_step] = a[a + k·a_step] for k < count, L values each."""
+def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re, o_im):  # type: ignore[no-untyped-def]
+    """N of a block from Q(k) and Q(−k), both in the order of the modes."""
     apart()
-    for k in range(count):
-        i, j = a + k * a_step, b + k * b_step
-        _copy((a_re, i, a_im, i, b_re, j, b_im, j))
+    L = lanes_of(p_re)
+    kx2, kx, ky2 = products
+    forced, f_re, f_im = forcing
+    y, f = block * L, block * (2 * K + 1) * L
+    if forced:
+        for k in range(2 * K + 1):
+            i = k * L
+            _forced(
+                (f_re, f + i, 0, f_im, f + i, 0, p_re, i, 0, p_im, i, 0, q_re, i, 0, q_im, i, 0, ky, y, 0, ky2, y, 0)
+                + (kx2, k, 0, kx, k, 0, o_re, o + i, 0, o_im, o + i, 0)
+            )
+    else:
+        for k in range(2 * K + 1):
+            i = k * L
+            _free(
+                (p_re, i, 0, p_im, i, 0, q_re, i, 0, q_im, i, 0, ky, y, 0, ky2, y, 0)
+                + (kx2, k, 0, kx, k, 0, o_re, o + i, 0, o_im, o + i, 0)
+            )
 
 
-@njit(cache=True, nogil=True)
-def _clear_rows(first, last, x_re, x_im):  # type: ignore[no-untyped-def]
-    apart()
-    L = lanes_of(x_re)
-    for i in range(first, last):
-        _set((0.0, 0.0, x_re, i * L, x_im, i * L))
-
-
-@njit(cache=True, nogil=True)
-def _square(rows, x_re, x_im):  # type: ignore[no-untyped-def]
-    apart()
-    L = lanes_of(x_re)
-    for i in range(0, rows * L, L):
-        _complex_square((x_re, i, x_im, i, x_re, i, x_im, i))
-
-
-@njit(cache=True, nogil=True)
-def _polynomial(rows, square, cube, x_re, x_im):  # type: ignore[no-untyped-def]
-    apart()
-    L = lanes_of(x_re)
-    for i in range(0, rows * L, L):
-        _powers((x_re, i, x_im, i, square, cube, x_re, i, x_im, i))
-
-
-@njit(cache=True, nogil=True)
-def _multiply(n, K, at, columns, imaginary, multiplier, z_re, z_im, o, o_re, o_im):  # type: ignore[no-untyped-def]
-    """D times the modes that lie in the rows of a block."""
-    apart()
-    L = lanes_of(z_re)
-    for i in range(2 * K + 1):
-        r, m = (i if i <= K else n - (2 * K + 1 - i)) * L, i * columns + at
-        if imaginary:
-            _scaled_by_i((multiplier, m, z_re, r, z_im, r, o_re, o + m, o_im, o + m))
-        else:
-            _scaled((multiplier, m, z_re, r, z_im, r, o_re, o + m, o_im, o + m))
-
-
-@njit(cache=True, nogil=True)
-def _curl(n, K, at, columns, z_re, z_im, q_re, q_im, product, squares, f_re, f_im, o, o_re, o_im):  # type: ignore[no-untyped-def]
-    apart()
-    L = lanes_of(z_re)
-    for i in range(2 * K + 1):
-        row = i if i <= K else n - (2 * K + 1 - i)
-        r, m, q = ((n - row) % n) * L, i * columns + at, i * L
-        _curl_of_products(
-            (q_re, q, q_im, q, z_re, r, z_im, r, product, m, squares, m, f_re, m, f_im, m, o_re, o + m, o_im, o + m)
+def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    """A stage of :class:`VorticityTerm`; see there for the formulas."""
+    n1, n2, K1, _, blocks = term.sizes
+    plan_x, plan_y = term.plan_x, term.plan_y
+    inside, inverse_inside, mirrored, inverse_mirrored = term.rows
+    kx, minus_kx = term.kx
+    enter, leave, kept, kept_mirrored = term.crossing
+    L = lanes_of(V_re)
+    a_re, a_im, b_re, b_im, p_re, p_im, q_re, q_im = work
+    columns = blocks * L
+    width = 2 * columns + 1  # a line of zeros
+    for block in range(blocks):
+        v, i = source * size + block * (2 * K1 + 2) * L, block * (K1 + 1) * L
+        begin_velocity(
+            n1, plan_x, V_re, V_im, v, inside, term.inverse, i, inverse_inside, kx, term.ky, block * L, a_re, a_im
         )
+        z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
+        cross(n1, width, block * L, z_re, z_im, t_re, t_im)
+        begin_mirrored(
+            n1,
+            plan_x,
+            V_re,
+            V_im,
+            v,
+            mirrored,
+            term.inverse,
+            i,
+            inverse_mirrored,
+            minus_kx,
+            term.ky,
+            block * L,
+            a_re,
+            a_im,
+        )
+        z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
+        cross(n1, width, columns + block * L, z_re, z_im, t_re, t_im)
+    for tile in range(0, n1 * width, L * width):
+        begin_rows(n2, plan_y, t_im, t_re, tile, enter, a_im, a_re)
+        z_im, z_re, y_im, y_re = finish_square(n2, plan_y, a_im, a_re, b_im, b_re)
+        finish_rows(n2, plan_y, 0, z_re, z_im, y_re, y_im, t_re, t_im, tile, leave)
+        i = tile + columns * L  # the columns k_y = 0 and −0 are the same
+        _copy((t_re, tile, 0, t_im, tile, 0, t_re, i, 0, t_im, i, 0))
+    for block in range(blocks):
+        cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
+        finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, kept)
+        cross_back(n1, width, columns + block * L, t_re, t_im, a_re, a_im)
+        finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, q_re, q_im, 0, kept_mirrored)
+        _curl_rows(K1, block, term.ky, term.products, term.forcing, p_re, p_im, q_re, q_im, evaluated, V_re, V_im)
+        update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
-@njit(cache=True, nogil=True)
-def _vorticity(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """V[target] = N(V[source]) for :class:`VorticityTerm`; see there for the formulas."""
-    (n1, n2, K1, K2, C), plan_x, plan_y, (cx, cy, product, squares, f_re, f_im) = term
+def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    """A stage of :class:`PolynomialTerm` in one dimension, a sample a lane."""
+    n, K = term.sizes
+    h = n // 2
     L = lanes_of(V_re)
-    a_re, a_im, b_re, b_im, q_re, q_im = work
-    line, w, o = n1 + L, source * size, target * size
-    for side in range(2):  # columns k_y ≥ 0, then −k_y
-        for at in range(0, C, L):
-            _fill_column(n1, K1, at, C, cx, cy, w, V_re, V_im, side == 1, a_re, a_im)
-            z_im, z_re, _, _ = fft_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-            _to_lines(n1, side * C + at, z_re, z_im, t_re, t_im)
-    for x in range(0, n1, L):
-        _copy_rows(K2 + 1, t_re, t_im, x, line, a_re, a_im, 0, L)
-        _clear_rows(K2 + 1, n2 - K2, a_re, a_im)
-        _copy_rows(K2, t_re, t_im, (C + 1) * line + x, line, a_re, a_im, (n2 - 1) * L, -L)
-        z_im, z_re, y_im, y_re = fft_lanes(n2, plan_y, a_im, a_re, b_im, b_re)
-        _square(n2, z_re, z_im)
-        z_re, z_im, y_re, y_im = fft_lanes(n2, plan_y, z_re, z_im, y_re, y_im)
-        _copy_rows(K2 + 1, z_re, z_im, 0, L, t_re, t_im, x, line)
-        _copy_rows(1, z_re, z_im, 0, L, t_re, t_im, C * line + x, line)
-        _copy_rows(K2, z_re, z_im, (n2 - 1) * L, -L, t_re, t_im, (C + 1) * line + x, line)
-    for at in range(0, C, L):
-        _from_lines(n1, at, t_re, t_im, a_re, a_im)
-        z_re, z_im, _, _ = fft_lanes(n1, plan_x, a_re, a_im, b_re, b_im)
-        _copy_rows(K1 + 1, z_re, z_im, 0, L, q_re, q_im, 0, L)
-        _copy_rows(K1, z_re, z_im, (n1 - K1) * L, L, q_re, q_im, (K1 + 1) * L, L)
-        _from_lines(n1, C + at, t_re, t_im, a_re, a_im)
-        z_re, z_im, _, _ = fft_lanes(n1, plan_x, a_re, a_im, b_re, b_im)
-        _curl(n1, K1, at, C, z_re, z_im, q_re, q_im, product, squares, f_re, f_im, o, V_re, V_im)
+    a_re, a_im, b_re, b_im, _, _, _, _ = work
+    real, imaginary = term.places
+    begin_merged(h, term.plan, term.roots, V_re, V_im, source * size, real, imaginary, a_re, a_im)
+    z_im, z_re, y_im, y_re = finish_powers(h, term.plan, term.powers, a_im, a_re, b_im, b_re)
+    z_re, z_im, _, _ = fft_lanes(h, term.plan, z_re, z_im, y_re, y_im)
+    for first in range(0, K + 1, _CHUNK):
+        count = min(_CHUNK, K + 1 - first)
+        split_real(h, first, first + count - 1, term.roots, z_re, z_im, V_re, V_im, evaluated, L)
+        for k in range(count):
+            i = evaluated + k * L
+            if term.imaginary:
+                _times_number_by_i((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
+            else:
+                _times_number((V_re, i, 0, V_im, i, 0, term.multiplier, first + k, 0, V_re, i, 0, V_im, i, 0))
+        update_modes(program, size, K + 1, first, count, evaluated, C, V_re, V_im)
 
 
-@njit(cache=True, nogil=True)
-def _points_and_back(h, K, plan, roots, square, cube, u_re, u_im, work):  # type: ignore[no-untyped-def]
-    """Modes 0…h of 2h real points, in place to the first K + 1 modes (times two, unscaled) of their polynomial."""
-    a_re, a_im, b_re, b_im, _, _ = work
-    merge_real(h, roots, u_re, u_im, a_re, a_im)
-    z_im, z_re, y_im, y_re = fft_lanes(h, plan, a_im, a_re, b_im, b_re)
-    _polynomial(h, square, cube, z_re, z_im)
-    z_re, z_im, y_re, y_im = fft_lanes(h, plan, z_re, z_im, y_re, y_im)
-    split_real(h, K, roots, z_re, z_im, u_re, u_im)
-
-
-@njit(cache=True, nogil=True)
-def _polynomial_line(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """:class:`PolynomialTerm` in one dimension, a sample a lane."""
-    (n, K), plan, roots, (square, cube, imaginary), multiplier = term
+def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    """A stage of :class:`PolynomialTerm` in two dimensions."""
+    n1, n2, K1, K2, blocks = term.sizes
+    plan_x, plan_y = term.plan_x, term.plan_y
+    h = n2 // 2
     L = lanes_of(V_re)
-    u_re, u_im = work[4], work[5]
-    _copy_rows(K + 1, V_re, V_im, source * size, L, u_re, u_im, 0, L)
-    _clear_rows(K + 1, n // 2 + 1, u_re, u_im)
-    _points_and_back(n // 2, K, plan, roots, square, cube, u_re, u_im, work)
-    o = target * size
-    for i in range(0, size, L):
-        if imaginary:
-            _scaled_by_i((multiplier, i, u_re, i, u_im, i, V_re, o + i, V_im, o + i))
-        else:
-            _scaled((multiplier, i, u_re, i, u_im, i, V_re, o + i, V_im, o + i))
+    a_re, a_im, b_re, b_im, p_re, p_im, _, _ = work
+    real, imaginary = term.places
+    width = blocks * L + 1  # a line of zeros
+    for block in range(blocks):
+        begin_rows(n1, plan_x, V_im, V_re, source * size + block * (2 * K1 + 2) * L, term.rows, a_im, a_re)
+        z_im, z_re, _, _ = finish_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
+        cross(n1, width, block * L, z_re, z_im, t_re, t_im)
+    for tile in range(0, n1 * width, L * width):
+        begin_merged(h, plan_y, term.roots, t_re, t_im, tile, real, imaginary, a_re, a_im)
+        z_im, z_re, y_im, y_re = finish_powers(h, plan_y, term.powers, a_im, a_re, b_im, b_re)
+        z_re, z_im, _, _ = fft_lanes(h, plan_y, z_re, z_im, y_re, y_im)
+        split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, tile, L)
+    for block in range(blocks):
+        cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
+        finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, term.kept)
+        m = block * (2 * K1 + 1) * L
+        for i in range(0, (2 * K1 + 1) * L, L):
+            o = evaluated + i
+            if term.imaginary:
+                _scaled_by_i((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
+            else:
+                _scaled((term.multiplier, m + i, 0, p_re, i, 0, p_im, i, 0, V_re, o, 0, V_im, o, 0))
+        update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
+
+
+def _stage(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    """The stage of the term's kind; compiled code chooses it by the type."""
+    raise TypeError("called by compiled code alone")
+
+
+@overload(_stage)
+def _stage_of(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
+    return {_Vorticity: _vorticity, _Line: _line, _Plane: _plane}[term.instance_class]
 
 
 @njit(cache=True, nogil=True)
-def _polynomial_plane(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """:class:`PolynomialTerm` in two dimensions."""
-    (n1, n2, K1, K2, C), plan_x, plan_y, roots, (square, cube, imaginary), multiplier = term
-    L = lanes_of(V_re)
-    a_re, a_im, b_re, b_im, u_re, u_im = work
-    line = n1 + L
-    for at in range(0, C, L):
-        _fill_plain(n1, K1, at, C, source * size, V_re, V_im, a_re, a_im)
-        z_im, z_re, _, _ = fft_lanes(n1, plan_x, a_im, a_re, b_im, b_re)
-        _to_lines(n1, at, z_re, z_im, t_re, t_im)
-    for x in range(0, n1, L):
-        _copy_rows(K2 + 1, t_re, t_im, x, line, u_re, u_im, 0, L)
-        u_im[:L] = 0.0  # of a real field; rounding along the other axis must not feed back
-        _clear_rows(K2 + 1, n2 // 2 + 1, u_re, u_im)
-        _points_and_back(n2 // 2, K2, plan_y, roots, square, cube, u_re, u_im, work)
-        _copy_rows(K2 + 1, u_re, u_im, 0, L, t_re, t_im, x, line)
-    for at in range(0, C, L):
-        _from_lines(n1, at, t_re, t_im, a_re, a_im)
-        z_re, z_im, _, _ = fft_lanes(n1, plan_x, a_re, a_im, b_re, b_im)
-        _multiply(n1, K1, at, C, imaginary, multiplier, z_re, z_im, target * size, V_re, V_im)
-
-
-def _evaluate(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """One of the three kernels above, by the number of the term's parts (for the compiler alone)."""
-
-
-@overload(_evaluate)
-def _kernel_of_term(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    # Not a closure over the kernel: numba's cache knows a closure by what it holds, which differs from run to run.
-    kernel = {4: _vorticity, 5: _polynomial_line, 6: _polynomial_plane}[len(term)]
-
-    def evaluate(term, size, source, target, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-        kernel(term, size, source, target, V_re, V_im, t_re, t_im, work)
-
-    return evaluate
-
-
-@njit(cache=True, nogil=True)
-def _advance(states, first, last, steps, slots, ops, coefficients, term, room, lines, together, reached):  # type: ignore[no-untyped-def]
-    """The loop over samples, steps and stages around a term; states (blocks, 2, size) are advanced in place."""
+def _advance(states, first, last, steps, slots, sources, begins, operations, C, folded, term, memory, work, reached):  # type: ignore[no-untyped-def]
+    """The loop over samples, steps and stages; states (blocks, 2, size) are advanced in place."""
     size = states.shape[2]
-    V_re, V_im = aligned(slots * size, states), aligned(slots * size, states)
-    t_re, t_im = aligned(lines, states), aligned(lines, states)
-    work = (
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-        aligned(room, states),
-    )
-    acc_re, acc_im = aligned(512, states), aligned(512, states)
+    together = reached.shape[1]
+    term, pieces, V, C = pointers(term), pointers(work), pointers(memory), pointers(C)
+    operations = pointers(operations)
+    V_re, V_im, t_re, t_im = V
+    zero, other = pieces[0], pieces[1]
     for b in range(first, last):
-        V_re[:size], V_im[:size] = states[b, 0], states[b, 1]
-        for step in range(steps):
-            at = 0
-            for row in range(ops.shape[0]):
-                op = ops[row]
-                _evaluate(term, size, op[0], op[1], V_re, V_im, t_re, t_im, work)
-                _combine(V_re, V_im, size, op[4 : 4 + op[3]], coefficients[at:], op[2], acc_re, acc_im)
-                at += op[3] * size
-            _lanes_alive(size, V_re, V_im, acc_re)
-            if together == 1:
-                acc_re[0] = acc_re[: lanes_of(acc_re)].sum()
-            alive = False
-            for lane in range(together):
-                if reached[b, lane] == step and acc_re[lane] == 0.0:
-                    reached[b, lane] = step + 1
-                    alive = True
-            if not alive:
+        every, finite = steps, together  # samples are looked at after all steps, and where one blew up again after each
+        while True:
+            memory[0][:size], memory[1][:size] = states[b, 0], states[b, 1]
+            reached[b] = 0
+            done = 0
+            while done < steps and finite > 0:
+                for _ in range(every):
+                    for i in range(len(sources)):
+                        own = (operations, begins[i], begins[i + 1])
+                        _stage(term, sources[i], own, slots * size, size, folded, C, V_re, V_im, t_re, t_im, pieces)
+                _lanes_alive(size, V_re, V_im, zero, other)
+                if together == 1:
+                    for lane in range(1, lanes_of(zero)):
+                        zero[0] += zero[lane]
+                finite = 0
+                for lane in range(together):
+                    if reached[b, lane] == done and zero[lane] == 0.0:
+                        reached[b, lane] = done + every
+                        finite += 1
+                done += every
+            if every <= 1 or finite == together:
                 break
-        states[b, 0], states[b, 1] = V_re[:size], V_im[:size]
+            every, finite = 1, together
+        states[b, 0], states[b, 1] = memory[0][:size], memory[1][:size]
 
 
 class CompiledTerm:
     """A term and its arrays, as the kernels take them, in one precision.
 
     `pack` turns modes (batch, *modes_shape) into states (blocks, 2, size), real and imaginary parts apart; `unpack` the
-    other way; `spread` does it to an array of coefficients; `advance` runs the blocks first…last of states, in place.
+    other way; `spread` lays arrays of coefficients out as the kernels read them; `advance` runs the blocks first…last
+    of states, in place.
     """
 
     def __init__(self, term: Any, dtype: str) -> None:
         grid: FourierGrid = term.grid
         self.grid, self.dtype, self.L = grid, np.dtype(dtype), lane_count(dtype)
         self.line = grid.ndim == 1
-        K = grid.cutoff
-        columns = -(-(K[-1] + 1) // self.L) * self.L
-        self.size = (K[0] + 1) * self.L if self.line else (2 * K[0] + 1) * columns
-        self.padded = (2 * K[0] + 1, columns)
-        self.together = self.L if self.line else 1
-        self.room = (max(grid.shape) + 1) * self.L
+        L, K = self.L, grid.cutoff
+        self.columns = -(-(K[-1] + 1) // L)  # blocks of L
+        self.size = (K[0] + 2) * L if self.line else (2 * K[0] + 2) * L * self.columns
+        self.together = L if self.line else 1
         scale = 1.0 / np.prod(grid.shape)
         if isinstance(term, VorticityTerm):
-            plans = [lane_plan(n, dtype) for n in grid.shape]
-            forcing = np.zeros(grid.modes_shape, complex) if term.forcing is None else term.forcing
-            parts = (term.toward_x, term.toward_y, term.of_product * scale / 4.0, term.of_squares * scale / 2.0)
-            self.term: Any = (
-                (*grid.shape, *K, columns),
-                tuple(plans[0] or ()),
-                tuple(plans[1] or ()),
-                tuple(self.spread(part) for part in (*parts, forcing.real, forcing.imag)),
-            )
-            self.lines = 2 * columns * (grid.shape[0] + self.L)
-            return
-        h = grid.shape[-1] // 2
-        angle = np.pi * np.arange(h) / h
-        roots = (np.cos(angle).astype(dtype), np.sin(angle).astype(dtype))
-        number = np.dtype(dtype).type
-        constants = (number(term.square), number(term.cube), term.derivative is not None)
-        multiplier = self.spread(term.multiplier * scale / 2.0)
-        plan = tuple(lane_plan(h, dtype) or ())
-        if self.line:
-            self.term = ((grid.shape[0], K[0]), plan, roots, constants, multiplier)
-            self.lines = self.L
+            self.term: Any = self._vorticity(term, scale)
+            sides = 2
         else:
-            plan_x = tuple(lane_plan(grid.shape[0], dtype) or ())
-            self.term = ((*grid.shape, *K, columns), plan_x, plan, roots, constants, multiplier)
-            self.lines = columns * (grid.shape[0] + self.L)
+            self.term = self._polynomial(term, scale)
+            sides = 1
+        room = (max(grid.shape) + 1) * L
+        lines = L if self.line else (sides * self.columns * L + 1) * grid.shape[0]
+        self.rooms = (room, lines, (_CHUNK if self.line else 2 * K[0] + 1) * L)
 
-    def spread(self, coefficients: np.ndarray) -> np.ndarray:
-        """Real coefficients of the modes in the layout of a state."""
-        full = np.broadcast_to(coefficients, self.grid.modes_shape)
+    def _vorticity(self, term: VorticityTerm, scale: float) -> _Vorticity:
+        grid, L = self.grid, self.L
+        (n1, n2), (K1, K2) = grid.shape, grid.cutoff
+        kx, ky = (each.ravel() for each in grid.wave_numbers())
+        inverse = -grid.laplacian()
+        inverse[0, 0] = 1.0
+        inverse = 1.0 / inverse
+        inverse[0, 0] = 0.0
+        order, minus = self._order(n1, K1), self._order(n1, K1)[-np.arange(n1) % n1]
+        unique = np.where(order < 0, 0, np.minimum(order, 2 * K1 + 1 - order))
+        along = np.where(order < 0, 0.0, kx[order])
+        C = self.columns * L
+        enter, leave = np.full(n2, 2 * C), np.full(n2, -1)  # a line of zeros, none
+        for table in (enter, leave):
+            table[: K2 + 1] = np.arange(K2 + 1)
+            table[n2 - K2 :] = C + np.arange(K2, 0, -1)
+        mirror = -np.arange(n1) % n1
+        ky = np.concatenate([ky, np.zeros(C - len(ky))])
+        none = np.zeros(0, self.dtype)
+        forcing = (False, none, none)
+        if term.forcing is not None:
+            forcing = (True, self._blocks(term.forcing.real), self._blocks(term.forcing.imag))
+        cast = self._cast
+        return _Vorticity(
+            (n1, n2, K1, K2, self.columns),
+            self._plan(n1),
+            self._plan(n2),
+            (self._rows(order), unique * L, self._rows(minus), unique[mirror] * L),
+            (cast(along), cast(along[mirror])),
+            cast(ky),
+            self._blocks(inverse[: K1 + 1]),
+            (enter * L, leave * L, order * L, order[mirror] * L),
+            (cast(kx**2 * scale / 2.0), cast(-kx * scale / 2.0), cast(ky**2 * scale / 2.0)),
+            forcing,
+        )
+
+    def _polynomial(self, term: PolynomialTerm, scale: float) -> _Line | _Plane:
+        grid, L = self.grid, self.L
+        n, K = grid.shape, grid.cutoff
+        h = n[-1] // 2
+        angle = np.pi * np.arange(h) / h
+        roots = (self._cast(np.cos(angle)), self._cast(np.sin(angle)))
+        powers = self._cast(np.array([term.square, term.cube]))
+        multiplier, imaginary = term.multiplier * scale / 2.0, term.derivative is not None
+        zero = K[0] + 1 if self.line else self.columns * L
+        real = np.full(h + 1, zero)
+        real[: K[-1] + 1] = np.arange(K[-1] + 1)
+        places = (real * L, np.where(real == 0, zero, real) * L)  # the mean of a real field is real
         if self.line:
-            return np.repeat(full, self.L).astype(self.dtype)
-        out = np.zeros(self.padded, self.dtype)
-        out[:, : full.shape[1]] = full
-        return out.ravel()
+            return _Line((*n, *K), self._plan(h), roots, places, powers, self._cast(multiplier), imaginary)
+        order = self._order(n[0], K[0])
+        return _Plane(
+            (*n, *K, self.columns),
+            self._plan(n[0]),
+            self._plan(h),
+            roots,
+            self._rows(order),
+            places,
+            order * L,
+            powers,
+            self._blocks(multiplier),
+            imaginary,
+        )
+
+    def _plan(self, n: int) -> tuple[np.ndarray, ...]:
+        return tuple(lane_plan(n, self.dtype.name) or ())
+
+    def _cast(self, values: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(values, self.dtype)
+
+    @staticmethod
+    def _order(n: int, K: int) -> np.ndarray:
+        """The row of a state that row k of a transform of length n is, −1 where none is."""
+        order = np.full(n, -1)
+        order[: K + 1] = np.arange(K + 1)
+        order[n - K :] = np.arange(K + 1, 2 * K + 1)
+        return order
+
+    def _rows(self, order: np.ndarray) -> np.ndarray:
+        return np.where(order < 0, 2 * self.grid.cutoff[0] + 1, order) * self.L
+
+    def _blocks(self, values: np.ndarray) -> np.ndarray:
+        """(rows, K_2 + 1) to blocks of L columns, filled up with zeros."""
+        out = np.zeros((len(values), self.columns * self.L), self.dtype)
+        out[:, : values.shape[1]] = values
+        return np.ascontiguousarray(out.reshape(len(values), self.columns, self.L).transpose(1, 0, 2)).ravel()
+
+    def spread(self, coefficients: list[np.ndarray]) -> tuple[np.ndarray, bool]:
+        """Real coefficients of the modes, and whether rows stand for k_x and −k_x at once."""
+        full = [np.broadcast_to(c, self.grid.modes_shape) for c in coefficients]
+        if self.line:
+            return np.concatenate([self._cast(c) for c in full]), False
+        K = self.grid.cutoff[0]
+        folded = all(np.array_equal(c[1 : K + 1], c[:K:-1]) for c in full)
+        return np.concatenate([self._blocks(c[: K + 1] if folded else c) for c in full]), folded
 
     def pack(self, modes: np.ndarray) -> np.ndarray:
-        batch = len(modes)
+        batch, L, (rows, *_) = len(modes), self.L, self.grid.modes_shape
         if self.line:
-            blocks = -(-batch // self.L)
-            lanes = np.zeros((blocks * self.L, self.grid.modes_shape[0]), modes.dtype)
-            lanes[:batch] = modes
-            lanes = lanes.reshape(blocks, self.L, -1).transpose(0, 2, 1)
+            blocks = -(-batch // L)
+            lanes = np.zeros((blocks * L, rows + 1), modes.dtype)
+            lanes[:batch, :rows] = modes
+            lanes = lanes.reshape(blocks, L, -1).transpose(0, 2, 1)
             return np.ascontiguousarray(np.stack([lanes.real, lanes.imag], 1), self.dtype).reshape(blocks, 2, -1)
-        states = np.zeros((batch, 2, *self.padded), self.dtype)
-        states[:, 0, :, : modes.shape[-1]], states[:, 1, :, : modes.shape[-1]] = modes.real, modes.imag
+        states = np.zeros((batch, 2, self.columns, rows + 1, L), self.dtype)
+        for block in range(self.columns):
+            part = modes[..., block * L : (block + 1) * L]
+            states[:, 0, block, :rows, : part.shape[-1]] = part.real
+            states[:, 1, block, :rows, : part.shape[-1]] = part.imag
         return states.reshape(batch, 2, -1)
 
     def unpack(self, states: np.ndarray, out: np.ndarray) -> None:
-        batch = len(out)
+        batch, L, (rows, *_) = len(out), self.L, self.grid.modes_shape
         if self.line:
-            lanes = states.reshape(len(states), 2, -1, self.L).transpose(1, 0, 3, 2)
-            lanes = lanes.reshape(2, -1, self.grid.modes_shape[0])[:, :batch]
+            lanes = states.reshape(len(states), 2, -1, L)[:, :, :rows].transpose(1, 0, 3, 2)
+            lanes = lanes.reshape(2, -1, rows)[:, :batch]
             out.real, out.imag = lanes[0], lanes[1]
             return
-        shaped = states.reshape(batch, 2, *self.padded)[..., : out.shape[-1]]
-        out.real, out.imag = shaped[:, 0], shaped[:, 1]
+        shaped = states.reshape(batch, 2, self.columns, rows + 1, L)
+        for block in range(self.columns):
+            part = out[..., block * L : (block + 1) * L]
+            part.real = shaped[:, 0, block, :rows, : part.shape[-1]]
+            part.imag = shaped[:, 1, block, :rows, : part.shape[-1]]
 
     def advance(
         self,
@@ -442,17 +501,22 @@ class CompiledTerm:
         first: int,
         last: int,
         steps: int,
-        slots: int,
-        ops: np.ndarray,
-        C: np.ndarray,
+        program: StageProgram,
+        coefficients: tuple[np.ndarray, bool],
         reached: np.ndarray,
     ) -> None:
-        _advance(states, first, last, steps, slots, ops, C, self.term, self.room, self.lines, self.together, reached)
+        slots, sources, begins, operations, _ = program
+        C, folded = coefficients
+        room, lines, evaluated = self.rooms
+        memory = aligned(4, max(slots * self.size + evaluated, lines), self.dtype)
+        work = aligned(8, room, self.dtype)
+        flat = operations.ravel()
+        _advance(states, first, last, steps, slots, sources, begins, flat, C, folded, self.term, memory, work, reached)
 
 
 def compiled_term(term: Any, dtype: str) -> CompiledTerm | None:
     """The compiled form of a term, or None where there is none: another kind of term, three axes, lengths with other
-    prime factors than 2, 3 and 5, odd ones, or a first axis that is no multiple of the lanes."""
+    prime factors than 2, 3 and 5, odd ones, prime ones, or a first axis that is no multiple of the lanes."""
     grid: FourierGrid = term.grid
     if not isinstance(term, (PolynomialTerm, VorticityTerm)) or grid.ndim > 2:
         return None
@@ -465,6 +529,7 @@ def compiled_term(term: Any, dtype: str) -> CompiledTerm | None:
         if grid.shape[0] % lane_count(dtype):
             return None
         lengths.append(grid.shape[0])
-    if any(lane_plan(m, dtype) is None for m in lengths):
+    plans = [lane_plan(m, dtype) for m in lengths]
+    if any(plan is None or len(plan.radices) < 2 for plan in plans):
         return None
     return CompiledTerm(term, dtype)

@@ -19,6 +19,7 @@ from .compiled_stepping import CompiledTerm, compiled_term
 from .errors import InputError
 from .fourier_grid import FourierGrid
 from .spectral_terms import placed
+from .stage_programs import StageProgram, stage_program
 
 __all__ = ["SCHEMES", "Advanced", "Scheme", "Stage", "TimeStepper"]
 
@@ -50,26 +51,34 @@ class Advanced(NamedTuple):
     reached: np.ndarray
 
 
-def etdrk4(L: np.ndarray, dt: float) -> Scheme:
-    """Exponential time differencing, four stages, order 4 (Cox and Matthews 2002).
+def _phi(L: np.ndarray, dt: float) -> tuple[np.ndarray, ...]:
+    """φ₁, φ₂, φ₃ of dt·L and φ₁, φ₂ of dt·L/2, φ_k(z) = ∫₀¹ e^{(1−s)z} s^{k−1}/(k−1)! ds.
 
-    Its coefficients are differences that cancel where dt·L is small; they are means over a circle around dt·L (Kassam
-    and Trefethen 2005), accurate to round-off for every L.
+    They are differences that cancel where z is small; means over a circle around z (Kassam and Trefethen 2005) are
+    accurate to round-off for every z.
     """
     distinct, where = np.unique(L, return_inverse=True)
-    z = dt * distinct
-    Q, f1, f2, f3 = (np.zeros(z.shape, complex) for _ in range(4))
-    for j in range(2 * _CONTOUR):
-        r = z + np.exp(1j * np.pi * (j + 0.5) / _CONTOUR)
-        e = np.exp(r)
-        Q += (np.exp(r / 2.0) - 1.0) / r
-        f1 += (-4.0 - r + e * (4.0 - 3.0 * r + r**2)) / r**3
-        f2 += (2.0 + r + e * (r - 2.0)) / r**3
-        f3 += (-4.0 - 3.0 * r - r**2 + e * (4.0 - r)) / r**3
-    means = [dt / (2 * _CONTOUR) * each for each in (Q, f1, f2, f3)]
+    means = []
+    for z, last in ((dt * distinct, 3), (0.5 * dt * distinct, 2)):
+        sums = [np.zeros(z.shape, complex) for _ in range(last)]
+        for j in range(2 * _CONTOUR):
+            r = z + np.exp(1j * np.pi * (j + 0.5) / _CONTOUR)
+            phi, factorial = np.exp(r), 1.0
+            for k in range(last):
+                phi = (phi - 1.0 / factorial) / r
+                factorial *= k + 1
+                sums[k] += phi
+        means += [each / (2 * _CONTOUR) for each in sums]
     if np.isrealobj(L):
         means = [each.real for each in means]
-    Q, f1, f2, f3 = (each[where].reshape(L.shape) for each in means)
+    return tuple(each[where].reshape(L.shape) for each in means)
+
+
+def etdrk4(L: np.ndarray, dt: float) -> Scheme:
+    """Exponential time differencing, four stages, order 4 (Cox and Matthews 2002)."""
+    phi1, phi2, phi3, half1, _ = _phi(L, dt)
+    Q = 0.5 * dt * half1
+    f1, f2, f3 = phi1 - 3.0 * phi2 + 4.0 * phi3, phi2 - 2.0 * phi3, 4.0 * phi3 - phi2
     E, E2 = np.exp(dt * L), np.exp(dt * L / 2.0)
     return Scheme(
         8,
@@ -77,7 +86,40 @@ def etdrk4(L: np.ndarray, dt: float) -> Scheme:
             Stage(0, 1, 2, ((0, E2), (1, Q))),
             Stage(2, 3, 4, ((0, E2), (3, Q))),
             Stage(4, 5, 6, ((2, E2), (5, 2.0 * Q), (1, -Q))),
-            Stage(6, 7, 0, ((0, E), (1, f1), (3, 2.0 * f2), (5, 2.0 * f2), (7, f3))),
+            Stage(6, 7, 0, ((0, E), (1, dt * f1), (3, 2.0 * dt * f2), (5, 2.0 * dt * f2), (7, dt * f3))),
+        ),
+    )
+
+
+def etdrk4_b(L: np.ndarray, dt: float) -> Scheme:
+    """ETDRK4-B (Krogstad 2005): the stages of ETDRK4 with φ₂ in the second and third, the same last combination.
+
+    Its stages keep their order where dt·L is large and ETDRK4's lose theirs. Relative errors of both at equal steps,
+    each against steps an eighth of the last:
+
+    | equation | Δt | ETDRK4 | ETDRK4-B |
+    |---|---|---|---|
+    | Kuramoto–Sivashinsky, ℓ = 32π, 128 points, t = 20 | 0.5 | 2.0e-4 | 2.8e-4 |
+    | | 0.25 | 5.0e-6 | 1.6e-5 |
+    | | 0.125 | 7.7e-7 | 9.7e-7 |
+    | | 0.0625 | 1.1e-7, order 2.9 | 6.2e-8, order 4.0 |
+    | Burgers, ν = 0.02, 512 points, t = 0.1 | 5e-4 | 9.9e-10 | 1.0e-9 |
+    | Navier–Stokes, ν = 1e-3, 64², t = 0.5 | 0.0125 | 5.1e-8 | 5.0e-8 |
+    | Allen–Cahn, ε = 0.05, 64², t = 4 | 0.1 | 1.9e-6 | 1.4e-6 |
+
+    A step costs one combination of arrays more than ETDRK4's. It is no one's default: better by a third on
+    Allen–Cahn and on Kuramoto–Sivashinsky at small steps, worse there at large ones, equal on the flows.
+    """
+    phi1, phi2, phi3, half1, half2 = _phi(L, dt)
+    f1, f2, f3 = phi1 - 3.0 * phi2 + 4.0 * phi3, phi2 - 2.0 * phi3, 4.0 * phi3 - phi2
+    E, E2 = np.exp(dt * L), np.exp(dt * L / 2.0)
+    return Scheme(
+        8,
+        (
+            Stage(0, 1, 2, ((0, E2), (1, 0.5 * dt * half1))),
+            Stage(2, 3, 4, ((0, E2), (1, dt * (0.5 * half1 - half2)), (3, dt * half2))),
+            Stage(4, 5, 6, ((0, E), (1, dt * (phi1 - 2.0 * phi2)), (5, 2.0 * dt * phi2))),
+            Stage(6, 7, 0, ((0, E), (1, dt * f1), (3, 2.0 * dt * f2), (5, 2.0 * dt * f2), (7, dt * f3))),
         ),
     )
 
@@ -122,6 +164,7 @@ class _Method(NamedTuple):
 
 SCHEMES = {
     "etdrk4": _Method(etdrk4, 4),
+    "etdrk4_b": _Method(etdrk4_b, 4),
     "ars443": _Method(ars443, 3),
     "cn_heun": _Method(cn_heun, 2),
     "cn_euler": _Method(cn_euler, 1),
@@ -138,7 +181,7 @@ class TimeStepper:
         L of every mode kept, real or complex, float64, shape `grid.modes_shape`.
     term
         N: a member of :mod:`~.spectral_terms`, or any callable from modes to modes with a `grid`.
-    scheme : {'etdrk4', 'ars443', 'cn_heun', 'cn_euler'}
+    scheme : {'etdrk4', 'etdrk4_b', 'ars443', 'cn_heun', 'cn_euler'}
     workers : int
         Threads, of the compiled path; they share the samples out.
     compiled : bool
@@ -156,6 +199,7 @@ class TimeStepper:
     References
     ----------
     Cox and Matthews, J. Comput. Phys. 176 (2002) 430; Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214;
+    Krogstad, J. Comput. Phys. 203 (2005) 72;
     Ascher, Ruuth and Spiteri, Appl. Numer. Math. 25 (1997) 151.
     """
 
@@ -174,7 +218,7 @@ class TimeStepper:
         self.workers, self.compiled = max(1, int(workers)), compiled
         self._schemes: OrderedDict[float, Scheme] = OrderedDict()
         self._terms: dict[str, CompiledTerm | None] = {}
-        self._programs: OrderedDict[tuple[str, float], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._programs: OrderedDict[tuple[str, float], tuple[StageProgram, tuple[np.ndarray, bool]]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_schemes": OrderedDict(), "_terms": {}, "_programs": OrderedDict()}
@@ -243,7 +287,7 @@ class TimeStepper:
 
     def _advance_compiled(self, term: CompiledTerm, modes: np.ndarray, dt: float, steps: int, out: Any) -> Advanced:
         scheme = self.coefficients(dt)
-        ops, C = _remembered(self._programs, (term.dtype.str, dt), lambda: _program(scheme, term))
+        program, C = _remembered(self._programs, (term.dtype.str, dt), lambda: _compiled(scheme, term))
         states = term.pack(modes)
         blocks = len(states)
         reached = np.zeros((blocks, term.together), np.int64)
@@ -251,7 +295,7 @@ class TimeStepper:
         ends = np.linspace(0, blocks, threads + 1).astype(int)
 
         def part(i: int) -> None:
-            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, scheme.slots, ops, C, reached)
+            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, program, C, reached)
 
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
@@ -287,16 +331,9 @@ class TimeStepper:
         return Advanced(V[0], reached)
 
 
-def _program(scheme: Scheme, term: CompiledTerm) -> tuple[np.ndarray, np.ndarray]:
-    longest = max(len(stage.terms) for stage in scheme.stages)
-    ops = np.zeros((len(scheme.stages), 4 + longest), np.int64)
-    rows = []
-    for row, stage in zip(ops, scheme.stages, strict=True):
-        row[:4] = stage.source, stage.target, stage.out, len(stage.terms)
-        for j, (slot, c) in enumerate(stage.terms):
-            row[4 + j] = slot
-            rows.append(term.spread(c))
-    return ops, np.concatenate(rows)
+def _compiled(scheme: Scheme, term: CompiledTerm) -> tuple[StageProgram, tuple[np.ndarray, bool]]:
+    program = stage_program(scheme)
+    return program, term.spread(program.coefficients)
 
 
 def _remembered(kept: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numba import njit
 from numba.core.dispatcher import Dispatcher
 
 from resolvent.solvers import InputError, compiled_stepping
-from resolvent.solvers.cache_lines import aligned
+from resolvent.solvers.cache_lines import aligned, transpose_tile
 from resolvent.solvers.fourier_grid import FourierGrid
 from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
 from resolvent.solvers.spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
+from resolvent.solvers.stage_programs import EVALUATED, stage_program
 from resolvent.solvers.timestepping import SCHEMES, TimeStepper
 
 TERMS = ("vorticity", "line", "plane")
@@ -43,7 +45,7 @@ def test_transform_on_lanes(n: int, dtype: str) -> None:
     lanes, plan = lane_count(dtype), lane_plan(n, dtype)
     assert plan is not None
     z = np.random.default_rng(n).normal(size=(2, n, lanes)).astype(dtype)
-    x = [aligned(n * lanes, z[0]) for _ in range(4)]
+    x = aligned(4, n * lanes, dtype)
     assert all(each.ctypes.data % 64 == 0 for each in x)
     x[0][:], x[1][:] = z[0].ravel(), z[1].ravel()
     re, im, _, _ = fft_lanes(n, tuple(plan), *x)
@@ -104,6 +106,59 @@ def test_compiled_path_equals_the_arrays(kind: str) -> None:
     kept = modes.copy()
     assert stepper.advance(kept, 5e-3, 7, out=kept).modes is kept
     np.testing.assert_array_equal(kept, found.modes)
+
+
+@pytest.mark.parametrize("shape", [(64, 15), (24, 128), (40, 16), (16, 9), (80, 25), (8, 64), (45,), (18,), (128,)])
+def test_every_pass_on_other_lengths(shape: tuple[int, ...]) -> None:
+    """All radices as the first and as the last pass, against the arrays."""
+    rng = np.random.default_rng(1)
+    shapes = [shape] if len(shape) == 2 else []
+    terms: list[Any] = [VorticityTerm(FourierGrid(each)) for each in shapes]
+    doubled = FourierGrid((*shape[:-1], 2 * shape[-1]), 3.0, factors=3)
+    terms.append(PolynomialTerm(doubled, 0.5, -1.0, derivative=len(shape) - 1))
+    for term in terms:
+        linear = 1e-3 * term.grid.laplacian()
+        modes = term.grid.to_modes(rng.normal(size=(3, *term.grid.shape)))
+        compiled = TimeStepper(linear, term, "cn_euler")
+        found = compiled.advance(modes, 1e-2, 2).modes
+        assert compiled._terms["float64"] is not None
+        expected = TimeStepper(linear, term, "cn_euler", compiled=False).advance(modes, 1e-2, 2).modes
+        np.testing.assert_allclose(found, expected, atol=1e-14 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_transposed_tile(dtype: str) -> None:
+    lanes = lane_count(dtype)
+    source, target = aligned(2, lanes * lanes, dtype)
+    source[:] = np.arange(lanes * lanes)
+    _transpose(source, target, lanes)
+    np.testing.assert_array_equal(target.reshape(lanes, lanes), source.reshape(lanes, lanes).T)
+
+
+@njit
+def _transpose(source, target, lanes):  # type: ignore[no-untyped-def]
+    transpose_tile(source, 0, lanes, target, 0, lanes)
+
+
+@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+def test_programs_do_what_the_stages_say(scheme: str) -> None:
+    rng = np.random.default_rng(2)
+    stages = SCHEMES[scheme].make(-3.0 * rng.random(5), 0.3)
+    program = stage_program(stages)
+    u = rng.random(5)
+    V: list[Any] = [u] + [None] * (stages.slots - 1)
+    for stage in stages.stages:
+        V[stage.target] = np.sin(V[stage.source])
+        V[stage.out] = sum(c * V[slot] for slot, c in stage.terms)
+    W = [u] + [np.full(5, np.nan)] * (program.slots - 1)
+    for i, source in enumerate(program.sources):
+        N = np.sin(W[source])
+        for kind, o, a, c, b, d in program.operations[program.first[i] : program.first[i + 1]]:
+            first, second = (N if slot == EVALUATED else W[slot] for slot in (a, b))
+            W[o] = program.coefficients[c] * first
+            W[o] = W[o] + (0.0 if kind == 1 else program.coefficients[d] * second if kind == 2 else second)
+    np.testing.assert_allclose(W[0], V[0], rtol=1e-14)
+    assert program.slots <= 4
 
 
 def test_single_precision() -> None:
@@ -168,8 +223,10 @@ def test_blow_up_names_its_step(compiled: bool) -> None:
     modes[1] *= 1e4
     with np.errstate(all="ignore"):
         reached = stepper.advance(modes, 2e-3, 200).reached
-    assert reached[0] == reached[2] == 200
-    assert 0 < reached[1] < 200
+        assert reached[0] == reached[2] == 200
+        assert 0 < reached[1] < 200
+        for steps, finite in ((reached[1], True), (reached[1] + 1, False)):
+            assert np.isfinite(stepper.advance(modes, 2e-3, int(steps)).modes[1]).all() == finite
 
 
 def test_errors_a_user_can_cause() -> None:
