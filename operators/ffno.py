@@ -70,6 +70,9 @@ class FFNO(LiftedOperator):
         The zero extension in each convolution, as a fraction of the domain; for data that are not periodic.
     gain : float, default 1
         Scale of the initial spectral weights; with 1 the retained energy is kept on average.
+    nodes : bool, default False
+        Whether value i of n stands at i/n of each axis, as periodic problems in time store them, and not in the middle
+        of cell i: what the coordinates are then.
 
     Notes
     -----
@@ -105,6 +108,7 @@ class FFNO(LiftedOperator):
         activation: str = "gelu",
         padding: float = 0.0,
         gain: float = 1.0,
+        nodes: bool = False,
     ) -> None:
         super().__init__(
             in_channels,
@@ -118,6 +122,7 @@ class FFNO(LiftedOperator):
             activation=activation,
             padding=padding,
             gain=gain,
+            nodes=nodes,
         )
         self.expansion, self.shared = positive_integer(expansion, "expansion"), bool(shared)
         width = self.width

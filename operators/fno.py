@@ -45,6 +45,9 @@ class FNO(LiftedOperator):
         The zero extension in each spectral convolution, as a fraction of the domain; for data that are not periodic.
     gain : float, default 0.3
         Scale of the initial spectral weights; see `SpectralConvolution`.
+    nodes : bool, default False
+        Whether value i of n stands at i/n of each axis, as periodic problems in time store them, and not in the middle
+        of cell i: what the coordinates are then.
 
     Notes
     -----
@@ -78,6 +81,7 @@ class FNO(LiftedOperator):
         activation: str = "gelu",
         padding: float = 0.0,
         gain: float = 0.3,
+        nodes: bool = False,
     ) -> None:
         super().__init__(
             in_channels,
@@ -91,6 +95,7 @@ class FNO(LiftedOperator):
             activation=activation,
             padding=padding,
             gain=gain,
+            nodes=nodes,
         )
         width = self.width
         self.convolutions = nn.ModuleList(

@@ -25,8 +25,13 @@ def cell_centre_coordinates(shape: Sequence[int], *, device: torch.device, dtype
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).to(dtype)
 
 
-def embed_position(inputs: Tensor) -> Tensor:
-    """Append the cell-centre coordinates: (batch, channel, *space) → (batch, channel + ndim, *space)."""
+def embed_position(inputs: Tensor, nodes: bool = False) -> Tensor:
+    """Append the coordinates of the cell centres, (batch, channel, *space) → (batch, channel + ndim, *space).
+
+    With `nodes`, value i of n stands at i/n of the axis, half a cell before the centre of cell i.
+    """
     space = inputs.shape[2:]
     coordinates = cell_centre_coordinates(space, device=inputs.device, dtype=inputs.dtype)
+    if nodes:
+        coordinates = torch.stack([axis - 1.0 / n for axis, n in zip(coordinates, space, strict=True)])
     return torch.cat((inputs, coordinates.expand(inputs.shape[0], *coordinates.shape)), dim=1)

@@ -44,6 +44,9 @@ class LiftedOperator(Operator):
     activation : {'gelu', 'silu', 'relu', 'tanh'}
     padding, gain : float
         Of the spectral convolutions.
+    nodes : bool
+        Whether value i of n stands at i/n of each axis, as periodic problems in time store them, and not in the middle
+        of cell i: what the coordinates are then.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class LiftedOperator(Operator):
         activation: str,
         padding: float,
         gain: float,
+        nodes: bool,
     ) -> None:
         super().__init__(in_channels, out_channels, ndim)
         one_of(activation, ACTIVATIONS, "activation")
@@ -75,6 +79,7 @@ class LiftedOperator(Operator):
         self.width, self.layers = positive_integer(width, "width"), positive_integer(layers, "layers")
         self.projection, self.position = positive_integer(projection, "projection"), bool(position)
         self.activation, self.padding, self.gain = activation, float(padding), float(gain)
+        self.nodes = bool(nodes)
         self.lifting = PointwiseLinear(self.in_channels + (self.ndim if self.position else 0), self.width)
 
     def _add_projection(self) -> None:
@@ -94,6 +99,7 @@ class LiftedOperator(Operator):
             "activation": self.activation,
             "padding": self.padding,
             "gain": self.gain,
+            "nodes": self.nodes,
         }
 
     @abstractmethod
@@ -102,7 +108,7 @@ class LiftedOperator(Operator):
 
     def forward(self, inputs: Tensor) -> Tensor:
         self.check_inputs(inputs)
-        hidden = self._hidden(self.lifting(embed_position(inputs) if self.position else inputs))
+        hidden = self._hidden(self.lifting(embed_position(inputs, self.nodes) if self.position else inputs))
         hidden = ACTIVATIONS[self.activation](self.projection_in(hidden))
         # The last map stays in full precision under autocast: bfloat16 would round the solution to 0.4 %.
         with torch.autocast(device_type=hidden.device.type, enabled=False):

@@ -129,6 +129,8 @@ def plot_predictions(
     *space): truth and prediction to one scale. `names` are those of the first two, `points` the coordinates by axis."""
     plt = pyplot()
     count = len(inputs)
+    if targets.ndim == 5:
+        title += "; slices through the middle of the first axis"
     figure, grid = plt.subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
     for k in range(count):
         truth, guess = targets[k, 0], predictions[k, 0]

@@ -91,8 +91,10 @@ def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder
     view = training_view(dataset, settings.window())
     mapped = view.one_call() if isinstance(view, WindowedDataset) else view
     inputs, outputs = mapped.arrays("train", 0, 1)
-    if "arrays" in arguments and arguments["arrays"] is None and not any(points[0] for points in dataset.axes):
-        arguments["arrays"] = "nodes"  # values at i/n, as periodic problems in time store them
+    if not any(points[0] for points in dataset.axes):  # values at i/n, as periodic problems in time store them
+        for key, value in (("arrays", "nodes"), ("nodes", True)):
+            if key in arguments and arguments[key] is None:
+                arguments[key] = value
     arguments = {
         "in_channels": inputs.shape[1],
         "out_channels": outputs.shape[1],

@@ -24,6 +24,8 @@ def test_coordinates_are_cell_centres_and_agree_between_grids() -> None:
     assert torch.equal(coarse[1, 0], torch.tensor([-0.5, 0.5], dtype=torch.float64))
     fine = cell_centre_coordinates((9, 6), device=torch.device("cpu"), dtype=torch.float64)
     assert torch.allclose(fine[:, 1::3, 1::3], coarse, atol=1e-15)  # a third of a cell has its centre in common
+    nodes = [embed_position(torch.zeros(1, 1, n), nodes=True)[0, 1] for n in (4, 8)]
+    assert nodes[0].tolist() == nodes[1][::2].tolist() == [-1.0, -0.5, 0.0, 0.5]
     embedded = embed_position(torch.zeros(4, 1, 3, 2, dtype=torch.float64))
     assert embedded.shape == (4, 3, 3, 2)
     assert torch.equal(embedded[2, 1:], coarse)

@@ -145,6 +145,7 @@ def test_a_blow_up_loses_nothing_and_is_loud(
 def test_periodic_values_are_taken_at_nodes(tmp_path: Path) -> None:
     sizes = ["problem.resolution=16", "samples=6", "splits=[4,2,0]"]
     assert main(["generate", "problem=advection", *sizes, f"out={tmp_path / 'data'}"]) == 0
-    network = ["operator=neural_spectral", "operator.modes=7", "operator.width=4", "operator.layers=1", "epochs=1"]
-    assert main(["train", *network, "history=1", f"data={tmp_path / 'data'}", f"out={tmp_path / 'run'}"]) == 0
-    assert json.loads((tmp_path / "run" / "model.json").read_text())["arguments"]["arrays"] == "nodes"
+    for name, key, value in (("neural_spectral", "arrays", "nodes"), ("fno", "nodes", True)):
+        network = [f"operator={name}", "operator.modes=7", "operator.width=4", "operator.layers=1", "epochs=1"]
+        assert main(["train", *network, "history=1", f"data={tmp_path / 'data'}", f"out={tmp_path / name}"]) == 0
+        assert json.loads((tmp_path / name / "model.json").read_text())["arguments"][key] == value
