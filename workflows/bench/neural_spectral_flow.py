@@ -199,7 +199,7 @@ _NOTES = [
     " each, at 300 steps; 'sine and cosine apart' gets the waves sin and cos 2πx, 2πy as inputs instead. 'published'"
     " has the published layers, loss and schedule at this size. The rate 1e-2 was chosen between two for 'ours', on"
     " other functions than the test's.",
-    "'supervised': the same network on solutions, drawn anew like the inputs and solved while it trains (32² points,"
+    "'the same, supervised': on solutions, drawn anew like the inputs and solved while it trains (32² points,"
     " steps of 0.1, in its time).",
     "'estimate' is the mean of the estimates by the error's own equation on a coarse grid, from the guess alone.",
     "One seed, the last epoch; nothing is selected by an error. Times are processor times of a machine shared with"
