@@ -16,6 +16,7 @@ from resolvent.operators.drawn_evaluation import DrawnErrors, TestFunctions, dra
 from resolvent.solvers import InputError
 
 from .console import say, show, table
+from .drawn_baselines import baseline_errors
 from .figures import plot_estimates, plot_predictions
 from .run_folder import RunFolder, write_whole
 
@@ -23,9 +24,6 @@ COLUMNS = ("model", "relative L2", "estimate", "max error", "ms/sample")
 
 #: Cells an axis that outputs are evaluated on, by dimension.
 RESOLUTIONS = {1: 256, 2: 64, 3: 32}
-
-#: Seeds of the draws that baselines are fitted and chosen on; the test set has 0, validation 2³² and more.
-FIT_SEED, CHOICE_SEED = 2**33, 2**33 + 1
 
 
 def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baselines: Mapping[str, Any]) -> int:
@@ -58,10 +56,10 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baseli
     )
     rows = [_row(name, found, float(estimates.mean()))]
     if config.baselines:
-        fitted = _fitted(problem, tests.cells, baselines, _baseline_samples(config))
-        rows += [
-            _row(title, drawn_errors(partial(_regressed, fit, tests), tests, batch)) for title, fit in fitted.items()
-        ]
+        count = _baseline_samples(config)
+        say(f"baselines are fitted on {count} drawn inputs with classical solutions (baseline_samples)")
+        errors = baseline_errors(problem, tests, baselines, count, batch)
+        rows += [_row(title, found_errors) for title, found_errors in errors.items()]
     classical = [
         _row(f"spectral solver, {solver.name}", drawn_errors(partial(_solved, solver, tests), tests, batch))
         for solver in problem.classical()
@@ -132,10 +130,6 @@ def on_cells(model: Operator, description: Mapping[str, Any], dataset: Dataset) 
     return model
 
 
-def _regressed(fitted: Any, tests: TestFunctions, part: slice) -> np.ndarray:
-    return np.asarray(fitted(tests.inputs[part]))
-
-
 def _solved(solver: ClassicalSolver, tests: TestFunctions, part: slice) -> np.ndarray:
     return solver.solve(tests.drawn[part], tests.cells)[:, None]
 
@@ -162,17 +156,6 @@ def _baseline_samples(config: DictConfig) -> int:
     if count < 2:
         raise InputError(f"baseline_samples={count}: expected at least 2")
     return count
-
-
-def _fitted(
-    problem: SpectralProblem, cells: tuple[int, ...], baselines: Mapping[str, Any], count: int
-) -> dict[str, Any]:
-    """The baselines, fitted on drawn inputs with classical solutions."""
-    training = TestFunctions.draw(problem, count, cells, FIT_SEED)
-    choosing = TestFunctions.draw(problem, max(count // 8, 2), cells, CHOICE_SEED)
-    arrays = (training.inputs, training.targets, choosing.inputs, choosing.targets)
-    say(f"baselines are fitted on {count} drawn inputs with classical solutions (baseline_samples)")
-    return {title: kind().fit(*arrays) for title, kind in baselines.items()}
 
 
 def _at_equal_error(own: Mapping[str, Any], classical: Sequence[Mapping[str, Any]]) -> str:

@@ -30,9 +30,12 @@ from resolvent.operators import (
     build_operator,
     train,
 )
+from resolvent.operators.drawn_evaluation import TestFunctions
 from resolvent.solvers import InputError
 
 from ..console import say
+from ..drawn_baselines import baseline_errors
+from ..evaluate import BASELINES
 from .equal_error import Measured, at_equal_error, front
 from .markdown import Section, write_results
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 STEPS_AN_EPOCH, BATCH = 50, 8
 TEST_FUNCTIONS, TEST_POINTS, TIMED_BATCH = 128, (16, 32, 32), 16
+FITTED = 512  # solutions that the baselines are fitted on
 MODES = {"nsm_re2": (8, 15, 15), "nsm_re3": (8, 15, 15), "nsm_forced": (18, 15, 15)}
 FEWER_TESTS = {"nsm_forced": 16}  # T = 50: a resolved solution is 1600 steps
 
@@ -168,6 +172,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         for family in flows:
             best = min((row for row in rows if row[0] == family), key=lambda row: row[2])  # of the networks
             rows += plain_rows(family)
+            rows += baseline_rows(family)
             sections.append(classical(family, best[2], best[-1]))
         certificates = "; ".join(certificate(family) for family in flows)
     columns = (
@@ -201,6 +206,8 @@ _NOTES = [
     " other functions than the test's.",
     "'the same, supervised': on solutions, drawn anew like the inputs and solved while it trains (32² points,"
     " steps of 0.1, in its time).",
+    f"The baselines are fitted on {FITTED} solutions (32² points, steps of 0.1) on {TEST_POINTS[0]} × {TEST_POINTS[1]}"
+    f" × {TEST_POINTS[2]} cells and measured there.",
     "'estimate' is the mean of the estimates by the error's own equation on a coarse grid, from the guess alone.",
     "One seed, the last epoch; nothing is selected by an error. Times are processor times of a machine shared with"
     " other work; ms a sample are of batches of 16.",
@@ -303,6 +310,18 @@ def plain_rows(family: str) -> list[tuple[Any, ...]]:
         rows.append((family, name, *cells, "", "", "", milliseconds(guess, flow.inputs)))
     errors = flow.errors(np.asarray(basis.to_coefficients(fine)))
     rows.append((family, "the solution in these modes", float(errors.mean()), float(errors.max()), *[""] * 5))
+    return rows
+
+
+def baseline_rows(family: str) -> list[tuple[Any, ...]]:
+    """Mean field, linear regression and kernel ridge, fitted on solutions at the centres of cells."""
+    flow = test_flow(family)
+    tests = TestFunctions.draw(flow.problem, len(flow.drawn), TEST_POINTS)
+    coarser = SpectralNavierStokes(family, modes=MODES[family], reference_points=32, reference_step=0.1)
+    rows: list[tuple[Any, ...]] = []
+    for title, found in baseline_errors(coarser, tests, BASELINES, FITTED).items():
+        cells = (found.relative_l2, float(found.per_sample_l2.max()), "", "", "", "", found.ms_per_sample)
+        rows.append((family, title, *cells))
     return rows
 
 
