@@ -29,6 +29,9 @@ class Task:
     budget : float, optional
         Processor seconds of training of each operator. None: what the first operator takes for the epochs of its own
         settings (an experiment's), which all the others then get.
+    baseline_samples : int
+        Of a split, evenly spaced, that the baselines are fitted on at most: their decompositions, of ten frames a sample,
+        grow with its square.
     classical : callable
         The settings of the problem to the settings of its classical solver that are tried.
     """
@@ -39,6 +42,7 @@ class Task:
     operators: Mapping[str, tuple[str, ...]]
     classical: Callable[[dict[str, Any]], Iterator[Setting]]
     budget: float | None = None
+    baseline_samples: int = 1000
 
     @property
     def history(self) -> int | None:
@@ -98,6 +102,7 @@ TASKS: dict[str, Task] = {
         ("history=10",),
         {"fno": ("experiment=navier_stokes_fno", "evaluate=[]")},
         lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32), (2, 4, 8), history=10),
+        baseline_samples=300,
     ),
     "navier_stokes": Task(
         "Navier–Stokes, ν = 1e-3, 64² points: ω(t) ↦ ω(t + 1), rolled out from t = 0 to 10",
