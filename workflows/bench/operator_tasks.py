@@ -30,7 +30,7 @@ class Task:
         Processor seconds of training of each operator. None: what the first operator takes for the epochs of its own
         settings (an experiment's), which all the others then get.
     baseline_samples : int
-        Of a split, evenly spaced, that the baselines are fitted on at most: their decompositions, of ten frames a sample,
+        Of a split, evenly spaced, that the baselines are fitted on at most: their decompositions of ten frames each
         grow with its square.
     classical : callable
         The settings of the problem to the settings of its classical solver that are tried.
