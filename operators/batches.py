@@ -82,7 +82,12 @@ def spread_arrays(dataset: GridDataset, split: str, most: int) -> tuple[np.ndarr
     if count <= most:
         return dataset.arrays(split)
     chosen = np.linspace(0, count - 1, most).astype(int)
-    pairs = [dataset.arrays(split, int(k), int(k) + 1) for k in chosen]
+    pairs = []
+    for start in range(0, count, _CHUNK):  # together, as windows of one trajectory are read together
+        here = chosen[(chosen >= start) & (chosen < start + _CHUNK)]
+        if len(here):
+            inputs, outputs = dataset.arrays(split, int(here[0]), int(here[-1]) + 1)
+            pairs.append((inputs[here - here[0]], outputs[here - here[0]]))
     return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 

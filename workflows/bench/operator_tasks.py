@@ -29,6 +29,9 @@ class Task:
     budget : float, optional
         Processor seconds of training of each operator. None: what the first operator takes for the epochs of its own
         settings (an experiment's), which all the others then get.
+    baseline_samples : int
+        Of a split, evenly spaced, that the baselines are fitted on at most: their decompositions of ten frames each
+        grow with its square.
     classical : callable
         The settings of the problem to the settings of its classical solver that are tried.
     """
@@ -39,6 +42,7 @@ class Task:
     operators: Mapping[str, tuple[str, ...]]
     classical: Callable[[dict[str, Any]], Iterator[Setting]]
     budget: float | None = None
+    baseline_samples: int = 1000
 
     @property
     def history(self) -> int | None:
@@ -66,7 +70,7 @@ TASKS: dict[str, Task] = {
             "unet": ("operator=unet", "operator.width=16", "operator.levels=3", "lr=2e-3"),
         },
         lambda problem: coarse_media((8, 16, 32), (0.3, 0.1, 0.03, 0.01, 1e-3), problem["resolution"]),
-        budget=60.0,
+        budget=150.0,
     ),
     "burgers": Task(
         "Burgers' equation, ν = 0.1, 256 points: u(0) ↦ u(1)",
@@ -98,6 +102,7 @@ TASKS: dict[str, Task] = {
         ("history=10",),
         {"fno": ("experiment=navier_stokes_fno", "evaluate=[]")},
         lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32), (2, 4, 8), history=10),
+        baseline_samples=300,
     ),
     "navier_stokes": Task(
         "Navier–Stokes, ν = 1e-3, 64² points: ω(t) ↦ ω(t + 1), rolled out from t = 0 to 10",
@@ -136,6 +141,6 @@ TASKS: dict[str, Task] = {
             ),
         },
         lambda problem: coarse_flows("navier_stokes", problem, (8, 12, 16, 24, 32, 48), (2, 4, 8, 16)),
-        budget=40.0,
+        budget=150.0,
     ),
 }

@@ -163,7 +163,7 @@ def measure_task(name: str, task: Task, out: Path, rounds: int) -> Found:
             )
         )
     models: dict[str, tuple[Any, float]] = {}
-    arrays = [array for split in ("train", "valid") for array in spread_arrays(test.view, split, 1000)]
+    arrays = [array for split in ("train", "valid") for array in spread_arrays(test.view, split, task.baseline_samples)]
     for title, kind in BASELINES.items():
         began = time.process_time()
         models[title] = kind().fit(*arrays), time.process_time() - began
@@ -171,7 +171,7 @@ def measure_task(name: str, task: Task, out: Path, rounds: int) -> Found:
         models["persistence"] = persistence(test.view), 0.0
     for title, (model, seconds) in models.items():
         point = measured(title, test.map_of(model, title), found.baselines)
-        found.rows.append((name, *_cells(point), "", seconds, f"{min(1000, len(arrays[0]))} samples"))
+        found.rows.append((name, *_cells(point), "", seconds, f"{len(arrays[0])} samples"))
     for setting in task.classical(test.problem):
         measured(setting.name, setting.solve, found.classical)
     best = _best(found)
