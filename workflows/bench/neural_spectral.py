@@ -101,8 +101,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         Section(
             "Equal network: the loss of coefficients and differences",
             "The networks 'all mended' and 'ours' with the mean square of s + Δ_h u at n² nodes of the output in place"
-            " of the H-1 norm of the residual's coefficients, with shorter schedules. Error against seconds:"
-            " neural_spectral.png.",
+            " of the H-1 norm of the residual's coefficients, with shorter schedules."
+            " ![error against seconds](neural_spectral.png)",
             (*COLUMNS, "error over the spectral loss's", "error of the five-point solution"),
             two_losses_rows(found, floors),
         ),
