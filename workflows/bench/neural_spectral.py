@@ -281,7 +281,7 @@ def notes(found: Mapping[str, Trained]) -> list[str]:
         " schedule of the published code at this reduced size (there: 31² modes, width 64, 30 000 steps, 0.057 %)."
         f" Errors are means over {TEST_FUNCTIONS} test functions against the exact division by |2πk|², of mean zero;"
         f" with u(0,0) = 0 as published: {origin}. Of several seeds: mean ± standard deviation; of one the spread"
-        " is not known.",
+        " is not known, and of two hardly. More seeds, longer runs and a tuned FNO were not afforded.",
         "'all mended' has the constant's bias, de-aliasing, GELU, no coordinates and a one-cycle schedule; the gauge is"
         " not among what can help, as the residual does not see a constant. What each does is separated below.",
         "Poisson is linear and its solution operator is diagonal in these modes: the linear path holds it exactly, and"
