@@ -101,8 +101,8 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         Section(
             "Equal network: the loss of coefficients and differences",
             "The networks 'all mended' and 'ours' with the mean square of s + Δ_h u at n² nodes of the output in place"
-            " of the H-1 norm of the residual's coefficients, with shorter schedules. Error against seconds:"
-            " neural_spectral.png.",
+            " of the H-1 norm of the residual's coefficients, with shorter schedules."
+            " ![error against seconds](neural_spectral.png)",
             (*COLUMNS, "error over the spectral loss's", "error of the five-point solution"),
             two_losses_rows(found, floors),
         ),
@@ -281,7 +281,7 @@ def notes(found: Mapping[str, Trained]) -> list[str]:
         " schedule of the published code at this reduced size (there: 31² modes, width 64, 30 000 steps, 0.057 %)."
         f" Errors are means over {TEST_FUNCTIONS} test functions against the exact division by |2πk|², of mean zero;"
         f" with u(0,0) = 0 as published: {origin}. Of several seeds: mean ± standard deviation; of one the spread"
-        " is not known.",
+        " is not known, and of two hardly. More seeds, longer runs and a tuned FNO were not afforded.",
         "'all mended' has the constant's bias, de-aliasing, GELU, no coordinates and a one-cycle schedule; the gauge is"
         " not among what can help, as the residual does not see a constant. What each does is separated below.",
         "Poisson is linear and its solution operator is diagonal in these modes: the linear path holds it exactly, and"
