@@ -19,6 +19,7 @@ from resolvent.solvers import InputError
 from .batches import GridDataset
 from .normalization import NormalizedOperator
 from .operator import Operator
+from .registry import OPERATORS, build_operator
 from .train_settings import TrainSettings
 
 __all__ = ["CHECKPOINT", "Checkpoint", "describe_run", "read_checkpoint", "write_checkpoint"]
@@ -115,9 +116,8 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
             f"{path} has format version {version}, expected {FORMAT_VERSION}; "
             "use the version of resolvent that wrote it, or set resume=false"
         )
-    differing = [
-        f"{key} ({_short(old)} there, {_short(new)} now)" for key, old, new in _differences(checkpoint.run, dict(run))
-    ]
+    past = {**checkpoint.run, "operator": _completed(checkpoint.run.get("operator", {}), run.get("operator", {}))}
+    differing = [f"{key} ({_short(old)} there, {_short(new)} now)" for key, old, new in _differences(past, dict(run))]
     if differing:
         raise InputError(
             f"{os.fspath(path)} is of another run: {'; '.join(differing)}; give those values again, "
@@ -129,6 +129,19 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
 def _name(loss: Callable[..., Any]) -> str:
     name = getattr(loss, "name", None) or getattr(loss, "__qualname__", None) or type(loss).__qualname__
     return str(name)
+
+
+def _completed(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """An operator's arguments with those that it has got since, which had their defaults then."""
+    if old.get("name") != new.get("name") or set(new) <= set(old) or old.get("name") not in OPERATORS:
+        return old
+    arguments = {key: value for key, value in old.items() if key != "name"}
+    try:
+        whole = build_operator(str(old["name"]), seed=0, **arguments).arguments()
+    except InputError:
+        return old
+    plain: dict[str, Any] = json.loads(json.dumps(whole, default=str))
+    return {**plain, **old}
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

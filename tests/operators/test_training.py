@@ -233,6 +233,18 @@ def test_another_run_in_the_same_folder_is_refused(translation: Callable[..., An
     assert before == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
 
+def test_arguments_that_an_operator_has_got_since_had_their_defaults(
+    translation: Callable[..., Any], tmp_path: Path
+) -> None:
+    train(model(), translation(), tmp_path, settings(epochs=2))
+    earlier = state(tmp_path)
+    del earlier["run"]["operator"]["nodes"]
+    torch.save(earlier, tmp_path / "last.ckpt")
+    assert train(model(), translation(), tmp_path, settings(epochs=2)).resumed_from == 2
+    with pytest.raises(InputError, match=r"operator.nodes \(false there, true now\)"):
+        train(model(nodes=True), translation(), tmp_path, settings(epochs=2))
+
+
 def test_damaged_checkpoint_is_named(translation: Callable[..., Any], tmp_path: Path) -> None:
     train(model(), translation(), tmp_path, settings(epochs=1))
     whole = (tmp_path / "last.ckpt").read_bytes()
