@@ -318,3 +318,13 @@ def test_arrays_of_another_basis_are_refused() -> None:
             poisson.solve(array)
     with pytest.raises(InputError, match="amplitudes of shape"):
         poisson.from_amplitudes(np.ones((9, 8)))
+
+
+def test_waves_stand_in_order() -> None:
+    """What is learned for each eigenfunction must not depend on how a solver orders equal eigenvalues."""
+    for n in (1, 2, 5, 6, 33):
+        solver = SeparablePoisson(TensorBasis(Fourier(n)))
+        amplitudes = solver.amplitudes(np.eye(n))
+        order = [k // 2 + (n // 2 if k and k % 2 == 0 else k % 2) for k in range(n)]  # 1, cos, sin, cos, sin, …
+        assert np.abs(amplitudes).argmax(axis=1)[order].tolist() == list(range(n))
+        assert np.count_nonzero(amplitudes) == n
