@@ -152,6 +152,8 @@ def test_runs_of_several_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_whole_bench_at_a_small_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the results in a checkout stay as they are
     monkeypatch.setattr(bench, "TEST_FUNCTIONS", 2)
+    monkeypatch.setattr(bench, "FITTED", 8)
+    monkeypatch.setattr(bench, "BASELINE_CELLS", 8)
     for name, variant in variants.VARIANTS.items():
         network = {**variant.network, "width": 2, "layers": 1}
         small = replace(
@@ -171,6 +173,7 @@ def test_the_whole_bench_at_a_small_size(tmp_path: Path, monkeypatch: pytest.Mon
     named = [cells[1].strip() for cells in lines]
     assert all(named.count(name) == 1 for name in variants.VARIANTS)
     assert "FNO on 256²" in named
+    assert [cells[2].strip() for cells in lines].count("PCA + kernel ridge") == 4
     assert "±" in next(cells[2] for cells in lines if cells[1].strip() == variants.OURS)
     result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert result[variants.OURS] > 0.0
