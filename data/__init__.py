@@ -1,5 +1,7 @@
 """Problems, random fields, certified dataset generation, the dataset format and its readers."""
 
+from resolvent.solvers.linear_system import LinearSystem
+
 from .arrays import from_arrays
 from .certificate import Failure, VerifyReport, verify
 from .classical_spectral import ClassicalSolver
@@ -15,7 +17,7 @@ from .generation import GenerationProgress, GenerationReport, generate
 from .grids import cell_centres, nodes
 from .kernel_fields import KernelField
 from .layout import FORMAT_VERSION
-from .problem import Field, LinearSystem, Problem
+from .problem import Field, Problem
 from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from .arguments import one_of
 from .compression import Compression
 from .dataset import Dataset
 from .identifiers import check_identifier

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import ORDERINGS, STRATEGIES, FamilyReport, InputError, SolveResult, solve_sequence
+from resolvent.solvers.arguments import one_of, positive_integer
+from resolvent.solvers.linear_system import LinearSystem
 
-from .arguments import one_of, positive_integer
 from .evolution import EvolutionProblem
-from .problem import LinearSystem, Problem
+from .problem import Problem
 from .seeding import sample_generator
 from .solver_choice import SolverSpec
 

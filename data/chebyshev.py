@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
-from .arguments import nonnegative_integer
+from resolvent.solvers.arguments import nonnegative_integer
 
 __all__ = ["ChebyshevSeries"]
 

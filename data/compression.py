@@ -23,8 +23,8 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from .arguments import one_of
 from .problem import Problem
 
 __all__ = ["COMPRESSIONS", "PLUGIN", "Compression", "EncodedField", "encode_field", "residual_floor"]

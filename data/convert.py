@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from .arguments import one_of
 from .atomic_files import TEMPORARY_SUFFIX, publish, storage_errors
 from .compression import Compression
 from .dataset import Dataset

@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from .arguments import one_of
 from .atomic_files import read_yaml
 from .dataset_folder import ShardRecord, read_config, read_manifest
 from .digests import combined_digest

@@ -32,14 +32,7 @@ from typing import Any
 
 from resolvent.solvers import InputError
 
-from .atomic_files import (
-    TEMPORARY_SUFFIX,
-    publish,
-    read_yaml,
-    storage_errors,
-    write_atomically,
-    write_yaml,
-)
+from .atomic_files import TEMPORARY_SUFFIX, publish, read_yaml, storage_errors, write_atomically, write_yaml
 from .dataset_config import check_config
 from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION

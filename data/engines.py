@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolvent.solvers import InputError
-
-from .arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
 __all__ = ["ENGINES", "Engine", "open_engine"]
 

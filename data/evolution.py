@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from resolvent.solvers import InputError, SolveResult, Status
+from resolvent.solvers.arguments import positive_integer, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
-from .arguments import positive_integer, positive_number
-from .problem import LinearSystem, Problem
+from .problem import Problem
 from .solver_choice import SolverSpec
 
 __all__ = ["EvolutionProblem", "TimeDependentProblem", "Trajectory"]

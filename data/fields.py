@@ -15,10 +15,13 @@ import numpy as np
 from scipy.special import ive
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
-from .arguments import one_of, positive_integer, positive_number
-
-__all__ = ["GaussianRandomField", "PeriodicKernelField"]
+__all__ = [
+    "GaussianRandomField",
+    "PeriodicKernelField",
+    "default_modes",
+]
 
 _REMEMBERED_BASES = 8  # basis matrices kept for the grids last used
 
@@ -237,3 +240,8 @@ class PeriodicKernelField(GaussianRandomField):
         eigenvalues.flat[0] = 0.0
         self.eigenvalues = eigenvalues
         self._scale = np.sqrt(eigenvalues.ravel()[self._order])
+
+
+def default_modes(modes: Any, ndim: int) -> int:
+    """Frequencies an axis of a random field; None is 128 on the square and 32 in the cube, where they are cubed."""
+    return positive_integer(modes if modes is not None else 128 if ndim < 3 else 32, "modes")

@@ -23,8 +23,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
-from .arguments import nonnegative_integer, one_of, positive_integer
 from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
 from .chains import read_chains, sum_of_families

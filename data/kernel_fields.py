@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import Basis, Chebyshev, Fourier, TensorBasis
-
-from .arguments import one_of, positive_integer, positive_number
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
 __all__ = ["KERNELS", "KernelField"]
 

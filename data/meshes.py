@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .arguments import positive_integer
+from resolvent.solvers.arguments import positive_integer
 
 __all__ = ["TriangleMesh", "box_mesh", "spread_cells"]
 

@@ -5,33 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from resolvent.solvers import SolveResult
+from resolvent.solvers.linear_system import LinearSystem
 
-from .arguments import grid_shape
-from .grids import AXES, cell_centres
+from .grids import AXES, cell_centres, grid_shape
 from .solver_choice import SolverSpec
 
-__all__ = ["Field", "LinearSystem", "Problem", "Role"]
+__all__ = [
+    "Field",
+    "Problem",
+    "Role",
+]
 
 Role = Literal["input", "output", "constant", "auxiliary", "mesh"]
-
-
-class LinearSystem(NamedTuple):
-    """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on.
-
-    `nullspace`, (n,) or (n, m), spans what a singular operator annihilates; None where it is regular. `near_nullspace`,
-    (n, m), where a problem knows it (the rigid body modes of elasticity), goes to smoothed aggregation.
-    """
-
-    operator: Any
-    rhs: np.ndarray
-    shape: tuple[int, ...]
-    nullspace: np.ndarray | None = None
-    near_nullspace: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

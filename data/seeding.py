@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import InputError
-
-from .arguments import nonnegative_integer
+from resolvent.solvers.arguments import nonnegative_integer
 
 __all__ = ["root_seed", "sample_entropy", "sample_generator"]
 

@@ -21,9 +21,8 @@ from resolvent.solvers import (
     Preconditioner,
     SolveResult,
 )
+from resolvent.solvers.arguments import one_of
 from resolvent.solvers.multigrid.batch import STEPS
-
-from .arguments import one_of
 
 __all__ = ["SolverSpec"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import nonnegative_integer, one_of
 
-from .arguments import nonnegative_integer, one_of
 from .certified_shard import encode_to_temporary
 from .compression import Compression, encode_field
 from .dataset import Dataset

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from .arguments import one_of
+from resolvent.solvers.arguments import one_of
+
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralProblem
 
 __all__ = ["make_spectral_problem"]

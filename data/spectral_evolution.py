@@ -12,11 +12,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from resolvent.solvers import SCHEMES, FourierGrid, InputError, SolveResult, Status, TimeStepper
+from resolvent.solvers.arguments import nonnegative_number, one_of, positive_integer, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
-from .arguments import grid_shape, nonnegative_number, one_of, positive_integer, positive_number
 from .digests import sample_digest
 from .evolution import TimeDependentProblem, Trajectory
-from .problem import Field, LinearSystem
+from .grids import grid_shape
+from .problem import Field
 from .solver_choice import SolverSpec
 from .spectral_replay import SpectralReplay
 

@@ -20,8 +20,8 @@ from resolvent.solvers import (
     TimeStepper,
     VorticityTerm,
 )
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
-from .arguments import one_of, positive_integer, positive_number
 from .classical_spectral import ClassicalSolver
 from .kernel_fields import KernelField
 from .spectral_problems import SPECTRAL_PROBLEMS, SpectralProblem, _sizes

@@ -26,8 +26,8 @@ from resolvent.solvers import (
     SeparablePoisson,
     TensorBasis,
 )
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
-from .arguments import one_of, positive_integer, positive_number
 from .classical_spectral import ClassicalSolver, FisherSteps, PoissonModes
 from .kernel_fields import KernelField
 from .seeding import sample_generator

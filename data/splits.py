@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolvent.solvers import InputError
-
-from .arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
 __all__ = ["SPLITS", "Shard", "automatic_shard_size", "plan_shards", "split_sizes"]
 

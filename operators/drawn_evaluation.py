@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from resolvent.data import SpectralProblem
-from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import positive_integer
 
 from .metrics import max_error, relative_l2
 from .normalization import NormalizedOperator

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from resolvent.data import SpectralProblem
-from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
 __all__ = ["DrawnSamples"]
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from resolvent.data.arguments import positive_integer
+from resolvent.solvers.arguments import positive_integer
 
 from .lifted_operator import ACTIVATIONS, LiftedOperator
 from .pointwise import PointwiseLinear

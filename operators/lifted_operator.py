@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import one_of, positive_integer
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of, positive_integer
 
 from .grid_embedding import embed_position
 from .operator import Operator

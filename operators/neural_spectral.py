@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer, positive_number
 from resolvent.solvers import HeatEquation, InputError
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer, positive_number
 from resolvent.solvers.bases import Fourier, placed
 from resolvent.solvers.tensor_basis import along
 
-from .fno import ACTIVATIONS
+from .lifted_operator import ACTIVATIONS
 from .phase_coupling import PhaseCoupling
 from .spectral_operator import ChannelLinear, SpectralOperator
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import positive_integer
 
 if TYPE_CHECKING:
     from .normalization import ChannelStatistics

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
 from .spectral_convolution import SpectralConvolution
 

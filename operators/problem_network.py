@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resolvent.data import SpectralProblem
-from resolvent.data.arguments import one_of
 from resolvent.solvers import DIRICHLET, NEUMANN, Condition, InputError
+from resolvent.solvers.arguments import one_of
 
 from .operator import Operator
 from .registry import OPERATORS, build_operator

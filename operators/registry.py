@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
 from .ffno import FFNO
 from .fno import FNO

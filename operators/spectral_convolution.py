@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import positive_integer
 
 __all__ = ["SpectralConvolution", "retained_modes"]
 

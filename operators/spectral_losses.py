@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from resolvent.data import SpectralProblem
-from resolvent.data.arguments import nonnegative_number, one_of
 from resolvent.solvers import NORMS, CoefficientNorm, InputError
+from resolvent.solvers.arguments import nonnegative_number, one_of
 
 __all__ = ["SpectralLoss"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
-from .fno import ACTIVATIONS
+from .lifted_operator import ACTIVATIONS
 from .spectral_operator import ChannelLinear, SpectralOperator
 
 __all__ = ["SpectralNeuralOperator"]

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resolvent.data.arguments import one_of, positive_integer, positive_number
 from resolvent.solvers import (
     BASES,
     DIRICHLET,
@@ -24,6 +23,7 @@ from resolvent.solvers import (
     TensorBasis,
     robin,
 )
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 from resolvent.solvers.bases import Basis, placed
 from resolvent.solvers.tensor_basis import along
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from resolvent.data.arguments import one_of
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resolvent.data.arguments import one_of, positive_integer
+from resolvent.solvers.arguments import one_of, positive_integer
 
 from .grid_embedding import embed_position
 from .lifted_operator import ACTIVATIONS

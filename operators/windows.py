@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resolvent.data.arguments import positive_integer
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import positive_integer
 
 from .batches import Batches, GridDataset, chunks
 

@@ -25,12 +25,13 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from .cache_lines import Lines, aligned, line_operation, pointers, transpose_tile
 from .fourier_grid import FourierGrid
-from .lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_count, lane_plan, lanes_of
+from .kernels.alignment import aligned
+from .kernels.cache_lines import Lines, lane_count, lanes_of, line_operation, pointers, transpose_tile
+from .kernels.unaliased import apart
+from .lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_plan
 from .lane_products import begin_mirrored, begin_velocity, finish_powers, finish_square
 from .lane_real_fourier import begin_merged, split_real
-from .multigrid.unaliased import apart
 from .spectral_terms import PolynomialTerm, VorticityTerm
 from .stage_programs import StageProgram
 from .stage_updates import update_columns, update_modes

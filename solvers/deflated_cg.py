@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_count
 from .cg import energy_of_residual
-from .gmres import check_count
 from .hermitian_ritz import Harvest
 from .iteration import Breakdown, Column, Method, run
 from .operands import on_host

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
-from .gmres import check_count
+from .arguments import check_count
 from .iteration import Breakdown, Column, Method, run
 from .result import SolveResult, Status
 from .stopping import EPSILON

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from .arguments import check_count
 from .arnoldi import minimal_residual_cycle
-from .gmres import check_count
 from .iteration import Column, Method, run
 from .result import SolveResult
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from .arguments import check_count
 from .arnoldi import back_substitution, orthogonalise, rotation
 from .errors import InputError
-from .gmres import check_count
 from .iteration import Breakdown, Column, Method, run
 from .operands import on_host
 from .recycling import Carrier, RecycleSpace, orthonormal_images

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from numbers import Integral
 from typing import Any
 
+from .arguments import check_count
 from .arnoldi import minimal_residual_cycle
-from .errors import InputError
 from .iteration import Column, Method, run
 from .result import SolveResult
 
@@ -66,13 +65,6 @@ def gmres(
     """
     restart = check_count("gmres", "restart", restart)
     return run(_GMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
-
-
-def check_count(solver: str, name: str, value: Any, least: int = 1, example: int = 30) -> int:
-    """Return an integer setting ≥ `least`; InputError otherwise."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InputError(f"{solver}: {name} is {value!r}; expected an integer ≥ {least}, such as {example}.")
-    return int(value)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .gmres import check_count
+from .arguments import check_count
 from .iteration import Breakdown, Column, Method, run
 from .operands import on_host
 from .result import SolveResult, Status

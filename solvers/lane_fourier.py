@@ -24,11 +24,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from .cache_lines import LINE, Line, Lines, line_operation
-from .multigrid.unaliased import apart
+from .kernels.cache_lines import Line, Lines, lanes_of, line_operation
+from .kernels.unaliased import apart
 
 __all__ = [
     "LanePlan",
@@ -38,9 +37,7 @@ __all__ = [
     "fft_lanes",
     "finish_lanes",
     "finish_rows",
-    "lane_count",
     "lane_plan",
-    "lanes_of",
     "passes_between",
 ]
 
@@ -53,11 +50,6 @@ class LanePlan(NamedTuple):
     radices: np.ndarray
     cosines: np.ndarray
     sines: np.ndarray
-
-
-def lane_count(dtype: Any) -> int:
-    """Values of `dtype` in a cache line: 16 of float32, 8 of float64."""
-    return LINE // np.dtype(dtype).itemsize
 
 
 @lru_cache(maxsize=32)
@@ -78,16 +70,6 @@ def lane_plan(n: int, dtype: str) -> LanePlan | None:
         length //= radix
     phase = np.concatenate(angles)
     return LanePlan(np.array(radices), np.cos(phase).astype(dtype), np.sin(phase).astype(dtype))
-
-
-@intrinsic
-def lanes_of(typingctx: Any, array: Any) -> Any:
-    """The number of lanes of an array's type, a constant to the compiler."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.get_constant(types.intp, LINE // (signature.args[0].dtype.bitwidth // 8))
-
-    return types.intp(array), code
 
 
 Pair = tuple[Line, Line]

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from .cache_lines import Line
-from .lane_fourier import beginnings, endings, lanes_of, passes_between
-from .multigrid.unaliased import apart
+from .kernels.cache_lines import Line, lanes_of
+from .kernels.unaliased import apart
+from .lane_fourier import beginnings, endings, passes_between
 
 __all__ = ["begin_mirrored", "begin_velocity", "finish_powers", "finish_square"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from .cache_lines import Line, line_operation
-from .lane_fourier import beginnings, lanes_of
-from .multigrid.unaliased import apart
+from .kernels.cache_lines import Line, lanes_of, line_operation
+from .kernels.unaliased import apart
+from .lane_fourier import beginnings
 
 __all__ = ["begin_merged", "split_real"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .gmres import check_count
+from .arguments import check_count
 from .hermitian_ritz import Harvest
 from .iteration import Breakdown, Column, Method, run
 from .minres import size_in_preconditioner

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any
 
+from .arguments import check_omega
 from .iteration import Column, Method, run
 from .result import SolveResult
 from .spectrum import Bounds
-from .stationary import check_omega
 
 
 def richardson(

@@ -9,18 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_count
 from .empirical_interpolation import spanning_columns
 from .errors import InputError
-from .family_analysis import (
-    STRATEGIES,
-    FamilyReport,
-    Group,
-    affine_terms,
-    analyse_batch,
-    group_of,
-    read_batch,
-)
-from .gmres import check_count
+from .family_analysis import STRATEGIES, FamilyReport, Group, affine_terms, analyse_batch, group_of, read_batch
 from .matrix_scaling import Scaling
 from .ordering import ORDERINGS, order_features
 from .reduced_basis import ReducedBasis, grow

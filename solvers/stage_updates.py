@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from .cache_lines import Lines, line_operation
-from .lane_fourier import lanes_of
-from .multigrid.unaliased import apart
+from .kernels.cache_lines import Lines, lanes_of, line_operation
+from .kernels.unaliased import apart
 
 __all__ = ["update_columns", "update_modes"]
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from .arguments import check_omega
 from .colouring import multicolour_order
 from .errors import InputError
 from .iteration import Column, Method, run
@@ -321,16 +322,6 @@ def _iterate(
 def _refuse_preconditioner(solver: str, M: Any) -> None:
     if M is not None:
         check_kind(solver, M)
-
-
-def check_omega(name: str, omega: Any, upper: float) -> float:
-    """Return ω as a float if 0 < ω < upper; InputError otherwise."""
-    number = isinstance(omega, int | float | np.integer | np.floating) and not isinstance(omega, bool)
-    if not (number and 0.0 < omega < upper and math.isfinite(omega)):
-        bounds = f"0 < omega < {upper:g}" if math.isfinite(upper) else "omega > 0"
-        why = ", outside which no choice of A converges" if upper == 2.0 else ""
-        raise InputError(f"{name}: omega is {omega!r}; expected {bounds}{why}.")
-    return float(omega)
 
 
 def nonzero_diagonal(A: Any, name: str) -> Any:

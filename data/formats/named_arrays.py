@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from ..arguments import one_of
 from ..dataset import Dataset
 from ..grids import AXES
 from ..identifiers import check_identifier

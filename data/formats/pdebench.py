@@ -26,8 +26,8 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
 
-from ..arguments import one_of
 from ..dataset import Dataset
 from ..grids import AXES
 from ..identifiers import name_of

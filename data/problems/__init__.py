@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from ..arguments import one_of
+from resolvent.solvers.arguments import one_of
+
 from ..problem import Problem
 from .advection import Advection
 from .allen_cahn import AllenCahn

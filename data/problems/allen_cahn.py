@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import PolynomialTerm
+from resolvent.solvers.arguments import positive_number
 
-from ..arguments import plain_resolution, positive_number
 from ..fields import GaussianRandomField
+from ..grids import plain_resolution
 from ..spectral_evolution import SpectralEvolution
 from ..spectral_replay import SpectralReplay
 from .burgers import increase

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import PolynomialTerm
+from resolvent.solvers.arguments import positive_number
 
-from ..arguments import positive_number
 from ..fields import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution
 from ..spectral_replay import SpectralReplay

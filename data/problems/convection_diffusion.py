@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import BoxStencil, InputError
+from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
-from ..arguments import default_modes, one_of, plain_resolution, positive_number, space_dimension
 from ..boundaries import Sides
-from ..fields import GaussianRandomField
-from ..grids import AXES
-from ..problem import Field, LinearSystem, Problem, Role
+from ..fields import GaussianRandomField, default_modes
+from ..grids import AXES, plain_resolution, space_dimension
+from ..problem import Field, Problem, Role
 from ..solver_choice import SolverSpec
 from ..velocity import SolenoidalField
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
-from ..arguments import default_modes, one_of, plain_resolution, positive_number, space_dimension
 from ..boundaries import plain_sides, read_sides, well_words
-from ..fields import GaussianRandomField
-from ..problem import Field, LinearSystem, Problem
+from ..fields import GaussianRandomField, default_modes
+from ..grids import plain_resolution, space_dimension
+from ..problem import Field, Problem
 from ..solver_choice import SolverSpec
 from .diffusion import (
     diffusion_residual,

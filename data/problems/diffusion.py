@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import DiffusionStencil, InputError, box_diffusion
+from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
 from ..boundaries import Sides, plain_sides
-from ..problem import LinearSystem
 from ..solver_choice import SolverSpec
 
 __all__ = [

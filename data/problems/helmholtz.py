@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import BoxStencil, InputError, box_diffusion
+from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
-from ..arguments import default_modes, one_of, plain_resolution, positive_number, space_dimension
 from ..boundaries import Sides, well_words
-from ..fields import GaussianRandomField
+from ..fields import GaussianRandomField, default_modes
+from ..grids import plain_resolution, space_dimension
 from ..point_sources import gaussian_source, point_source
-from ..problem import Field, LinearSystem, Problem
+from ..problem import Field, Problem
 from ..solver_choice import SolverSpec
 from .skr_matrices import (
     SKR_ALPHA,

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resolvent.solvers import InputError, VorticityTerm
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
-from ..arguments import one_of, plain_resolution, positive_integer, positive_number
 from ..fields import GaussianRandomField, PeriodicKernelField
+from ..grids import plain_resolution
 from ..problem import Field
 from ..spectral_evolution import SpectralEvolution
 from ..spectral_replay import SpectralReplay

@@ -9,21 +9,15 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of, positive_integer, positive_number
+from resolvent.solvers.linear_system import LinearSystem
 
-from ..arguments import (
-    default_modes,
-    one_of,
-    plain_resolution,
-    positive_integer,
-    positive_number,
-    space_dimension,
-)
 from ..boundaries import plain_sides, read_sides, well_words
 from ..chebyshev import ChebyshevSeries
-from ..fields import GaussianRandomField
-from ..grids import AXES
+from ..fields import GaussianRandomField, default_modes
+from ..grids import AXES, plain_resolution, space_dimension
 from ..kernel_fields import KernelField
-from ..problem import Field, LinearSystem, Problem
+from ..problem import Field, Problem
 from ..solver_choice import SolverSpec
 from .diffusion import (
     diffusion_residual,

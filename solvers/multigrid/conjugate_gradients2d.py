@@ -11,8 +11,8 @@ import math
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST, row_kernel
 from .cycle2d import R, cycle, grid, links_of
-from .row_kernel import FAST, row_kernel
 from .rows import close_row, copy_row
 from .single_directions2d import direction_and_product as single_direction_and_product
 from .single_directions2d import next_goal, start_row, steps_and_residual, update_residual

@@ -24,10 +24,10 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, put
 from .conjugate_gradients2d import CONVERGED, INDEFINITE, MAXITER, NONFINITE, SLOW, STAGNATED
 from .grids3d import LINKS, NX, NY, NZ, N, R, S, W, X, close_ends, close_plane, close_rim
-from .row_kernel import FAST
-from .unaliased import apart, get, old, put
 
 REDUCTION = 1e-3
 """By how much residuals shrink until they are recomputed. At a contrast of 10⁶ one computed after 1e-5 is as large as

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST, row_kernel
 from .galerkin2d import coarse_links, links_to_walls
 from .interpolation2d import interpolated_ones, weights_along_columns, weights_along_rows, weights_amid_cells
 from .levels2d import ascend_level, descend_level
-from .row_kernel import FAST, row_kernel
 from .sweeps2d import ascend, descend
 
 # Columns of the table: size, strides to the next level, then offsets into the arena.

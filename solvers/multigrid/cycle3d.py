@@ -10,27 +10,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .grids3d import (
-    INVERSE_DIAGONAL,
-    NX,
-    NY,
-    NZ,
-    WEIGHTS,
-    N,
-    R,
-    S,
-    W,
-    X,
-    Z,
-    close_plane,
-    close_rim,
-    fill,
-)
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get
+from .grids3d import INVERSE_DIAGONAL, NX, NY, NZ, WEIGHTS, N, R, S, W, X, Z, close_plane, close_rim, fill
 from .linear_transfers3d import prolong_linear, restrict_linear
-from .row_kernel import FAST
 from .sweeps3d import first_step, relax_plane, residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
-from .unaliased import apart, get
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)

@@ -14,8 +14,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST, row_kernel
 from .interpolation2d import close_columns
-from .row_kernel import FAST, row_kernel
 from .rows import copy_row
 
 LINES = 9

@@ -17,6 +17,8 @@ from functools import lru_cache
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, old_slot, put, put_slot
 from .grids3d import (
     AXES,
     DIRECTIONS,
@@ -37,10 +39,8 @@ from .grids3d import (
     copy,
     fill,
 )
-from .row_kernel import FAST
 from .sweeps3d import residual_plane, sweep_level
 from .transfers3d import prolong_plane, restrict_plane
-from .unaliased import apart, get, old, old_slot, put, put_slot
 
 TILE = 128
 """Cubes treated together: rows of P, differences and sums of a tile lie in the first-level cache."""

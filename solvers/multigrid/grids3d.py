@@ -15,8 +15,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .row_kernel import FAST
-from .unaliased import apart, get, put
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, put
 
 #: (z, y, x) towards half of the neighbours: along the row, then three in each of four neighbouring rows.
 DIRECTIONS: list[tuple[int, ...]] = [(0, 0, -1)]

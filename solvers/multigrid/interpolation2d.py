@@ -19,7 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .row_kernel import FAST, row_kernel
+from ..kernels.rows import FAST, row_kernel
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)

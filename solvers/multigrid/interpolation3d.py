@@ -24,6 +24,8 @@ from functools import lru_cache
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, put
 from .grids3d import (
     AXES,
     DIRECTIONS,
@@ -42,9 +44,7 @@ from .grids3d import (
     close_rim,
     fill,
 )
-from .row_kernel import FAST
 from .transfers3d import split
-from .unaliased import apart, get, old, put
 
 _AXES = np.array(AXES)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .row_kernel import FAST, row_kernel
+from ..kernels.rows import FAST, row_kernel
 from .rows import (
     add_weighted_pairs,
     copy_row,

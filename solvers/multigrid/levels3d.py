@@ -5,11 +5,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.unaliased import apart
 from .galerkin3d import coarse_links, invert_diagonal, links_to_walls
 from .grids3d import AXES, GROUND, LINKS, NX, NY, NZ, N, S, W
 from .interpolation3d import clear_gaps, interpolate, split_level
 from .transmissibilities3d import part_walls, single_faces
-from .unaliased import apart
 
 
 def set_up_next(

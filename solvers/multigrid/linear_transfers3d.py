@@ -10,9 +10,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, put
 from .grids3d import NX, NY, NZ, PARTS, SPREAD, STRIDE_X, STRIDE_Y, STRIDE_Z, R, S, W, X
-from .row_kernel import FAST
-from .unaliased import apart, get, old, put
 
 
 def end_weights(sizes: list[tuple[int, ...]], periodic: tuple[bool, ...], walls: tuple[bool, ...]) -> np.ndarray:

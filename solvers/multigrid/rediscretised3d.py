@@ -12,11 +12,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, put
 from .grids3d import LINKS, NX, NY, NZ, PARTS, SPREAD, STRIDE_X, STRIDE_Y, STRIDE_Z, N, S, W, copy, fill
 from .linear_transfers3d import combine, compress, neighbours, share_plane
-from .row_kernel import FAST
 from .transmissibilities3d import invert_diagonal_of_faces
-from .unaliased import apart, get, put
 
 TINY = np.float32(1e-30)
 """Keeps links that float32 has rounded to zero from being divided by their sum."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .row_kernel import row_kernel
+from ..kernels.rows import row_kernel
 
 
 @row_kernel

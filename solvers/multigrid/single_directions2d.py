@@ -18,7 +18,7 @@ import math
 import numba
 import numpy as np
 
-from .row_kernel import FAST, row_kernel
+from ..kernels.rows import FAST, row_kernel
 from .rows import close_row, copy_row
 
 REDUCTION = 3e-4

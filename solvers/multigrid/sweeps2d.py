@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .row_kernel import FAST, row_kernel
+from ..kernels.rows import FAST, row_kernel
 from .rows import (
     add_weighted_pairs,
     close_row,

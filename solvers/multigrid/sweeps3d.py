@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, put
 from .grids3d import GROUND, INVERSE_DIAGONAL, LINKS, N, S, W
-from .row_kernel import FAST
-from .unaliased import apart, get, old, put
 
 TILE = 1024
 """Cells of a coarse level treated together, so that what is accumulated stays in the first-level cache."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, old, put
 from .grids3d import NX, NY, NZ, PARTS, SPREAD, STRIDE_X, STRIDE_Y, STRIDE_Z, WEIGHTS, N, R, S, W, X, close_plane
-from .row_kernel import FAST
-from .unaliased import apart, get, old, put
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST, row_kernel
 from .geometry import Box
-from .row_kernel import FAST, row_kernel
 from .rows import copy_row
 
 

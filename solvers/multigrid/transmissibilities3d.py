@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..kernels.rows import FAST
+from ..kernels.unaliased import apart, get, put
 from .grids3d import GROUND, INVERSE_DIAGONAL, LINKS, NX, NY, NZ, N, S, W, close_rim, fill
-from .row_kernel import FAST
-from .unaliased import apart, get, put
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)

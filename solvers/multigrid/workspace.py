@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from ..kernels.alignment import aligned_empty, whole_lines
 from .conjugate_gradients2d import solve
 from .cycle2d import EAST, INVERSE_DIAGONAL, NORTH, NX, NY, R, cells, cycle, plan, set_up_levels
 from .galerkin2d import LINES
@@ -40,12 +40,12 @@ class Workspace:
         self.levels, length = plan([(shape[0], shape[1]) for shape in self.sizes])
         self.periodic = (box.periodic[0], box.periodic[1])
         self.walls = (box.walls[0], box.walls[1], box.walls[2], box.walls[3])
-        self.arena = _aligned((length,), np.float32)
+        self.arena = aligned_empty((length,), np.float32)
         self.omegas = fourth_kind_steps(steps)
-        self.rings = _aligned((steps + 1, 4, _whole_lines(nx + 2, 16)), np.float32, lead=1)
-        self.lines = _aligned((LINES, _whole_lines(nx + 2, 16)), np.float32)
-        self.east = _aligned((ny, nx + 1), np.float64)
-        self.north = _aligned((ny + 1, nx), np.float64)
+        self.rings = aligned_empty((steps + 1, 4, whole_lines(nx + 2, 16)), np.float32, lead=1)
+        self.lines = aligned_empty((LINES, whole_lines(nx + 2, 16)), np.float32)
+        self.east = aligned_empty((ny, nx + 1), np.float64)
+        self.north = aligned_empty((ny + 1, nx), np.float64)
         self.vectors: tuple[np.ndarray, ...] = ()
         self.directions = np.zeros((2, 1, 1), dtype=np.float32)
         self.product = np.zeros((1, 1), dtype=np.float32)
@@ -89,11 +89,11 @@ class Workspace:
         """Conjugate gradients on the scaled operator; see `conjugate_gradients2d.solve`."""
         if not self.vectors:
             ny, nx = self.box.shape
-            padded = (ny + 2, _whole_lines(nx + 2, 8))
-            x, p = (_aligned(padded, np.float64, lead=1) for _ in range(2))
-            self.vectors = (x, p, _aligned((ny, nx), np.float64), _aligned((ny, nx), np.float64))
-            self.directions = _aligned((2, ny + 2, _whole_lines(nx + 2, 16)), np.float32, lead=1)
-            self.product = _aligned((ny, nx), np.float32)
+            padded = (ny + 2, whole_lines(nx + 2, 8))
+            x, p = (aligned_empty(padded, np.float64, lead=1) for _ in range(2))
+            self.vectors = (x, p, aligned_empty((ny, nx), np.float64), aligned_empty((ny, nx), np.float64))
+            self.directions = aligned_empty((2, ny + 2, whole_lines(nx + 2, 16)), np.float32, lead=1)
+            self.product = aligned_empty((ny, nx), np.float32)
         if self.history.size <= maxiter:
             self.history = np.zeros(maxiter + 1)
         outcome: tuple[int, int, float] = solve(
@@ -147,16 +147,3 @@ class Workspace:
 
     def _set_up_levels(self) -> bool:
         return bool(set_up_levels(self.arena, self.levels, self.periodic, self.walls, self.lines))
-
-
-def _whole_lines(n: int, entries: int) -> int:
-    """n, rounded up to whole cache lines of so many entries."""
-    return (n + entries - 1) // entries * entries
-
-
-def _aligned(shape: tuple[int, ...], dtype: Any, lead: int = 0) -> np.ndarray:
-    """Zeros whose entry `lead` begins a cache line: vector loads across two lines take twice as long."""
-    size, item = math.prod(shape), np.dtype(dtype).itemsize
-    memory = np.zeros(size + 64 // item, dtype=dtype)
-    start = (-(memory.ctypes.data // item + lead)) % (64 // item)
-    return memory[start : start + size].reshape(shape)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..kernels.alignment import aligned_empty
 from .conjugate_gradients3d import MILD_REDUCTION, REDUCTION, solve
 from .cycle3d import cycle
 from .galerkin3d import LINES, TILE, galerkin_tables
@@ -19,7 +20,6 @@ from .rediscretised3d import coarse_operator
 from .smoothing import fourth_kind_steps
 from .sweeps3d import TILE as SWEEP_TILE
 from .transmissibilities3d import faces3d, invert_diagonal_of_faces, single_faces
-from .workspace import _aligned
 
 MILD = 16.0
 """Contrast up to which coarse operators are rediscretised: measured, up to 20 a solve is faster than with Galerkin
@@ -50,7 +50,7 @@ class Workspace3D:
         z, y, x = (periodic and n > 1 for periodic, n in zip(box.periodic, box.shape, strict=True))
         self.wraps = (z, y, x)
         self.walls = box.walls
-        self.arena = _aligned((length,), np.float32)
+        self.arena = aligned_empty((length,), np.float32)
         self.omegas = fourth_kind_steps(steps)
         self.omegas_below = self.omegas
         self._steps_below = fourth_kind_steps(max(steps, COARSE_STEPS))
@@ -63,9 +63,9 @@ class Workspace3D:
         self.tile = np.zeros(LINES * TILE, dtype=np.float32)
         # One block for all that is double: memory of several megabytes gets huge pages, which vectors alone would not.
         lines = (cells + 7) // 8 * 8
-        double = _aligned((3 * cells + 8 + lines,), np.float64)
+        double = aligned_empty((3 * cells + 8 + lines,), np.float64)
         self.faces, self.iterate = double[: 3 * cells], double[(3 * cells + 7) // 8 * 8 :][:cells]
-        self.directions = _aligned((3 * cells,), np.float32)
+        self.directions = aligned_empty((3 * cells,), np.float32)
         kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
         self.kinds = [np.zeros(length, dtype=np.float32) for length in kinds]
         self._copy = np.zeros(math.prod(box.shape))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_count
 from ..errors import InputError
-from ..gmres import check_count
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
 from ..symmetry import is_hermitian

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_count
 from ..errors import InputError
-from ..gmres import check_count
 from ..iteration import Breakdown, Column
 from ..operands import CountedOperator, diagonal_of, is_gpu, read_operator, read_vectors
 from ..preconditioner import Preconditioner

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from ..arguments import check_count
 from ..errors import InputError
-from ..gmres import check_count
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
 from ..symmetry import is_hermitian

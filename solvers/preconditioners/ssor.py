@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_omega
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..stationary import Ordering, check_omega, nonzero_diagonal, symmetric_sweep
+from ..stationary import Ordering, nonzero_diagonal, symmetric_sweep
 from ..symmetry import is_hermitian
 
 

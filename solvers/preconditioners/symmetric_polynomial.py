@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..arguments import check_count
 from ..errors import InputError
-from ..gmres import check_count
 from ..matrix_properties import lanczos_ritz_values
 from ..operands import as_csr
 from ..preconditioner import Preconditioner

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from resolvent.operators.batches import Batches, chunks, epoch_order, free_memory, rank_share, spread_arrays
+from resolvent.data.free_memory import free_memory
+from resolvent.operators.batches import Batches, chunks, epoch_order, rank_share, spread_arrays
 from resolvent.solvers import InputError
 
 CPU = torch.device("cpu")

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 
 from resolvent.operators import RolloutBlewUp, Window, WindowedDataset, evaluate_trajectories, persistence
-from resolvent.operators.trajectory_metrics import (
-    correlation_time,
-    energy_spectrum,
-    spectrum_error,
-    trajectory_metrics,
-)
+from resolvent.operators.trajectory_metrics import correlation_time, energy_spectrum, spectrum_error, trajectory_metrics
 from resolvent.solvers import InputError
 
 X = (np.arange(32) + 0.5) / 32

@@ -148,7 +148,8 @@ def test_one_system_is_gmres_with_deflated_restarts(matrix, m, k):
     steps = 4 * m
     expected = gmres_dr_history(A, b, m, k, steps)
     found = gcrodr(A, b, rtol=1e-14, restart=m, k=k, maxiter=steps).residuals
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    # The residual falls by up to 4e11: near its end, rounding alone decides the sixth digit.
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-13 * expected[0])
     assert not np.allclose(found, gmres(A, b, rtol=1e-14, restart=m, maxiter=steps).residuals, rtol=1e-3)
 
 

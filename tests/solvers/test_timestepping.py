@@ -12,9 +12,10 @@ from numba import njit
 from numba.core.dispatcher import Dispatcher
 
 from resolvent.solvers import InputError, compiled_stepping
-from resolvent.solvers.cache_lines import aligned, transpose_tile
 from resolvent.solvers.fourier_grid import FourierGrid
-from resolvent.solvers.lane_fourier import fft_lanes, lane_count, lane_plan
+from resolvent.solvers.kernels.alignment import aligned
+from resolvent.solvers.kernels.cache_lines import lane_count, transpose_tile
+from resolvent.solvers.lane_fourier import fft_lanes, lane_plan
 from resolvent.solvers.spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
 from resolvent.solvers.stage_programs import EVALUATED, stage_program
 from resolvent.solvers.timestepping import SCHEMES, TimeStepper

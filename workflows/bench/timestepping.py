@@ -22,17 +22,10 @@ from numba import njit
 
 from resolvent.data.problems.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
-from resolvent.solvers.cache_lines import aligned, pointers
 from resolvent.solvers.compiled_stepping import CompiledTerm, cross, cross_back
-from resolvent.solvers.lane_fourier import (
-    begin_rows,
-    fft_lanes,
-    finish_lanes,
-    finish_rows,
-    lane_count,
-    lane_plan,
-    lanes_of,
-)
+from resolvent.solvers.kernels.alignment import aligned
+from resolvent.solvers.kernels.cache_lines import lane_count, lanes_of, pointers
+from resolvent.solvers.lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_plan
 from resolvent.solvers.lane_real_fourier import begin_merged, split_real
 from resolvent.solvers.timestepping import etdrk4
 

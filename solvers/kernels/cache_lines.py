@@ -16,7 +16,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LINE", "Line", "Lines", "aligned", "line_operation", "pointers", "transpose_tile"]
+__all__ = [
+    "LINE",
+    "Line",
+    "Lines",
+    "lane_count",
+    "lanes_of",
+    "line_operation",
+    "pointers",
+    "transpose_tile",
+]
 
 LINE = 64
 """Bytes: a cache line, and the widest vector."""
@@ -227,15 +236,16 @@ def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target:
     return types.void(source, types.intp, types.intp, target, types.intp, types.intp), code
 
 
-def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
-    """`count` vectors of zeros that start a quarter of a page after each other, as far as the cache can tell.
+def lane_count(dtype: Any) -> int:
+    """Values of `dtype` in a cache line: 16 of float32, 8 of float64."""
+    return LINE // np.dtype(dtype).itemsize
 
-    Loads and stores whose addresses differ by a multiple of 4096 bytes wait for each other, and compete for the same
-    sets of the first-level cache: transforms between vectors that start alike take up to twice as long.
-    """
-    page, item = 4096, np.dtype(dtype).itemsize
-    stride = -(-size * item // page) * page + page
-    room = np.zeros(count * stride // item + page // item, dtype)
-    first = (-room.ctypes.data) % page
-    starts = [(first + k * stride + k % 4 * page // 4) // item for k in range(count)]
-    return tuple(room[start : start + size] for start in starts)
+
+@intrinsic
+def lanes_of(typingctx: Any, array: Any) -> Any:
+    """The number of lanes of an array's type, a constant to the compiler."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, LINE // (signature.args[0].dtype.bitwidth // 8))
+
+    return types.intp(array), code

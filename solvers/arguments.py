@@ -5,21 +5,22 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
-from resolvent.solvers import InputError
+import numpy as np
+
+from .errors import InputError
 
 __all__ = [
-    "default_modes",
-    "grid_shape",
+    "check_count",
+    "check_omega",
     "nonnegative_integer",
     "nonnegative_number",
     "one_of",
-    "plain_resolution",
     "positive_integer",
     "positive_number",
-    "space_dimension",
 ]
 
 
@@ -63,15 +64,15 @@ def nonnegative_number(value: Any, what: str) -> float:
 
 def nonnegative_integer(value: Any, what: str) -> int:
     """Return `value` as an integer ≥ 0, or raise InputError (a float such as 3.0 is taken as 3)."""
-    return _integer(value, what, 0)
+    return integer(value, what, 0)
 
 
 def positive_integer(value: Any, what: str) -> int:
     """Return `value` as an integer ≥ 1, or raise InputError (a float such as 3.0 is taken as 3)."""
-    return _integer(value, what, 1)
+    return integer(value, what, 1)
 
 
-def _integer(value: Any, what: str, least: int) -> int:
+def integer(value: Any, what: str, least: int) -> int:
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     try:
         if isinstance(number, bool):
@@ -84,36 +85,18 @@ def _integer(value: Any, what: str, least: int) -> int:
     return number
 
 
-def grid_shape(resolution: Any, ndim: int, least: int = 2) -> tuple[int, ...]:
-    """Cells per axis from one integer (the same on every axis) or `ndim` of them.
-
-    Raises
-    ------
-    InputError
-        For another number of axes, or fewer than `least` cells on one.
-    """
-    if isinstance(resolution, str) or not isinstance(resolution, Sequence):
-        values: list[Any] = [resolution] * ndim
-    else:
-        values = list(resolution)
-    if len(values) != ndim:
-        raise InputError(f"resolution {resolution!r} has {len(values)} axes: expected one integer or {ndim} of them")
-    return tuple(_integer(value, "resolution", least) for value in values)
+def check_count(solver: str, name: str, value: Any, least: int = 1, example: int = 30) -> int:
+    """Return an integer setting ≥ `least`; InputError otherwise."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InputError(f"{solver}: {name} is {value!r}; expected an integer ≥ {least}, such as {example}.")
+    return int(value)
 
 
-def plain_resolution(shape: tuple[int, ...]) -> int | list[int]:
-    """The shortest setting that :func:`grid_shape` reads back: one integer where all axes have as many cells."""
-    return shape[0] if len(set(shape)) == 1 else list(shape)
-
-
-def space_dimension(value: Any) -> int:
-    """Return a `dimension` setting, 2 or 3, or raise InputError."""
-    number = _integer(value, "dimension", 1)
-    if number not in (2, 3):
-        raise InputError(f"dimension is {number}: expected 2 (the square) or 3 (the cube)")
-    return number
-
-
-def default_modes(modes: Any, ndim: int) -> int:
-    """Frequencies an axis of a random field; None is 128 on the square and 32 in the cube, where they are cubed."""
-    return positive_integer(modes if modes is not None else 128 if ndim < 3 else 32, "modes")
+def check_omega(name: str, omega: Any, upper: float) -> float:
+    """Return ω as a float if 0 < ω < upper; InputError otherwise."""
+    number = isinstance(omega, int | float | np.integer | np.floating) and not isinstance(omega, bool)
+    if not (number and 0.0 < omega < upper and math.isfinite(omega)):
+        bounds = f"0 < omega < {upper:g}" if math.isfinite(upper) else "omega > 0"
+        why = ", outside which no choice of A converges" if upper == 2.0 else ""
+        raise InputError(f"{name}: omega is {omega!r}; expected {bounds}{why}.")
+    return float(omega)
