@@ -1,5 +1,6 @@
 """Problems, random fields, certified dataset generation, the dataset format and its readers."""
 
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .arrays import from_arrays
@@ -20,7 +21,6 @@ from .layout import FORMAT_VERSION
 from .problem import Field, Problem
 from .problems import PROBLEMS, make_problem
 from .seeding import sample_generator
-from .solver_choice import SolverSpec
 from .spectral_choice import make_spectral_problem
 from .spectral_evolution import SpectralEvolution
 from .spectral_navier_stokes import SpectralNavierStokes

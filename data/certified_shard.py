@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import InputError, SolveResult
+from resolvent.solvers.choice.spec import SolverSpec
 
 from .atomic_files import storage_errors, write_temporary
 from .chains import Cancelled, Chains, ProposedSample, SolvedChain, solve_chain
@@ -29,7 +30,6 @@ from .moments import sample_moments
 from .problem import Field, Problem
 from .sample_figures import SampleFigures
 from .seeding import sample_entropy, sample_generator
-from .solver_choice import SolverSpec
 from .splits import Shard
 
 __all__ = ["FinishedShard", "ShardTask", "certified_sample", "encode_to_temporary", "make_shard"]

@@ -21,12 +21,12 @@ import numpy as np
 
 from resolvent.solvers import ORDERINGS, STRATEGIES, FamilyReport, InputError, SolveResult, solve_sequence
 from resolvent.solvers.arguments import one_of, positive_integer
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .evolution import EvolutionProblem
 from .problem import Problem
 from .seeding import sample_generator
-from .solver_choice import SolverSpec
 
 __all__ = ["Cancelled", "Chains", "ProposedSample", "SolvedChain", "read_chains", "solve_chain", "sum_of_families"]
 

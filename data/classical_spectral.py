@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 
 from resolvent.solvers import Fourier, FourierGrid, PolynomialTerm, SeparablePoisson, TensorBasis
-from resolvent.solvers.bases import Basis
-from resolvent.solvers.recombined_bases import Condition
-from resolvent.solvers.timestepping import etdrk4
+from resolvent.solvers.spectral.bases import Basis
+from resolvent.solvers.spectral.recombined_bases import Condition
+from resolvent.solvers.timestepping.schemes import etdrk4
 
 __all__ = ["ClassicalSolver", "FisherSteps", "PoissonModes"]
 

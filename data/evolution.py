@@ -10,10 +10,10 @@ import numpy as np
 
 from resolvent.solvers import InputError, SolveResult, Status
 from resolvent.solvers.arguments import positive_integer, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .problem import Problem
-from .solver_choice import SolverSpec
 
 __all__ = ["EvolutionProblem", "TimeDependentProblem", "Trajectory"]
 

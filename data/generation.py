@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.choice.spec import SolverSpec
 
 from .atomic_files import storage_errors
 from .certified_shard import FinishedShard, ShardTask, make_shard
@@ -37,7 +38,6 @@ from .own_workers import make_shard_in_worker, own_pool, start_method
 from .problem import Problem
 from .sample_figures import SampleFigures, content_digest
 from .seeding import root_seed, sample_generator
-from .solver_choice import SolverSpec
 from .splits import Shard, automatic_shard_size, plan_shards, split_sizes
 from .stats import write_statistics
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from resolvent.solvers import SolveResult
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .grids import AXES, cell_centres, grid_shape
-from .solver_choice import SolverSpec
 
 __all__ = [
     "Field",

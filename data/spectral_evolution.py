@@ -13,13 +13,13 @@ import numpy as np
 
 from resolvent.solvers import SCHEMES, FourierGrid, InputError, SolveResult, Status, TimeStepper
 from resolvent.solvers.arguments import nonnegative_number, one_of, positive_integer, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .digests import sample_digest
 from .evolution import TimeDependentProblem, Trajectory
 from .grids import grid_shape
 from .problem import Field
-from .solver_choice import SolverSpec
 from .spectral_replay import SpectralReplay
 
 __all__ = ["SpectralEvolution", "StepperSpec"]

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from resolvent.solvers import HeatEquation, InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer, positive_number
-from resolvent.solvers.bases import Fourier, placed
-from resolvent.solvers.tensor_basis import along
+from resolvent.solvers.spectral.bases import Fourier, placed
+from resolvent.solvers.spectral.tensor_basis import along
 
 from .lifted_operator import ACTIVATIONS
 from .phase_coupling import PhaseCoupling

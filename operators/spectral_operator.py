@@ -24,8 +24,8 @@ from resolvent.solvers import (
     robin,
 )
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
-from resolvent.solvers.bases import Basis, placed
-from resolvent.solvers.tensor_basis import along
+from resolvent.solvers.spectral.bases import Basis, placed
+from resolvent.solvers.spectral.tensor_basis import along
 
 from .normalization import ChannelStatistics
 from .operator import Operator

@@ -6,19 +6,20 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from .bicgstab import bicgstab
-from .block_cg import block_cg
-from .cg import cg
-from .chebyshev import chebyshev
-from .deflated_cg import deflated_cg
 from .errors import InputError
-from .fcg import fcg
-from .fgmres import fgmres
-from .gcrodr import fgcrodr, gcrodr
-from .gmres import gmres
-from .idrs import idrs
-from .lgmres import lgmres
-from .minres import minres
+from .krylov.bicgstab import bicgstab
+from .krylov.block_cg import block_cg
+from .krylov.cg import cg
+from .krylov.chebyshev import chebyshev
+from .krylov.deflated_cg import deflated_cg
+from .krylov.fcg import fcg
+from .krylov.fgmres import fgmres
+from .krylov.gcrodr import fgcrodr, gcrodr
+from .krylov.gmres import gmres
+from .krylov.idrs import idrs
+from .krylov.lgmres import lgmres
+from .krylov.minres import minres
+from .krylov.recycled_minres import recycled_minres
 from .multigrid import Multigrid
 from .preconditioner import Preconditioner
 from .preconditioners import (
@@ -38,10 +39,9 @@ from .preconditioners import (
     SymmetricPolynomial,
     Tau,
 )
-from .recycled_minres import recycled_minres
 from .result import SolveResult
-from .richardson import richardson
-from .stationary import gauss_seidel, jacobi, sor, ssor
+from .stationary.richardson import richardson
+from .stationary.splitting import gauss_seidel, jacobi, sor, ssor
 
 SOLVERS: dict[str, Callable[..., SolveResult]] = {
     "cg": cg,

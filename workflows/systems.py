@@ -10,7 +10,8 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import EvolutionProblem, LinearSystem, SolverSpec, make_problem, sample_generator
-from resolvent.solvers import ACCEPTED_KINDS, InputError, SolveResult
+from resolvent.solvers import InputError, SolveResult
+from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 from .matrix_files import read_matrix, read_rhs
 

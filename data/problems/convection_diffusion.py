@@ -10,6 +10,7 @@ import numpy as np
 
 from resolvent.solvers import BoxStencil, InputError
 from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
@@ -17,7 +18,6 @@ from ..boundaries import Sides
 from ..fields import GaussianRandomField, default_modes
 from ..grids import AXES, plain_resolution, space_dimension
 from ..problem import Field, Problem, Role
-from ..solver_choice import SolverSpec
 from ..velocity import SolenoidalField
 
 __all__ = ["ConvectionDiffusion"]

@@ -10,13 +10,13 @@ import numpy as np
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..boundaries import plain_sides, read_sides, well_words
 from ..fields import GaussianRandomField, default_modes
 from ..grids import plain_resolution, space_dimension
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 from .diffusion import (
     diffusion_residual,
     diffusion_rounding,

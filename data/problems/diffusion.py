@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from resolvent.solvers import DiffusionStencil, InputError, box_diffusion
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
 from ..boundaries import Sides, plain_sides
-from ..solver_choice import SolverSpec
 
 __all__ = [
     "all_dirichlet",

@@ -9,12 +9,12 @@ import numpy as np
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_number, one_of, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..fields import GaussianRandomField
 from ..meshes import box_mesh
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 from .finite_elements import ElasticStiffness, edge_load, mass_load
 from .triangle_forms import TriangleForms
 

@@ -11,13 +11,13 @@ import scipy.sparse as sp
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..digests import sample_digest
 from ..evolution import EvolutionProblem, Systems
 from ..fields import GaussianRandomField
 from ..problem import Field
-from ..solver_choice import SolverSpec
 from .heat_replay import HeatReplay
 from .implicit_heat import conduction_matrix
 

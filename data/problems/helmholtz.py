@@ -10,6 +10,7 @@ import numpy as np
 
 from resolvent.solvers import BoxStencil, InputError, box_diffusion
 from resolvent.solvers.arguments import one_of, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .. import balance
@@ -18,7 +19,6 @@ from ..fields import GaussianRandomField, default_modes
 from ..grids import plain_resolution, space_dimension
 from ..point_sources import gaussian_source, point_source
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 from .skr_matrices import (
     SKR_ALPHA,
     SKR_TAU,

@@ -10,6 +10,7 @@ from numpy.polynomial.chebyshev import chebval
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..boundaries import plain_sides, read_sides, well_words
@@ -18,7 +19,6 @@ from ..fields import GaussianRandomField, default_modes
 from ..grids import AXES, plain_resolution, space_dimension
 from ..kernel_fields import KernelField
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 from .diffusion import (
     diffusion_residual,
     diffusion_rounding,

@@ -10,11 +10,11 @@ from scipy.special import binom
 
 from resolvent.solvers import InputError, ToeplitzOperator
 from resolvent.solvers.arguments import nonnegative_number, one_of, positive_integer, positive_number
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..fields import GaussianRandomField
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 
 __all__ = ["Riesz"]
 

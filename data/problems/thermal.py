@@ -10,12 +10,12 @@ import scipy.sparse as sp
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_number, one_of, positive_integer
+from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ..fields import GaussianRandomField
 from ..meshes import TriangleMesh, boundary_edges, box_mesh, spread_cells
 from ..problem import Field, Problem
-from ..solver_choice import SolverSpec
 from .finite_elements import edge_load, mass_load, stiffness
 from .triangle_forms import TriangleForms
 

@@ -3,6 +3,6 @@
 from .alignment import aligned
 from .cache_lines import line_operation
 from .rows import row_kernel
-from .unaliased import apart, get, put
+from .unaliased import load, no_inline, store
 
-__all__ = ["aligned", "apart", "get", "line_operation", "put", "row_kernel"]
+__all__ = ["aligned", "line_operation", "load", "no_inline", "row_kernel", "store"]

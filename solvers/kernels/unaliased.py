@@ -15,11 +15,11 @@ from numba import types
 from numba.extending import intrinsic
 
 SLOTS = 28
-"""How many arrays one loop may write to by `put_slot`."""
+"""How many arrays one loop may write to by `store_slot`."""
 
 
 def _scopes(module: Any, chosen: Iterable[int]) -> Any:
-    """Scope 0 is that of `put`, the others those of the slots."""
+    """Scope 0 is that of `store`, the others those of the slots."""
     domain = module.add_metadata(["resolvent.multigrid"])
     return module.add_metadata([module.add_metadata([f"resolvent.multigrid.{k}", domain]) for k in chosen])
 
@@ -35,7 +35,7 @@ def _mark_slot(access: Any, module: Any, slot: int) -> None:
 
 
 @intrinsic
-def get(typingctx: Any, array: Any, index: Any) -> Any:
+def load(typingctx: Any, array: Any, index: Any) -> Any:
     """array[index] of a contiguous vector, for what nothing of the same loop writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -47,8 +47,8 @@ def get(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
-def old(typingctx: Any, array: Any, index: Any) -> Any:
-    """array[index] of a contiguous vector, for what `put` writes to."""
+def load_written(typingctx: Any, array: Any, index: Any) -> Any:
+    """array[index] of a contiguous vector, for what `store` writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_address(context, builder, signature, args))
@@ -57,7 +57,7 @@ def old(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
-def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """array[index] = value of a contiguous vector, cast to its type."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -69,8 +69,8 @@ def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def old_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
-    """`old` for one of several ranges that a loop writes to, none of which overlaps another; `slot` is its number."""
+def load_written_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
+    """`load_written` for one of several ranges that a loop writes to, no two of which overlap; `slot` is its number."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         load = builder.load(_address(context, builder, signature, args))
@@ -81,8 +81,8 @@ def old_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def put_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> Any:
-    """`put` for one of several ranges that a loop writes to."""
+def store_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> Any:
+    """`store` for one of several ranges that a loop writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[2], _address(context, builder, signature, args))
@@ -93,7 +93,7 @@ def put_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> A
 
 
 @intrinsic
-def apart(typingctx: Any) -> Any:
+def no_inline(typingctx: Any) -> Any:
     """Keep the calling function from being inlined: its loops are then compiled once, not at each of its calls."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:

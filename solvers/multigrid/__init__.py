@@ -1,7 +1,8 @@
 """Matrix-free multigrid for diffusion with variable coefficients on boxes."""
 
-from .batch import BatchResult, solve_batch
+from .batch import solve_batch
 from .box_solver import BoxSolver
 from .preconditioner import Multigrid
+from .sample import BatchResult
 
 __all__ = ["BatchResult", "BoxSolver", "Multigrid", "solve_batch"]

@@ -3,124 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..matrices.box import Box, read_box
 from ..operands import is_gpu
-from ..result import SEVERITY, SolveResult, Status
-from ..stopping import EPSILON, check_tolerances
-from .conjugate_gradients2d import (
-    CONVERGED,
-    INDEFINITE,
-    MAXITER,
-    NONFINITE,
-    SLOW,
-    STAGNATED,
-    largest_magnitude,
-    sum_of_squares,
-)
-from .fallback import assemble, solve_assembled
-from .geometry import Box, read_box
-from .workspace import Workspace
-from .workspace3d import Workspace3D
-
-STEPS = 2
-"""Relaxation steps before and after: measured, 1 costs more iterations than it saves, 3 saves as much as it costs."""
-
-PATIENCE = 500
-"""Cycles that a sample may be on course for: what algebraic multigrid costs, set-up included."""
-
-_STATUS = {
-    CONVERGED: Status.CONVERGED,
-    MAXITER: Status.MAXITER,
-    STAGNATED: Status.STAGNATED,
-    INDEFINITE: Status.INDEFINITE,
-    NONFINITE: Status.NONFINITE,
-    SLOW: Status.MAXITER,
-}
-
-
-@dataclass(eq=False, repr=False)
-class BatchResult:
-    """The solutions of a batch, with their certificates.
-
-    Attributes
-    ----------
-    x : ndarray, (K, *shape), float64
-        A CuPy array where the coefficients were one.
-    results : tuple of SolveResult
-        One per sample; their `x` are views of the batch's.
-    methods : tuple of str
-        What solved each sample: 'multigrid', or after a stall 'amg' or 'direct'.
-    seconds : float
-        Wall time of the batch, set-up included.
-    threads : int
-    """
-
-    x: Any
-    results: tuple[SolveResult, ...]
-    methods: tuple[str, ...]
-    seconds: float
-    threads: int
-
-    @property
-    def residuals(self) -> np.ndarray:
-        """‖b − A x‖₂ of each sample, recomputed in float64, (K,)."""
-        return np.array([result.residual for result in self.results])
-
-    @property
-    def relative_residuals(self) -> np.ndarray:
-        """‖b − A x‖₂/‖b‖₂ of each sample, (K,)."""
-        return np.array([result.relative_residual for result in self.results])
-
-    @property
-    def iterations(self) -> np.ndarray:
-        """Iterations of each sample, (K,)."""
-        return np.array([result.iterations for result in self.results], dtype=np.int64)
-
-    @property
-    def statuses(self) -> tuple[Status, ...]:
-        """How the solve of each sample ended."""
-        return tuple(result.status for result in self.results)
-
-    @property
-    def converged(self) -> bool:
-        """Whether every sample converged."""
-        return all(result.converged for result in self.results)
-
-    @property
-    def message(self) -> str:
-        """One line: how many converged, and what befell the worst."""
-        good = sum(result.converged for result in self.results)
-        line = f"{good} of {len(self.results)} samples converged"
-        switched = sum("took over" in result.message for result in self.results)
-        if switched:
-            line += f", {switched} of them by amg or direct after multigrid stalled"
-        if good == len(self.results):
-            return line + "."
-        worst = max(self.results, key=lambda result: SEVERITY.index(result.status))
-        return f"{line}; sample {self.results.index(worst)}: {worst.message}"
-
-    def __repr__(self) -> str:
-        return f"BatchResult of shape {self.x.shape}: {self.message}"
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def __getitem__(self, k: int) -> SolveResult:
-        return self.results[k]
-
-    def __iter__(self) -> Iterator[SolveResult]:
-        return iter(self.results)
+from ..result import SolveResult
+from ..stopping import check_tolerances
+from .sample import BatchResult, check_sums, read_coefficients, read_rhs, solve_sample, workspace_for
 
 
 def solve_batch(
@@ -184,13 +80,13 @@ def solve_batch(
     3224 (1993) 621 (multigrid as preconditioner).
     """
     began = time.perf_counter()
-    fields = _read_coefficients(coefficients)
+    fields = read_coefficients(coefficients)
     box = read_box(fields.shape[1:], lengths, boundary)
-    sources = _read_rhs(rhs, fields.shape, is_gpu(fields))
+    sources = read_rhs(rhs, fields.shape, is_gpu(fields))
     rtol, _, maxiter = check_tolerances(rtol, 0.0, maxiter, 1)
     threads = _read_threads(threads, len(fields))
     if box.singular:
-        _check_sums(sources)
+        check_sums(sources)
     if is_gpu(fields):
         return _solve_on_gpu(fields, sources, box, rtol, maxiter, fallback)
     x = np.empty(fields.shape)
@@ -202,7 +98,7 @@ def solve_batch(
         workspace = workspace_for(box)
         while not failed.is_set() and (k := next(queue)) < len(fields):
             try:
-                done[k] = _solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
+                done[k] = solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
             except BaseException:
                 failed.set()
                 raise
@@ -223,11 +119,6 @@ def solve_batch(
     )
 
 
-def workspace_for(box: Box) -> Workspace | Workspace3D:
-    """Return the memory that one thread needs on a box."""
-    return Workspace(box, STEPS) if len(box.shape) == 2 else Workspace3D(box, STEPS)
-
-
 def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int, fallback: bool) -> BatchResult:
     """Solve CuPy arrays on the device that holds them."""
     from .device.batch import solve_on_device
@@ -242,176 +133,6 @@ def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int
         return solve_on_device(CupyLauncher(), fields, sources, box, rtol, maxiter, fallback)
 
 
-def _solve_sample(
-    workspace: Workspace | Workspace3D,
-    box: Box,
-    coefficient: np.ndarray,
-    rhs: np.ndarray,
-    x: np.ndarray,
-    rtol: float,
-    maxiter: int,
-    fallback: bool,
-) -> tuple[SolveResult, str]:
-    """Solve one sample into x; return its result and the method's name."""
-    began = time.perf_counter()
-    # For read-only arrays Numba would compile everything once more, and not to the same bits.
-    coefficient, rhs = (np.require(values, requirements=["C", "W"]) for values in (coefficient, rhs))
-    rhs_norm, factor = _norm_and_factor(rhs)
-    definite = workspace.set_up(coefficient)
-    setup_seconds = time.perf_counter() - began
-    began = time.perf_counter()
-    if definite:
-        code, iterations, residual = workspace.solve(rhs, factor, rtol * rhs_norm * factor, maxiter, PATIENCE)
-    else:
-        code, iterations, residual = INDEFINITE, 0, rhs_norm * factor
-        workspace.solve(rhs, factor, math.inf, 0, 1)  # leaves x = 0
-    # A x = b for A = A'/s, and A' y = c b was solved: x = (s/c) y; all factors are powers of two.
-    np.multiply(workspace.x, workspace.scale / factor, out=x)
-    if box.singular:
-        x -= x.mean()
-    residual /= factor
-    history = workspace.history[: iterations + 1] / factor
-    result = SolveResult(
-        x=x,
-        status=_STATUS[code],
-        iterations=iterations,
-        residuals=history,
-        residual=residual,
-        rhs_norm=rhs_norm,
-        matvecs=iterations + 1,
-        applies=iterations,
-        setup_seconds=setup_seconds,
-        solve_seconds=time.perf_counter() - began,
-        message="",
-    )
-    floor = 0.0
-    if code != CONVERGED:
-        floor = (
-            EPSILON
-            * 2.0
-            * workspace.largest_diagonal()
-            / workspace.scale
-            * math.sqrt(sum_of_squares(x.reshape(-1), 1.0))
-        )
-    stalled = _explain(result, code, rtol, floor)
-    if code != CONVERGED:
-        workspace.forget()
-    if not (stalled and fallback):
-        return result, "multigrid"
-    if isinstance(workspace, Workspace3D):
-        faces = workspace.unscaled_faces()
-    else:
-        faces = (workspace.north / workspace.scale, workspace.east / workspace.scale)
-    return _switch(result, faces, box, rhs, x, rtol)
-
-
-def _explain(result: SolveResult, code: int, rtol: float, floor: float) -> bool:
-    """Write the message of a result; return whether another method might do better."""
-    iterations = f"{result.iterations} iteration{'' if result.iterations == 1 else 's'}"
-    threshold = rtol * result.rhs_norm
-    sizes = f"‖b − Ax‖₂ = {result.residual:.3g} {'≤' if code == CONVERGED else '>'} {threshold:.3g}"
-    if code == CONVERGED:
-        result.message = f"converged after {iterations}: {sizes}."
-        return False
-    at_floor = result.residual <= 10.0 * floor
-    if code == STAGNATED and at_floor:
-        floor_named = f"float64's floor ε‖A‖‖x‖ is about {floor:.2g}"
-        result.message = f"stagnated after {iterations}: {sizes}; {floor_named}. {result.status.advice}"
-        return False
-    reason = {
-        MAXITER: "the iterations allowed are used up",
-        SLOW: f"it would need more than {PATIENCE} iterations",
-        STAGNATED: "the true residual stopped falling",
-        INDEFINITE: "the cycle is not definite in float32",
-        NONFINITE: "the residual is not finite",
-    }[code]
-    result.message = f"{result.status} after {iterations}: {sizes}; {reason}. {result.status.advice}"
-    return True
-
-
-def _switch(
-    stalled: SolveResult, faces: tuple[np.ndarray, ...], box: Box, rhs: np.ndarray, x: np.ndarray, rtol: float
-) -> tuple[SolveResult, str]:
-    """Solve a sample on which multigrid stalled by another method."""
-    began = time.perf_counter()
-    matrix = assemble(faces, box.periodic)
-    start = x.ravel() if stalled.residual < stalled.rhs_norm else None
-    result, method = solve_assembled(matrix, rhs.ravel(), start, rtol, box.singular)
-    if not result.residual < stalled.residual:
-        return stalled, "multigrid"
-    x[...] = result.x.reshape(x.shape)
-    if box.singular:
-        x -= x.mean()
-    result.x = x
-    result.message = (
-        f"multigrid stalled at ‖b − Ax‖₂ = {stalled.residual:.3g} after {stalled.iterations} iterations "
-        f"and {method} took over: {result.message}"
-    )
-    result.setup_seconds += stalled.setup_seconds + stalled.solve_seconds
-    result.solve_seconds = time.perf_counter() - began
-    return result, method
-
-
-def _norm_and_factor(rhs: np.ndarray) -> tuple[float, float]:
-    """‖b‖₂, and a power of two that brings it near one; 1 for b = 0."""
-    flat = rhs.reshape(-1)
-    largest = largest_magnitude(flat)
-    if largest == 0.0:
-        return 0.0, 1.0
-    scale = math.ldexp(1.0, math.frexp(largest)[1])
-    norm = math.sqrt(sum_of_squares(flat, 1.0 / scale))
-    exponent = math.frexp(norm)[1]
-    return norm * scale, math.ldexp(1.0, -exponent) / scale
-
-
-def _read_coefficients(coefficients: Any) -> np.ndarray:
-    try:
-        fields = coefficients if is_gpu(coefficients) else np.asarray(coefficients)
-    except ValueError as error:
-        raise InputError(f"coefficients is not an array ({error}); expected shape (K, ny, nx).") from error
-    if fields.dtype.kind not in "iuf" or fields.dtype.itemsize > 8:
-        raise InputError(f"coefficients has dtype {fields.dtype}; expected real numbers up to float64.")
-    if fields.ndim not in (3, 4) or fields.size == 0:
-        fix = ": pass coefficients[None] for one sample" if fields.ndim == 2 else ""
-        raise InputError(
-            f"coefficients has shape {fields.shape}; expected (K, ny, nx) or (K, nz, ny, nx), none of them zero{fix}."
-        )
-    fields = fields.astype(np.float64, copy=False)
-    if not (fields.min() > 0.0 and fields.max() < math.inf):
-        bad = int((~((fields > 0.0) & (fields < math.inf))).sum())
-        raise InputError(
-            f"coefficients holds {bad} values that are not positive and finite; expected a > 0 everywhere."
-        )
-    return fields
-
-
-def _read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
-    """Return the sources: of `shape`, or where one serves all samples on a GPU, of shape (1, ...)."""
-    if is_gpu(rhs) and not on_gpu:
-        raise InputError("rhs is a CuPy array but coefficients is not; pass cupy.asarray(coefficients), or rhs.get().")
-    if on_gpu and not is_gpu(rhs) and np.ndim(rhs) > 0:
-        raise InputError("coefficients is a CuPy array but rhs is not; pass cupy.asarray(rhs), or coefficients.get().")
-    try:
-        sources = rhs if is_gpu(rhs) else np.asarray(rhs)
-    except ValueError as error:
-        raise InputError(f"rhs is not an array ({error}); expected a number or an array of shape {shape}.") from error
-    if sources.dtype.kind not in "iuf" or sources.dtype.itemsize > 8:
-        raise InputError(f"rhs has dtype {sources.dtype}; expected real numbers up to float64.")
-    if sources.shape not in ((), shape, shape[1:]):
-        raise InputError(f"rhs has shape {sources.shape}; expected a number, or shape {shape} or {shape[1:]}.")
-    if not np.isfinite(sources).all():
-        raise InputError("rhs holds values that are not finite; expected finite numbers.")
-    sources = sources.astype(np.float64, copy=False)
-    if on_gpu:
-        import cupy
-
-        return sources if sources.ndim == len(shape) else cupy.broadcast_to(cupy.asarray(sources), (1, *shape[1:]))
-    if sources.ndim < len(shape):
-        one = np.array(np.broadcast_to(sources, shape[1:]), order="C")
-        return np.lib.stride_tricks.as_strided(one, shape, (0, *one.strides))  # writeable, though nobody writes
-    return np.ascontiguousarray(sources)
-
-
 def _read_threads(threads: Any, samples: int) -> int:
     if threads is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -419,16 +140,3 @@ def _read_threads(threads: Any, samples: int) -> int:
     if not isinstance(threads, int | np.integer) or isinstance(threads, bool) or threads < 1:
         raise InputError(f"threads is {threads!r}; expected an integer ≥ 1, or None for the cores at hand.")
     return min(int(threads), samples)
-
-
-def _check_sums(sources: np.ndarray) -> None:
-    """Without a Dirichlet side, the sources must sum to zero for a solution to exist."""
-    axes = tuple(range(1, sources.ndim))
-    sums, sizes = sources.sum(axis=axes), abs(sources).sum(axis=axes)
-    bad = abs(sums) > 1e-12 * sizes
-    if bad.any():
-        k = int(bad.argmax())
-        total = float(sums[k])
-        raise InputError(
-            f"rhs of sample {k} sums to {total:.3g}; without a Dirichlet side it must sum to zero: subtract its mean."
-        )

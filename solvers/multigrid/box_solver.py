@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..matrices.box import read_box
 from ..result import SolveResult
 from ..stopping import check_tolerances
-from .batch import _check_sums, _read_coefficients, _read_rhs, _solve_sample, workspace_for
-from .geometry import read_box
+from .sample import check_sums, read_coefficients, read_rhs, solve_sample, workspace_for
 
 
 class BoxSolver:
@@ -53,10 +53,10 @@ class BoxSolver:
         shape = self.box.shape
         if np.shape(coefficient) != shape:
             raise InputError(f"coefficient has shape {np.shape(coefficient)}; the box has {shape} cells.")
-        field = _read_coefficients(np.asarray(coefficient)[None])
-        source = _read_rhs(rhs, field.shape, False)
+        field = read_coefficients(np.asarray(coefficient)[None])
+        source = read_rhs(rhs, field.shape, False)
         rtol, _, _ = check_tolerances(rtol, 0.0, self._maxiter, 1)
         if self.box.singular:
-            _check_sums(source)
+            check_sums(source)
         x = np.empty(shape)
-        return _solve_sample(self._workspace, self.box, field[0], source[0], x, rtol, self._maxiter, self._fallback)[0]
+        return solve_sample(self._workspace, self.box, field[0], source[0], x, rtol, self._maxiter, self._fallback)[0]

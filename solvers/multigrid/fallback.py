@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from ..cg import cg
 from ..errors import InputError
+from ..krylov.cg import cg
 from ..preconditioners import AMG, Direct
 from ..result import SolveResult, Status
 

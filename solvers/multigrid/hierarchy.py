@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .geometry import Box
+from ..matrices.box import Box
 
 COARSEST_CELLS = 36
 """Grids of at most so many cells are solved by a dense inverse."""

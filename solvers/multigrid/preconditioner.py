@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..matrices.box import Box
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from .batch import STEPS
-from .geometry import Box
 from .hierarchy import describe
-from .workspace import Workspace
-from .workspace3d import COARSE_STEPS, Workspace3D
+from .plane.workspace import Workspace
+from .sample import STEPS
+from .space.workspace import COARSE_STEPS, Workspace3D
 
 
 class Multigrid(Preconditioner):

@@ -7,10 +7,10 @@ from .circulant import Circulant
 from .direct import Direct
 from .fast_poisson import FastPoisson
 from .fsai import FSAI
-from .ic0 import IC0
-from .ict import ICT
-from .ilu0 import ILU0
-from .ilut import ILUT
+from .incomplete.ic0 import IC0
+from .incomplete.ict import ICT
+from .incomplete.ilu0 import ILU0
+from .incomplete.ilut import ILUT
 from .jacobi import Jacobi
 from .ssor import SSOR
 from .symmetric_polynomial import SymmetricPolynomial

@@ -15,9 +15,9 @@ import scipy.sparse.linalg as spla
 from pyamg.relaxation.smoothing import change_smoothers
 
 from ..errors import InputError
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 
 _DENSE_COARSE_LIMIT = 1500
 

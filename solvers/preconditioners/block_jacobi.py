@@ -8,9 +8,9 @@ import numpy as np
 
 from ..arguments import check_count
 from ..errors import InputError
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 
 
 class BlockJacobi(Preconditioner):

@@ -9,10 +9,10 @@ import numpy as np
 from ..arguments import check_count
 from ..errors import InputError
 from ..iteration import Breakdown, Column
+from ..krylov.spectrum import read_bounds, spectral_bounds
+from ..matrices.symmetry import is_hermitian
 from ..operands import CountedOperator, diagonal_of, is_gpu, read_operator, read_vectors
 from ..preconditioner import Preconditioner
-from ..spectrum import read_bounds, spectral_bounds
-from ..symmetry import is_hermitian
 
 _SAFETY = 1.02
 

@@ -9,9 +9,9 @@ import numpy as np
 import scipy.fft
 
 from ..errors import InputError
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 
 _FLOOR = 1e-14
 

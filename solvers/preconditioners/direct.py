@@ -10,9 +10,9 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
 from ..errors import InputError
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 
 _SINGULAR_ERROR = 0.5

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 
 from ..arguments import check_count
 from ..errors import InputError
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 
 
 class FSAI(Preconditioner):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..operands import read_vectors
 from ..preconditioner import Preconditioner
-from ..stationary import nonzero_diagonal
+from ..stationary.splitting import nonzero_diagonal
 
 
 class Jacobi(Preconditioner):

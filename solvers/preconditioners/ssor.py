@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_omega
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..stationary import Ordering, nonzero_diagonal, symmetric_sweep
-from ..symmetry import is_hermitian
+from ..stationary.splitting import Ordering, nonzero_diagonal, symmetric_sweep
 
 
 class SSOR(Preconditioner):

@@ -9,10 +9,10 @@ import scipy.sparse as sp
 
 from ..arguments import check_count
 from ..errors import InputError
-from ..matrix_properties import lanczos_ritz_values
+from ..matrices.properties import lanczos_ritz_values
+from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from ..symmetry import is_hermitian
 
 _HIGHEST_DEGREE = 6
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
-from resolvent.solvers import ACCEPTED_KINDS, SOLVERS, DiffusionStencil, InputError, SolveResult, Status, get_solver
+from resolvent.solvers import SOLVERS, DiffusionStencil, InputError, SolveResult, Status, get_solver
+from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 pytestmark = pytest.mark.parametrize("name", list(SOLVERS))
 

@@ -14,7 +14,7 @@ import torch
 from numpy.polynomial import Polynomial
 
 from resolvent.solvers import BASES, Basis, Chebyshev, Fourier, InputError, Legendre, TensorBasis
-from resolvent.solvers import tensor_basis as module
+from resolvent.solvers.spectral import tensor_basis as module
 
 KINDS = list(BASES)
 SIZES = (1, 2, 3, 4, 7, 8, 16, 17)

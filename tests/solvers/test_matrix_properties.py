@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from resolvent.solvers import is_hermitian, matrix_properties
-from resolvent.solvers.matrix_properties import lanczos_ritz_values
+from resolvent.solvers.matrices.properties import lanczos_ritz_values
 
 N = 60
 LAPLACIAN = sp.csr_array(sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(N, N)))

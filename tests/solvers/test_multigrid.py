@@ -8,9 +8,9 @@ import scipy.fft
 import scipy.sparse.linalg as spla
 
 from resolvent.solvers import DiffusionStencil, InputError, Multigrid, Status, cg, solve_batch
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.transmissibilities import faces
 
 NONE = "neumann"
 WALL = "dirichlet"
@@ -246,11 +246,11 @@ def test_the_cycle_is_symmetric_and_definite(shape, steps):
 
 def test_coarse_operators_are_galerkin_products():
     """Pᵀ A P of a two-level hierarchy, with P read off its weights, against the links in the workspace."""
-    from resolvent.solvers.multigrid.cycle2d import links_of, weights_of
+    from resolvent.solvers.multigrid.plane.cycle import links_of, weights_of
 
     for shape, boundary in [((8, 7), WALL), ((7, 8), ((WALL, NONE), "periodic")), ((9, 9), "periodic")]:
         box = read_box(shape, None, boundary)
-        from resolvent.solvers.multigrid.workspace import Workspace
+        from resolvent.solvers.multigrid.plane.workspace import Workspace
 
         workspace = Workspace(box, 2)
         a = rough(shape)

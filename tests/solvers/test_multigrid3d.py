@@ -8,12 +8,12 @@ import scipy.fft
 import scipy.sparse.linalg as spla
 
 from resolvent.solvers import InputError, Multigrid, Status, cg, solve_batch
-from resolvent.solvers.multigrid import grids3d
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.levels3d import coarsest_matrix
-from resolvent.solvers.multigrid.transmissibilities import faces
-from resolvent.solvers.multigrid.workspace3d import Workspace3D
+from resolvent.solvers.multigrid.space import grids as grids3d
+from resolvent.solvers.multigrid.space.levels import coarsest_matrix
+from resolvent.solvers.multigrid.space.workspace import Workspace3D
 
 NONE, WALL, RING = "neumann", "dirichlet", "periodic"
 

@@ -16,18 +16,18 @@ import scipy.fft
 import scipy.sparse.linalg as spla
 
 from resolvent.solvers import InputError, Status, solve_batch
-from resolvent.solvers.multigrid import conjugate_gradients2d as on_the_cpu
-from resolvent.solvers.multigrid.batch import STEPS
-from resolvent.solvers.multigrid.cycle2d import INVERSE_DIAGONAL, WEIGHTS, cells, links_of
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.device import batch as device_batch
 from resolvent.solvers.multigrid.device import launcher
 from resolvent.solvers.multigrid.device.conjugate_gradients import DeviceSolver, samples_at_once
 from resolvent.solvers.multigrid.device.hierarchy import DeviceHierarchy
 from resolvent.solvers.multigrid.device.launcher import Tiling, enumerators, program
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.transmissibilities import faces
-from resolvent.solvers.multigrid.workspace import Workspace
+from resolvent.solvers.multigrid.plane import conjugate_gradients as on_the_cpu
+from resolvent.solvers.multigrid.plane.cycle import INVERSE_DIAGONAL, WEIGHTS, cells, links_of
+from resolvent.solvers.multigrid.plane.workspace import Workspace
+from resolvent.solvers.multigrid.sample import STEPS
 from resolvent.solvers.operands import on_host
 
 NONE, WALL, AROUND = "neumann", "dirichlet", "periodic"

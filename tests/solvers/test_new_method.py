@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from resolvent.solvers import ACCEPTED_KINDS, Breakdown, InputError, Jacobi, Method, Status, run
+from resolvent.solvers import Breakdown, InputError, Jacobi, Method, Status, run
+from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 DEFAULTS = {"rtol": 1e-8, "atol": 0.0, "maxiter": None}
 

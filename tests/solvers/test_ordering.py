@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import ORDERINGS, InputError, order_features, path_length
-from resolvent.solvers.ordering import greedy, hilbert, principal_coordinates
+from resolvent.solvers import ORDERINGS, InputError, order_features
+from resolvent.solvers.sequences import path_length
+from resolvent.solvers.sequences.ordering import greedy, hilbert, principal_coordinates
 
 
 @pytest.mark.parametrize("sort", ORDERINGS)
@@ -56,7 +57,7 @@ def test_greedy_in_groups_is_nearly_as_short():
 @pytest.mark.parametrize(("d", "side"), [(1, 64), (2, 16), (3, 8)])
 def test_the_hilbert_curve_steps_from_cell_to_cell(d, side):
     """On a full grid of cells, each step of the curve goes to a neighbour: the shortest path there is."""
-    from resolvent.solvers.ordering import _hilbert_index
+    from resolvent.solvers.sequences.ordering import _hilbert_index
 
     cells = np.stack(np.meshgrid(*[np.arange(side)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     cells = np.random.default_rng(0).permutation(cells)

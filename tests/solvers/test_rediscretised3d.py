@@ -6,12 +6,13 @@ import scipy.fft
 import scipy.sparse.linalg as spla
 
 from resolvent.solvers import BoxSolver, Multigrid, Status, cg, solve_batch
-from resolvent.solvers.multigrid import grids3d, workspace3d
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.linear_transfers3d import end_weights
-from resolvent.solvers.multigrid.transmissibilities import faces
-from resolvent.solvers.multigrid.workspace3d import Workspace3D
+from resolvent.solvers.multigrid.space import grids as grids3d
+from resolvent.solvers.multigrid.space import workspace as workspace3d
+from resolvent.solvers.multigrid.space.linear_transfers import end_weights
+from resolvent.solvers.multigrid.space.workspace import Workspace3D
 
 NONE, WALL, RING = "neumann", "dirichlet", "periodic"
 SIDES = [

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolvent.solvers import InputError, Status, analyse, solve_sequence
-from resolvent.solvers.empirical_interpolation import empirical_interpolation, spanning_columns
-from resolvent.solvers.family_analysis import STRATEGIES, read_batch
-from resolvent.solvers.matrix_scaling import ScalingDetector
+from resolvent.solvers.sequences.analysis import STRATEGIES, read_batch
+from resolvent.solvers.sequences.empirical_interpolation import empirical_interpolation, spanning_columns
+from resolvent.solvers.sequences.scaling import ScalingDetector
 
 S = 18  # cells a side
 N = S * S

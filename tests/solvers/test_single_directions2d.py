@@ -8,12 +8,12 @@ import scipy.fft
 import scipy.sparse.linalg as spla
 
 from resolvent.solvers import BoxSolver, Status, solve_batch
-from resolvent.solvers.multigrid import workspace
-from resolvent.solvers.multigrid.conjugate_gradients2d import ENOUGH
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.single_directions2d import REDUCTION, next_goal
-from resolvent.solvers.multigrid.transmissibilities import faces
+from resolvent.solvers.multigrid.plane import workspace
+from resolvent.solvers.multigrid.plane.conjugate_gradients import ENOUGH
+from resolvent.solvers.multigrid.plane.single_directions import REDUCTION, next_goal
 
 NONE, WALL, RING = "neumann", "dirichlet", "periodic"
 AXES = [WALL, NONE, RING, (WALL, NONE), (NONE, WALL)]

@@ -11,14 +11,16 @@ import torch
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-from resolvent.solvers import InputError, compiled_stepping
-from resolvent.solvers.fourier_grid import FourierGrid
+from resolvent.solvers import InputError
 from resolvent.solvers.kernels.alignment import aligned
 from resolvent.solvers.kernels.cache_lines import lane_count, transpose_tile
-from resolvent.solvers.lane_fourier import fft_lanes, lane_plan
-from resolvent.solvers.spectral_terms import NoTerm, PolynomialTerm, VorticityTerm
-from resolvent.solvers.stage_programs import EVALUATED, stage_program
-from resolvent.solvers.timestepping import SCHEMES, TimeStepper
+from resolvent.solvers.spectral.fourier_grid import FourierGrid
+from resolvent.solvers.timestepping.compiled import terms as compiled_stepping
+from resolvent.solvers.timestepping.compiled.fourier import fft_lanes, lane_plan
+from resolvent.solvers.timestepping.schemes import SCHEMES
+from resolvent.solvers.timestepping.stage_programs import EVALUATED, stage_program
+from resolvent.solvers.timestepping.stepper import TimeStepper
+from resolvent.solvers.timestepping.terms import NoTerm, PolynomialTerm, VorticityTerm
 
 TERMS = ("vorticity", "line", "plane")
 

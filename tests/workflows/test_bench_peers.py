@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from resolvent.solvers import DiffusionStencil
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.transmissibilities import faces
 from resolvent.workflows.bench import solvers as bench
 from resolvent.workflows.bench.petsc_peers import petsc_peers, settings
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from resolvent.data import SpectralProblem
 from resolvent.solvers import Fourier, TensorBasis
-from resolvent.solvers.tensor_basis import along
+from resolvent.solvers.spectral.tensor_basis import along
 
 __all__ = ["DifferenceLoss", "SampledDifferenceLoss", "five_point_errors"]
 

@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.data.fields import GaussianRandomField
 from resolvent.solvers import AMG, IC0, DiffusionStencil, FastPoisson, cg, solve_batch
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.geometry import read_box
-from resolvent.solvers.multigrid.transmissibilities import faces
 
 from .direct_peers import direct_peers
 from .petsc_peers import Peer, petsc_peers

@@ -22,12 +22,12 @@ from numba import njit
 
 from resolvent.data.problems.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
-from resolvent.solvers.compiled_stepping import CompiledTerm, cross, cross_back
 from resolvent.solvers.kernels.alignment import aligned
 from resolvent.solvers.kernels.cache_lines import lane_count, lanes_of, pointers
-from resolvent.solvers.lane_fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_plan
-from resolvent.solvers.lane_real_fourier import begin_merged, split_real
-from resolvent.solvers.timestepping import etdrk4
+from resolvent.solvers.timestepping.compiled.fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_plan
+from resolvent.solvers.timestepping.compiled.real_fourier import begin_merged, split_real
+from resolvent.solvers.timestepping.compiled.terms import CompiledTerm, cross, cross_back
+from resolvent.solvers.timestepping.schemes import etdrk4
 
 from .exponax_peer import ExponaxPeer
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...matrices.box import Box
 from ...operands import on_host
 from ...result import SolveResult
 from ...stopping import EPSILON
-from ..batch import _STATUS, PATIENCE, STEPS, BatchResult, _explain, _switch
-from ..conjugate_gradients2d import CONVERGED
-from ..geometry import Box
+from ..outcomes import CONVERGED
+from ..sample import PATIENCE, STATUS, STEPS, BatchResult, explain, switch
 from .conjugate_gradients import DeviceSolver, Outcome, samples_at_once
 from .launcher import Launcher
 
@@ -88,7 +88,7 @@ def _finish_sample(
     history[-1] = residual
     result = SolveResult(
         x=x,
-        status=_STATUS[code],
+        status=STATUS[code],
         iterations=iterations,
         residuals=history,
         residual=residual,
@@ -105,13 +105,13 @@ def _finish_sample(
         inverse = solver.hierarchy.levels[0].inverse[k]
         largest = 1.0 / float(inverse[inverse > 0.0].min()) if bool((inverse > 0.0).any()) else 0.0
         floor = EPSILON * 2.0 * largest / scale * math.sqrt(float((x * x).sum()))
-    stalled = _explain(result, code, rtol, floor)
+    stalled = explain(result, code, rtol, floor)
     if not (stalled and fallback):
         return result, "multigrid"
     ny, nx = box.shape
     faces = (on_host(solver.north[k, :, :nx]) / scale, on_host(solver.east[k, :ny]) / scale)
     on_the_host = on_host(x).copy()
-    switched, method = _switch(result, faces, box, on_host(rhs), on_the_host, rtol)
+    switched, method = switch(result, faces, box, on_host(rhs), on_the_host, rtol)
     if switched is not result:
         x[...] = solver.on_device(on_the_host)
         switched.x = x

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...matrices.box import Box
 from ...operands import on_host
-from ..geometry import Box
 from .hierarchy import DeviceHierarchy, side_bits
 from .launcher import Launcher, Tiling, enumerators, integers, sums_over
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Box
+from ...matrices.box import Box
 from ..hierarchy import grid_sizes
 from ..smoothing import fourth_kind_steps
 from .launcher import Launcher, Tiling, integers

@@ -1,0 +1,183 @@
+"""Linear solvers, preconditioners and matrix-free operators."""
+
+from .choice import SolverSpec
+from .errors import InputError
+from .iteration import Breakdown, Column, Method, run
+from .kinds import Kind
+from .krylov import RecycleSpace
+from .krylov.bicgstab import bicgstab
+from .krylov.block_cg import block_cg
+from .krylov.cg import cg
+from .krylov.chebyshev import chebyshev
+from .krylov.deflated_cg import deflated_cg
+from .krylov.fcg import fcg
+from .krylov.fgmres import fgmres
+from .krylov.gcrodr import fgcrodr, gcrodr
+from .krylov.gmres import gmres
+from .krylov.idrs import idrs
+from .krylov.lgmres import lgmres
+from .krylov.minres import minres
+from .krylov.recycled_minres import recycled_minres
+from .linear_system import LinearSystem
+from .matrices import (
+    Box,
+    BoxDiffusion,
+    BoxStencil,
+    DiffusionStencil,
+    MatrixProperties,
+    ToeplitzOperator,
+    box_diffusion,
+    is_hermitian,
+    matrix_properties,
+)
+from .multigrid import BatchResult, BoxSolver, Multigrid, solve_batch
+from .preconditioner import Preconditioner
+from .preconditioners import (
+    AMG,
+    FSAI,
+    IC0,
+    ICT,
+    ILU0,
+    ILUT,
+    SSOR,
+    BlockJacobi,
+    ChebyshevPolynomial,
+    Circulant,
+    Direct,
+    FastPoisson,
+    Jacobi,
+    SymmetricPolynomial,
+    Tau,
+)
+from .registry import PRECONDITIONERS, SOLVERS, get_preconditioner, get_solver
+from .result import SolveResult, Status
+from .sequences import (
+    ORDERINGS,
+    STRATEGIES,
+    FamilyReport,
+    Ledger,
+    SequenceResult,
+    analyse,
+    order_features,
+    solve_sequence,
+)
+from .spectral import (
+    BASES,
+    DIRICHLET,
+    NEUMANN,
+    NORMS,
+    Basis,
+    Chebyshev,
+    CoefficientNorm,
+    Condition,
+    Fourier,
+    FourierGrid,
+    HeatEquation,
+    Legendre,
+    RecombinedBasis,
+    SeparablePoisson,
+    TensorBasis,
+    robin,
+)
+from .stationary.omega import optimal_omega
+from .stationary.richardson import richardson
+from .stationary.splitting import gauss_seidel, jacobi, sor, ssor
+from .timestepping import SCHEMES, NoTerm, PolynomialTerm, Scheme, Stage, TimeStepper, VorticityTerm
+
+__all__ = [
+    "AMG",
+    "BASES",
+    "DIRICHLET",
+    "FSAI",
+    "IC0",
+    "ICT",
+    "ILU0",
+    "ILUT",
+    "NEUMANN",
+    "NORMS",
+    "ORDERINGS",
+    "PRECONDITIONERS",
+    "SCHEMES",
+    "SOLVERS",
+    "SSOR",
+    "STRATEGIES",
+    "Basis",
+    "BatchResult",
+    "BlockJacobi",
+    "Box",
+    "BoxDiffusion",
+    "BoxSolver",
+    "BoxStencil",
+    "Breakdown",
+    "Chebyshev",
+    "ChebyshevPolynomial",
+    "Circulant",
+    "CoefficientNorm",
+    "Column",
+    "Condition",
+    "DiffusionStencil",
+    "Direct",
+    "FamilyReport",
+    "FastPoisson",
+    "Fourier",
+    "FourierGrid",
+    "HeatEquation",
+    "InputError",
+    "Jacobi",
+    "Kind",
+    "Ledger",
+    "Legendre",
+    "LinearSystem",
+    "MatrixProperties",
+    "Method",
+    "Multigrid",
+    "NoTerm",
+    "PolynomialTerm",
+    "Preconditioner",
+    "RecombinedBasis",
+    "RecycleSpace",
+    "Scheme",
+    "SeparablePoisson",
+    "SequenceResult",
+    "SolveResult",
+    "SolverSpec",
+    "Stage",
+    "Status",
+    "SymmetricPolynomial",
+    "Tau",
+    "TensorBasis",
+    "TimeStepper",
+    "ToeplitzOperator",
+    "VorticityTerm",
+    "analyse",
+    "bicgstab",
+    "block_cg",
+    "box_diffusion",
+    "cg",
+    "chebyshev",
+    "deflated_cg",
+    "fcg",
+    "fgcrodr",
+    "fgmres",
+    "gauss_seidel",
+    "gcrodr",
+    "get_preconditioner",
+    "get_solver",
+    "gmres",
+    "idrs",
+    "is_hermitian",
+    "jacobi",
+    "lgmres",
+    "matrix_properties",
+    "minres",
+    "optimal_omega",
+    "order_features",
+    "recycled_minres",
+    "richardson",
+    "robin",
+    "run",
+    "solve_batch",
+    "solve_sequence",
+    "sor",
+    "ssor",
+]

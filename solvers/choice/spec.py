@@ -1,0 +1,151 @@
+"""Which solver, with which settings, as plain values that a file can hold."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..arguments import one_of
+from ..errors import InputError
+from ..matrices.box_stencil import BoxDiffusion
+from ..matrices.diffusion_stencil import DiffusionStencil
+from ..multigrid import BoxSolver
+from ..multigrid.sample import STEPS
+from ..preconditioner import Preconditioner
+from ..registry import PRECONDITIONERS, SOLVERS
+from ..result import SolveResult
+
+__all__ = ["SolverSpec"]
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """A solver and a preconditioner by name, with their settings.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``resolvent.solvers.SOLVERS``.
+    settings : mapping
+        Keyword arguments of the solver: ``rtol``, ``maxiter``, …
+    preconditioner : str or None
+        A key of ``resolvent.solvers.PRECONDITIONERS``.
+    preconditioner_settings : mapping
+        Keyword arguments of its ``setup``.
+
+    Notes
+    -----
+    The preconditioner is set up afresh for every system. Carrying one over (``update``) would make a sample depend on
+    the samples solved before it, and so on the sharding; :mod:`.chains` does so within fixed blocks of samples.
+    """
+
+    name: str = "cg"
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"rtol": 1e-10})
+    preconditioner: str | None = "fast_poisson"
+    preconditioner_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of(self.name, SOLVERS, "solver")
+        if self.preconditioner is not None:
+            one_of(self.preconditioner, PRECONDITIONERS, "preconditioner")
+        accepted = set(inspect.signature(SOLVERS[self.name]).parameters) - {"A", "b", "M", "x0", "callback"}
+        for key in self.settings:
+            one_of(key, accepted, f"setting of solver {self.name}")
+        rtol = self.settings.get("rtol", 1e-10)
+        if isinstance(rtol, bool) or not isinstance(rtol, (int, float)) or not (0.0 < rtol < 1.0):
+            raise InputError(f"solver rtol is {rtol!r}: expected a number between 0 and 1, such as 1e-10")
+        object.__setattr__(self, "settings", {**self.settings, "rtol": float(rtol)})
+        object.__setattr__(self, "preconditioner_settings", dict(self.preconditioner_settings))
+
+    @property
+    def rtol(self) -> float:
+        """The relative tolerance, on the true residual."""
+        return float(self.settings["rtol"])
+
+    def setup(self, operator: Any, near_nullspace: np.ndarray | None = None) -> Preconditioner | None:
+        """Set the preconditioner up; `near_nullspace` goes to smoothed aggregation, unless its settings have ``B``."""
+        if self.preconditioner is None:
+            return None
+        return PRECONDITIONERS[self.preconditioner].setup(operator, **self.setup_settings(near_nullspace))
+
+    def setup_settings(self, near_nullspace: np.ndarray | None = None) -> dict[str, Any]:
+        """The preconditioner's settings, with the near-nullspace where smoothed aggregation wants it."""
+        settings = dict(self.preconditioner_settings)
+        aggregation = self.preconditioner == "amg" and settings.get("method") == "smoothed_aggregation"
+        if aggregation and near_nullspace is not None and settings.get("B") is None:
+            settings["B"] = near_nullspace
+        return settings
+
+    def solve(
+        self,
+        operator: Any,
+        rhs: np.ndarray,
+        x0: np.ndarray | None = None,
+        rtol: float | None = None,
+        nullspace: np.ndarray | None = None,
+        near_nullspace: np.ndarray | None = None,
+        M: Preconditioner | None = None,
+    ) -> SolveResult:
+        """Solve ``operator @ x = rhs`` with `M`, or with the preconditioner set up afresh.
+
+        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`. CG with multigrid on a
+        diffusion operator runs as one compiled solve without a matrix (:class:`resolvent.solvers.BoxSolver`).
+        """
+        if M is None and x0 is None and self._is_compiled(operator):
+            box_solver = _box_solver(*_box_of(operator), self.settings.get("maxiter") or 500, threading.get_ident())
+            tolerance = self.rtol if rtol is None else rtol
+            result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
+            result.x = result.x.reshape(-1)
+            return result
+        settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
+            settings = {"nullspace": nullspace, **settings}
+        if self.preconditioner is None:
+            return SOLVERS[self.name](operator, rhs, x0, **settings)
+        preconditioner = self.setup(operator, near_nullspace) if M is None else M
+        return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
+
+    def _is_compiled(self, operator: Any) -> bool:
+        """Whether `BoxSolver` does just what is asked for."""
+        return (
+            (self.name, self.preconditioner) == ("cg", "multigrid")
+            and dict(self.preconditioner_settings) in ({}, {"steps": STEPS})
+            and {key for key, value in self.settings.items() if value is not None} <= {"rtol", "maxiter"}
+            and isinstance(operator, (DiffusionStencil, BoxDiffusion))
+            and len(operator.shape_grid) in (2, 3)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; :meth:`from_dict` inverts."""
+        return {
+            "name": self.name,
+            "settings": dict(self.settings),
+            "preconditioner": self.preconditioner,
+            "preconditioner_settings": dict(self.preconditioner_settings),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SolverSpec:
+        """Rebuild from :meth:`to_dict`, or from any mapping with some of its keys."""
+        known = ("name", "settings", "preconditioner", "preconditioner_settings")
+        for key in values:
+            one_of(key, known, "key of a solver")
+        return cls(**values)
+
+
+def _box_of(operator: DiffusionStencil | BoxDiffusion) -> tuple[Any, ...]:
+    if isinstance(operator, DiffusionStencil):
+        return operator.shape_grid, None, "dirichlet"
+    return operator.shape_grid, operator.box.lengths, operator.box.sides
+
+
+@lru_cache(maxsize=4)
+def _box_solver(shape: tuple[int, ...], lengths: Any, boundary: Any, maxiter: int, thread: int) -> BoxSolver:
+    """The memory of the last boxes that a thread has solved on: it is worth several samples, and leaves no trace."""
+    return BoxSolver(shape, lengths, boundary, maxiter)

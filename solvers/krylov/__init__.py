@@ -1,0 +1,5 @@
+"""Krylov methods, one a file, and what they share: Arnoldi bases, Ritz vectors, recycled spaces."""
+
+from .recycle_space import RecycleSpace
+
+__all__ = ["RecycleSpace"]

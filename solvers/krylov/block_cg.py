@@ -1,0 +1,350 @@
+"""Block conjugate gradients: several right-hand sides share one Krylov space."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from ..iteration import Breakdown, Column, combined, describe, power_of_two_scale, read_system
+from ..operands import on_host
+from ..result import SolveResult, Status
+from ..stopping import EPSILON, Floor, Progress
+
+_INSPECTION_INTERVAL = 50
+_GROWTH = 1e9
+_DEPENDENT = 1e-12
+"""A direction is dropped when less than this share of it is new."""
+
+_COMBINED = 1e-8
+"""A residual is carried along as a combination of others when less than this share of it is new; what is new is left
+for the next restart."""
+
+_FAR = 1e-3
+"""Directions whose Gram matrix has pivots above the square of this are orthonormalised by it, which is faster."""
+
+
+def block_cg(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    nullspace: Any = None,
+) -> SolveResult:
+    """Solve A X = B by block conjugate gradients, for A Hermitian positive definite and several right-hand sides.
+
+    Column j minimises its ‖x − x_k‖_A over the sum of all columns' Krylov spaces: with s columns the convergence is
+    that of a condition number λ_max/λ_s, the s − 1 smallest eigenvalues gone, and products come in blocks, which a
+    sparse matrix does at up to the speed of one. Residuals that depend on others are carried along as combinations and
+    cost no products of their own; directions are orthonormalised, and dependent ones dropped, so nothing breaks down.
+    A tolerance is met by each column; the block goes on until all have met it.
+
+    An iteration with k directions takes O(k² n) operations on vectors besides the products, so it pays where products
+    or M are dear (multigrid, factors, dense A), and not with a sparse A and a diagonal M: use `cg` there.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix or LinearOperator, (n, n)
+        Hermitian positive definite; or semidefinite with B in its range. CuPy's twins are taken too.
+    b : array, (n,) or (n, k)
+        Right-hand sides, solved together; each is reported in `columns`, with the products of its own directions.
+    x0, rtol, atol
+        As in `cg`.
+    maxiter : int, optional
+        Iterations of the block; 10 n by default.
+    M : preconditioner of kind 'spd', optional
+        Approximates A⁻¹.
+    callback : callable, optional
+        Called as ``callback(X_k)`` after each iteration of the block, X_k of the shape of b.
+    nullspace : array, (n, m) or (n,), optional
+        As in `cg`.
+
+    Returns
+    -------
+    SolveResult
+        `indefinite`: PᴴA P is not positive definite.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit.
+
+    References
+    ----------
+    O'Leary, Linear Algebra Appl. 29 (1980) 293; Ji and Li, BIT 57 (2017) 379 (breakdown-free).
+    """
+    system = read_system("block_cg", A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        return _BlockSolve(system, callback).run()
+
+
+class _BlockSolve:
+    """The driver of the block: as that of single columns, with one decision a column. Vectors are rows here."""
+
+    def __init__(self, system: Any, callback: Callable[[Any], Any] | None) -> None:
+        self.began = time.perf_counter()
+        self.system, self.callback = system, callback
+        column: Column = system.column
+        self.column, xp = column, column.xp
+        self.single = system.rhs.ndim == 1
+        given = system.rhs[None, :] if self.single else system.rhs.T
+        self.k = given.shape[0]
+        self.scales = np.array([power_of_two_scale(column, row) for row in given])
+        sides = xp.asarray(self.scales)[:, None]
+        self.B = xp.ascontiguousarray(xp.asarray(given, dtype=column.dtype) / sides)
+        self.sizes = np.array([column.norm(row) for row in self.B])
+        self.thresholds = np.maximum(system.rtol * self.sizes, system.atol / self.scales)
+        self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
+        self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
+        if system.guess is None:
+            self.X, self.R = xp.zeros_like(self.B), self.B.copy()
+        else:
+            guess = system.guess[None, :] if self.single else system.guess.T
+            self.X = xp.ascontiguousarray(xp.asarray(guess, dtype=column.dtype) / sides)
+            self.X[self.sizes == 0.0] = 0.0
+            if column.nullspace is not None:
+                self.X = _projected(column, self.X)
+            self.R = self.B.copy()
+            self._recompute(np.flatnonzero(self.sizes))
+        if column.nullspace is not None:
+            for row, size, target in zip(self.B, self.sizes, self.targets, strict=True):
+                column.nullspace.check_consistent(row, float(size), float(target))
+        self.norms = np.array([column.norm(row) for row in self.R])
+        self.histories = [[float(norm)] for norm in self.norms]
+        self.best_X, self.best = self.X.copy(), self.norms.copy()
+        self.iterations = 0
+        self.reasons: list[tuple[Status, str] | None] = [None] * self.k
+
+    def run(self) -> SolveResult:
+        """Restart the block from true residuals until each column has a reason to end."""
+        progress = [Progress(float(norm)) for norm in self.norms]
+        claimed: np.ndarray = np.zeros(self.k, dtype=bool)
+        failure: Breakdown | None = None
+        while True:
+            for j in range(self.k):
+                if self.reasons[j] is None:
+                    self.reasons[j] = self._verdict(j, bool(claimed[j]), failure, progress[j])
+            active = np.array([j for j in range(self.k) if self.reasons[j] is None], dtype=int)
+            if active.size == 0:
+                return self._result()
+            claimed, failure = self._advance(active)
+            self._recompute(active)
+            for j in active:
+                self.norms[j] = self.histories[j][-1] = self.column.norm(self.R[j])
+                if self.norms[j] < self.best[j]:
+                    self.best[j], self.best_X[j] = self.norms[j], self.X[j]
+
+    def _verdict(
+        self, j: int, claimed: bool, failure: Breakdown | None, progress: Progress
+    ) -> tuple[Status, str] | None:
+        if self.norms[j] <= self.thresholds[j]:
+            return Status.CONVERGED, ""
+        if failure is not None:
+            noise = failure.status is Status.INDEFINITE and progress.claims > 0
+            return (Status.STAGNATED if noise else failure.status), failure.reason
+        if not math.isfinite(self.norms[j]):
+            return Status.NONFINITE, "the residual is not finite"
+        if self.iterations >= self.system.maxiter:
+            return Status.MAXITER, "the iterations allowed are used up"
+        if self.iterations and progress.stalled(float(self.norms[j]), claimed):
+            return Status.STAGNATED, "the true residual stopped falling"
+        return None
+
+    def _advance(self, active: np.ndarray) -> tuple[np.ndarray, Breakdown | None]:
+        """Follow the recurrence on the active columns until each claims its tolerance; the claims, and a failure."""
+        column = self.column
+        claimed = np.zeros(self.k, dtype=bool)
+        X, R = self.X[active], self.R[active]
+        if column.nullspace is not None:
+            R = _projected(column, R)
+        steps = _block_conjugate_gradients(column, X, R)
+        began = self.iterations
+        failure: Breakdown | None = None
+        try:
+            for norms, owners in steps:
+                self.iterations += 1
+                self.matvecs[active[owners]] += 1
+                if column.preconditioned:
+                    self.applies[active] += 1
+                for j, norm in zip(active, norms, strict=True):
+                    if not claimed[j]:
+                        history = self.histories[j]
+                        history.extend([history[-1]] * (self.iterations - len(history)))
+                        history.append(float(norm))
+                claimed[active] |= norms <= self.targets[active]
+                if self.callback is not None:
+                    self.X[active] = X
+                    self.callback(self._shaped(self.X))
+                if not np.isfinite(norms).all():
+                    failure = Breakdown(Status.NONFINITE, "the residual is not finite")
+                elif (norms > _GROWTH * np.array([self.histories[j][0] for j in active])).any():
+                    failure = Breakdown(Status.DIVERGED, f"a residual grew to {float(norms.max()):.3g} times its norm")
+                if failure is not None or claimed[active].all() or self.iterations >= self.system.maxiter:
+                    break
+                if self.iterations % _INSPECTION_INTERVAL == 0:
+                    self.X[active] = X
+                    self._recompute(active)
+                    true = np.array([column.norm(self.R[j]) for j in active])
+                    if (norms < 0.5 * true).any():
+                        claimed[active] |= norms < 0.5 * true
+                        break
+        except Breakdown as error:
+            failure = error
+        self.X[active] = X
+        if failure is None and self.iterations == began:
+            failure = Breakdown(Status.BREAKDOWN, "the recurrence made no step")
+        return claimed, failure
+
+    def _recompute(self, which: np.ndarray) -> None:
+        if which.size:
+            self.R[which] = self.B[which] - self.column.A.rows(self.X[which])
+            self.matvecs[which] += 1
+
+    def _shaped(self, X: Any) -> Any:
+        X = X * self.column.xp.asarray(self.scales)[:, None]
+        return X[0] if self.single else X.T
+
+    def _result(self) -> SolveResult:
+        seconds = (time.perf_counter() - self.began) / self.k
+        floor = Floor(self.column.A)
+        columns = []
+        for j, scale in enumerate(self.scales):
+            status, reason = self.reasons[j] or (Status.BREAKDOWN, "")
+            x, residual = self.X[j], float(self.norms[j])
+            failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
+            if failed and not residual <= self.best[j]:
+                x, residual = self.best_X[j], float(self.best[j])
+            iterations = len(self.histories[j]) - 1
+            lowest = floor(x) * scale if status is Status.STAGNATED else 0.0
+            columns.append(
+                SolveResult(
+                    x=x * scale,
+                    status=status,
+                    iterations=iterations,
+                    residuals=np.asarray(self.histories[j]) * scale,
+                    residual=residual * scale,
+                    rhs_norm=float(self.sizes[j] * scale),
+                    matvecs=int(self.matvecs[j]),
+                    applies=int(self.applies[j]),
+                    setup_seconds=0.0,
+                    solve_seconds=seconds,
+                    message=describe(
+                        status, iterations, residual * scale, float(self.thresholds[j] * scale), reason, lowest
+                    ),
+                )
+            )
+        if self.single:
+            columns[0].setup_seconds = self.system.setup_seconds
+            return columns[0]
+        return combined(tuple(columns), self.column.xp, self.system.setup_seconds)
+
+
+def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tuple[np.ndarray, list[int]], None, None]:
+    """Yield the residual norms and, of each product made, the row that its direction came from."""
+    A, xp = column.A, column.xp
+    first = np.array([column.norm(row) for row in R])
+    basis, leaders = _independent(column, R, first > 0.0, _COMBINED)
+    parts = on_host(R @ _conjugate(basis).T)
+    mixture = xp.asarray(scipy.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
+    leading, first = np.array(leaders), first[leaders]
+    norms = first
+    previous: Any = None
+    while True:
+        Z = xp.stack([xp.asarray(column.M(R[j]), dtype=column.dtype) for j in leaders])
+        if previous is not None:
+            P, Q, factor = previous
+            Z = Z - xp.asarray(scipy.linalg.cho_solve(factor, on_host(_conjugate(Q) @ Z.T))).T @ P
+        if not np.isfinite(on_host(Z).sum()):
+            raise Breakdown(Status.NONFINITE, "M R is not finite")
+        P, owners = _independent(column, Z, norms > EPSILON * first, _DEPENDENT)
+        if not owners:
+            return
+        Q = A.rows(P)
+        energy = on_host(_conjugate(P) @ Q.T)
+        if not np.isfinite(energy).all():
+            raise Breakdown(Status.NONFINITE, "A P is not finite")
+        energy = 0.5 * (energy + energy.conj().T)
+        try:
+            factor = scipy.linalg.cho_factor(energy)
+        except np.linalg.LinAlgError:
+            lowest = float(np.linalg.eigvalsh(energy)[0])
+            raise Breakdown(
+                Status.INDEFINITE, f"PᴴA P has the eigenvalue {lowest:.3g}: A is not positive definite"
+            ) from None
+        steps = (
+            mixture
+            @ xp.asarray(
+                scipy.linalg.cho_solve(factor, on_host(_conjugate(P) @ (R if len(leaders) == len(R) else R[leading]).T))
+            ).T
+        )
+        X += steps @ P
+        R -= steps @ Q
+        every = np.array([column.norm(row) for row in R])
+        norms = every[leading]
+        yield every, [leaders[j] for j in owners]
+        previous = P, Q, factor
+
+
+def _independent(column: Column, Z: Any, wanted: np.ndarray, least: float) -> tuple[Any, list[int]]:
+    """Orthonormalise the rows of Z that are wanted, dropping those that depend on others; and which were kept."""
+    xp = column.xp
+    rows = [int(j) for j in np.flatnonzero(wanted)]
+    if 1 < len(rows) == len(Z):
+        orthonormal = _orthonormal(xp, Z)
+        if orthonormal is not None:
+            return orthonormal, rows
+    kept = xp.empty_like(Z)
+    owners: list[int] = []
+    for j in rows:
+        size = column.norm(Z[j])
+        if not size > 0.0:
+            continue
+        v = Z[j] / size
+        basis = kept[: len(owners)]
+        for _ in range(2):
+            v = v - (_conjugate(basis) @ v) @ basis
+        left = column.norm(v)
+        if left > least:
+            if left < 1e-3:
+                v = v / left
+                v = v - (_conjugate(basis) @ v) @ basis
+                left = column.norm(v)
+            kept[len(owners)] = v / left
+            owners.append(j)
+    return kept[: len(owners)], owners
+
+
+def _orthonormal(xp: Any, Z: Any) -> Any:
+    """Orthonormalise rows by Cholesky factors of their Gram matrix, twice; None where they are close to dependent."""
+    for final in (False, True):
+        gram = on_host(_conjugate(Z) @ Z.T)
+        sizes = np.sqrt(np.diagonal(gram).real)
+        if not sizes.min() > 0.0:
+            return None
+        try:
+            factor = np.linalg.cholesky(gram / np.outer(sizes, sizes))
+        except np.linalg.LinAlgError:
+            return None
+        if not final and np.diagonal(factor).real.min() < _FAR:
+            return None
+        inverse = scipy.linalg.solve_triangular(factor, np.diag(1.0 / sizes), lower=True)
+        Z = xp.asarray(inverse.conj()) @ Z  # rows: Gᵢⱼ = zᵢᴴ zⱼ = (L Lᴴ)ᵢⱼ
+    return Z
+
+
+def _conjugate(rows: Any) -> Any:
+    return rows.conj() if rows.dtype.kind == "c" else rows
+
+
+def _projected(column: Column, rows: Any) -> Any:
+    assert column.nullspace is not None
+    return column.xp.stack([column.nullspace.project(row) for row in rows])

@@ -1,0 +1,128 @@
+"""The Chebyshev iteration: conjugate gradients' rate without inner products, for a known spectrum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ..iteration import Column, Method, run
+from ..result import SolveResult
+from .spectrum import Bounds, read_bounds
+
+_TRIAL = 8
+"""Steps between two looks at how fast the residual falls."""
+
+_SLOW = 0.75
+"""A residual that falls at less than this share of the rate the bounds promise shows an eigenvalue outside of them."""
+
+
+def chebyshev(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    bounds: tuple[float, float] | None = None,
+    nullspace: Any = None,
+) -> SolveResult:
+    """Solve A x = b by the Chebyshev iteration, for A Hermitian positive definite with M A's spectrum in [low, high].
+
+    The residual polynomial is T_k((θ − t)/δ)/T_k(θ/δ), θ, δ = (high ± low)/2, the smallest in the maximum norm on the
+    interval, so that with κ = high/low
+
+        ‖x − x_k‖_A ≤ 2 ((√κ − 1)/(√κ + 1))^k ‖x − x_0‖_A.
+
+    No inner products but for the norm of the residual: nothing to synchronise, and a fixed polynomial in A.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix or LinearOperator, (n, n)
+        Hermitian positive definite. CuPy's twins are taken too.
+    b, x0, rtol, atol, maxiter, callback
+        As in `cg`.
+    M : preconditioner of kind 'spd', optional
+        Approximates A⁻¹.
+    bounds : (low, high), optional
+        Of the spectrum of M A. By default they are estimated by 20 Lanczos steps, and widened when the residual falls
+        more slowly than they promise, by the eigenvalue that explains it.
+    nullspace : array, (n, m) or (n,), optional
+        As in `cg`; the bounds are those of the other eigenvalues.
+
+    Returns
+    -------
+    SolveResult
+        `diverged`: an eigenvalue lies above the bounds given. `indefinite`: a Ritz value of M A is negative.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit.
+
+    References
+    ----------
+    Golub and Varga, Numer. Math. 3 (1961) 147; Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., algorithm
+    12.1; Manteuffel, Numer. Math. 31 (1978) 183 (adapting the bounds).
+    """
+    read = read_bounds("chebyshev", bounds)
+    return run(
+        _CHEBYSHEV,
+        A,
+        b,
+        x0,
+        rtol=rtol,
+        atol=atol,
+        maxiter=maxiter,
+        M=M,
+        callback=callback,
+        nullspace=nullspace,
+        bounds=read,
+    )
+
+
+def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[float, None, None]:
+    """One cycle with fixed bounds; it ends when the residual shows that they are too narrow."""
+    A, M, xp = column.A, column.M, column.xp
+    low, high = bounds.of(column)
+    theta, delta = 0.5 * (high + low), max(0.5 * (high - low), 1e-12 * high)
+    sigma = theta / delta
+    rho = 1.0 / sigma
+    first = column.norm(r)
+    d = xp.array(M(r), dtype=column.dtype)
+    d /= theta
+    k = 0
+    while True:
+        x += d
+        r -= A(d)
+        k += 1
+        norm = column.norm(r)
+        yield norm
+        if not bounds.given and k % _TRIAL == 0 and math.isfinite(norm) and norm > 0.0:
+            wider = _explained_by(norm / first, k, theta, delta)
+            if wider is not None:
+                bounds.replace(min(low, wider), max(high, wider))
+                return
+        rho, previous = 1.0 / (2.0 * sigma - rho), rho
+        d *= rho * previous
+        d += (2.0 * rho / delta) * M(r)
+
+
+def _explained_by(factor: float, k: int, theta: float, delta: float) -> float | None:
+    """The eigenvalue outside [θ − δ, θ + δ] whose component alone would give that factor in k steps; None within."""
+    sigma = theta / delta
+    promised = k * math.acosh(sigma)  # log of T_k(σ), but for a factor 2
+    if math.log(factor) <= -_SLOW * promised + math.log(4.0):
+        return None
+    y = math.cosh((math.log(factor) + promised) / k) if math.log(factor) + promised > 0.0 else 1.0
+    # A factor above 1 needs |θ − λ| > θ: λ > 2θ, for A is positive definite.
+    eigenvalue = theta + delta * y if factor > 1.0 else theta - delta * y
+    if eigenvalue <= 0.0:
+        return 0.1 * (theta - delta)
+    return min(eigenvalue, 0.9 * (theta - delta)) if factor <= 1.0 else max(eigenvalue, 1.1 * (theta + delta))
+
+
+_CHEBYSHEV = Method("chebyshev", _chebyshev)

@@ -1,0 +1,70 @@
+"""Flexible GMRES: the preconditioner may change from one application to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ..arguments import check_count
+from ..iteration import Column, Method, run
+from ..result import SolveResult
+from .arnoldi import minimal_residual_cycle
+
+
+def fgmres(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    restart: int = 30,
+) -> SolveResult:
+    """Solve A x = b by FGMRES(restart), for any nonsingular A and any M, even a nonlinear one.
+
+    A cycle minimises ‖b − A x_k‖₂ over x_0 + span{z_1, …, z_k}, z_j = M(v_j): the preconditioned vectors are kept,
+    so M need not be the same map twice. With a fixed linear M the iterates are those of `gmres`.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix or LinearOperator, (n, n)
+        Nonsingular; real or complex. CuPy's twins are taken too.
+    b, x0, rtol, atol, maxiter, callback
+        As in `gmres`.
+    M : preconditioner of any kind, optional
+        Approximates A⁻¹; may be nonlinear or change between applications.
+    restart : int
+        Iterations in a cycle. Memory is (2 restart + 1) n.
+
+    Returns
+    -------
+    SolveResult
+        `breakdown`: the directions that M gave are dependent before the solution is reached.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit.
+
+    References
+    ----------
+    Saad, SIAM J. Sci. Comput. 14 (1993) 461.
+    """
+    restart = check_count("fgmres", "restart", restart)
+    return run(_FGMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+
+
+def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
+    kept = column.xp.empty((min(restart, column.A.n, column.budget), column.A.n), dtype=column.dtype)
+
+    def direction(j: int, v: Any) -> Any:
+        kept[j] = column.M(v)
+        return kept[j]
+
+    yield from minimal_residual_cycle(column, x, r, restart, direction, lambda y, basis: y @ kept[: len(basis)])
+
+
+_FGMRES = Method("fgmres", _cycle, explicit=False, callback="pr_norm")

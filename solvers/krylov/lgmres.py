@@ -1,0 +1,97 @@
+"""LGMRES: restarted GMRES that keeps the corrections of its last cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ..arguments import check_count
+from ..iteration import Column, Method, run
+from ..result import SolveResult
+from .arnoldi import minimal_residual_cycle
+
+
+def lgmres(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    inner_m: int = 30,
+    outer_k: int = 3,
+) -> SolveResult:
+    """Solve A x = b by LGMRES(inner_m, outer_k), for any nonsingular A.
+
+    A cycle minimises ‖b − A x‖₂ over M K_m(A M, r) and the last outer_k corrections x_i − x_{i−1}, which stand for the
+    error that restarting forgets. That breaks the alternation of restarted GMRES's residuals, and costs nothing but
+    memory.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix or LinearOperator, (n, n)
+        Nonsingular; real or complex. CuPy's twins are taken too.
+    b, x0, rtol, atol, maxiter, callback
+        As in `gmres`; iterations are products, counted over all cycles.
+    M : preconditioner of kind 'spd' or 'linear', optional
+        Approximates A⁻¹.
+    inner_m : int
+        Krylov vectors in a cycle.
+    outer_k : int
+        Corrections kept; 0 is `gmres`.
+
+    Returns
+    -------
+    SolveResult
+        `stagnated`: cycles no longer lower the residual; enlarge `inner_m`.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit.
+
+    References
+    ----------
+    Baker, Jessup and Manteuffel, SIAM J. Matrix Anal. Appl. 26 (2005) 962.
+    """
+    inner_m = check_count("lgmres", "inner_m", inner_m)
+    outer_k = check_count("lgmres", "outer_k", outer_k, least=0, example=3)
+    return run(
+        _LGMRES,
+        A,
+        b,
+        x0,
+        rtol=rtol,
+        atol=atol,
+        maxiter=maxiter,
+        M=M,
+        callback=callback,
+        inner_m=inner_m,
+        outer_k=outer_k,
+    )
+
+
+def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Generator[float, None, None]:
+    corrections: list[Any] = column.memory.setdefault("corrections", [])
+    size = min(inner_m + len(corrections), column.A.n, column.budget)
+    kept = column.xp.empty((size, column.A.n), dtype=column.dtype)
+    before = column.xp.array(x)
+
+    def direction(j: int, v: Any) -> Any:
+        kept[j] = column.M(v) if j < inner_m else corrections[j - inner_m]
+        return kept[j]
+
+    try:
+        yield from minimal_residual_cycle(column, x, r, size, direction, lambda y, basis: y @ kept[: len(basis)])
+    finally:
+        correction = x - before
+        length = column.norm(correction)
+        if outer_k and length > 0.0:
+            corrections.insert(0, correction / length)
+            del corrections[outer_k:]
+
+
+_LGMRES = Method("lgmres", _cycle, explicit=False, callback="pr_norm")

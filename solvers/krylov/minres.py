@@ -1,0 +1,127 @@
+"""The minimal residual method for Hermitian systems."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ..iteration import Breakdown, Column, Method, run
+from ..result import SolveResult, Status
+from ..stopping import EPSILON
+
+_AT_REST = 1e-12
+_NEARLY_AT_REST, _FLAT, _PATIENCE = 1e-8, 1e-12, 2
+"""‖A r‖/(‖A‖‖r‖) at which x has the least residual; or nearly so, with a residual that stays flat for that long."""
+
+
+def minres(
+    A: Any,
+    b: Any,
+    x0: Any = None,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callable[[Any], Any] | None = None,
+    nullspace: Any = None,
+) -> SolveResult:
+    """Solve A x = b by MINRES, for A Hermitian, indefinite or not.
+
+    The k-th iterate minimises ‖b − A x_k‖ over x_0 + K_k(MA, M r_0), in the norm of M (the Euclidean one without M);
+    seven vectors are kept. For eigenvalues in [−a, −b] ∪ [c, d] of equal lengths, a residual falls by
+    2 ((√(ad) − √(bc))/(√(ad) + √(bc))) in two iterations.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix or LinearOperator, (n, n)
+        Hermitian; singular if b is in its range. CuPy's twins are taken too.
+    b, x0, rtol, atol, maxiter, callback
+        As in `cg`.
+    M : preconditioner of kind 'spd', optional
+        Hermitian positive definite, even where A is indefinite: it approximates |A|⁻¹.
+    nullspace : array, (n, m) or (n,), optional
+        As in `cg`.
+
+    Returns
+    -------
+    SolveResult
+        `indefinite`: rᴴM r ≤ 0, M is not positive definite. `stagnated` with x of least residual where b is not in the
+        range of A.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit.
+
+    References
+    ----------
+    Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617; Choi, Paige and Saunders, SIAM J. Sci. Comput. 33 (2011)
+    1810; Greenbaum, *Iterative Methods for Solving Linear Systems* (1997), §3.1.
+    """
+    return run(_MINRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+
+
+def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
+    """Lanczos vectors v_k with z_k = M v_k and z_jᴴ v_k = δ_jk, and the QR factorisation of the tridiagonal matrix.
+
+    The residual comes along without a product: r_k = s_k² r_{k−1} − c_k φ_k v_{k+1}.
+    """
+    A, M, dot, xp = column.A, column.M, column.dot, column.xp
+    z = M(r)
+    beta = size_in_preconditioner(dot(r, z))
+    phi = beta
+    v, z = r / beta, z / beta
+    v_before, w, w_before = xp.zeros_like(v), xp.zeros_like(v), xp.zeros_like(v)
+    c, s, delta_bar, epsilon, squares = -1.0, 0.0, 0.0, 0.0, 0.0
+    first, flat, norm = True, 0, column.norm(r)
+    while True:
+        q = xp.asarray(A(z), dtype=column.dtype)
+        if not first:
+            q = q - beta * v_before
+        alpha = float(dot(z, q).real)
+        q = q - alpha * v
+        y = M(q)
+        beta_next = size_in_preconditioner(dot(q, y), 0.0)
+        squares += alpha * alpha + beta_next * beta_next + (0.0 if first else beta * beta)
+        scale = math.sqrt(squares)
+        if beta_next <= 10.0 * EPSILON * scale:
+            beta_next = 0.0  # an invariant subspace: the step ends in the exact solution, or in the least residual
+        delta = c * delta_bar + s * alpha
+        gamma_bar = s * delta_bar - c * alpha
+        epsilon_next = s * beta_next
+        delta_bar = -c * beta_next
+        # ‖A r‖ of the iterate at hand is φ √(γ̄² + δ̄²).
+        slope = math.hypot(gamma_bar, delta_bar)
+        if slope <= _AT_REST * scale or (flat >= _PATIENCE and slope <= _NEARLY_AT_REST * scale):
+            raise Breakdown(Status.STAGNATED, "A r = 0: x has the least residual, b is not in the range of A")
+        gamma = math.hypot(gamma_bar, beta_next)
+        c, s = gamma_bar / gamma, beta_next / gamma
+        step, phi = c * phi, s * phi
+        w, w_before = (z - epsilon * w_before - delta * w) / gamma, w
+        epsilon = epsilon_next
+        x += step * w
+        r *= s * s
+        if beta_next > 0.0:
+            v, v_before, z = q / beta_next, v, y / beta_next
+            r -= (c * phi) * v
+        norm, before = column.norm(r), norm
+        flat = flat + 1 if norm >= (1.0 - _FLAT) * before else 0
+        yield norm
+        if beta_next == 0.0:
+            return
+        beta, first = beta_next, False
+
+
+def size_in_preconditioner(square: Any, least: float | None = None) -> float:
+    """√(vᴴ M v); Breakdown where M is not positive definite."""
+    value = float(square.real)
+    if value > 0.0 or value == least:
+        return math.sqrt(value)
+    if value <= 0.0:
+        raise Breakdown(Status.INDEFINITE, f"rᴴM r = {value:.3g} ≤ 0: the preconditioner M is not positive definite")
+    raise Breakdown(Status.NONFINITE, "A M r is not finite")
+
+
+_MINRES = Method("minres", _minimal_residual)

@@ -1,0 +1,263 @@
+"""What a solve leaves for the next one: a space of directions, carried explicitly, never hidden.
+
+A recycling solver takes ``space=`` (None at first) and hands the next one back as ``result.space``::
+
+    space = None
+    for A, b in systems:
+        result = gcrodr(A, b, M=M, space=space)
+        space = result.space
+
+For a new matrix the directions are multiplied anew and orthonormalised, A U = C with Cᴴ C = I; directions whose images
+depend on the others are left out. The first of these products is with a fixed random combination of the directions:
+where it agrees with the image kept, A has not changed on the space, and the other products are spared. All products and
+applications are counted in the result's ledger.
+
+The rule of dropping: a solve that starts without a space notes its products for each decade by which the residual fell.
+A later solve that starts from a space descended from it and takes more products a decade, set-up included, is a strike.
+After two in a row the space is dropped: `result.space` is None, and the next solve starts afresh.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..iteration import Column
+from ..operands import on_host, read_vectors
+from ..result import SolveResult
+
+_DEPENDENT = 1e-10
+"""Directions are left out where less than this share of their image is new."""
+
+_UNCHANGED = 1e-12
+"""‖A u − c‖, ‖c‖ = 1, up to which the image kept is taken for that of the matrix at hand."""
+
+_STRIKES = 2
+_LEAST_DECADES = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class RecycleSpace:
+    """Directions for the solution of the next system, with their images under the matrix they were last used with.
+
+    Immutable: arrays are read-only. `from_vectors` makes one from known directions.
+
+    Attributes
+    ----------
+    directions, images : array, (k, n)
+        U and C in rows: A U = C, Cᴴ C = I. `images` is None where no matrix has been met yet.
+    preimages : array, (k, n), or None
+        T with M T = U, of the preconditioner last used; None where that is U.
+    products_per_decade : float or None
+        Of the solve, started without a space, from which this one descends.
+    strikes : int
+        Solves in a row that the space did not help.
+    """
+
+    directions: Any
+    images: Any = None
+    preimages: Any = None
+    products_per_decade: float | None = None
+    strikes: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("directions", "images", "preimages"):
+            array = getattr(self, name)
+            if isinstance(array, np.ndarray):
+                array = array.view()
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
+
+    @classmethod
+    def from_vectors(cls, vectors: Any) -> RecycleSpace:
+        """Make a space from the columns of an (n, k) array, such as known slow modes; one vector (n,) is taken too.
+
+        Raises
+        ------
+        InputError
+            If they are not finite vectors.
+        """
+        vectors = np.array(vectors) if isinstance(vectors, list | tuple) else vectors
+        shape = getattr(vectors, "shape", None)
+        if not shape or len(shape) > 2:
+            raise InputError(f"from_vectors got an array of shape {shape}; expected (n, k), vectors in columns.")
+        rows = read_vectors(vectors, int(shape[0]), "vectors")
+        rows = rows[None, :] if rows.ndim == 1 else rows.T
+        return cls(rows.copy())
+
+    @property
+    def k(self) -> int:
+        """Dimension."""
+        return int(self.directions.shape[0])
+
+    @property
+    def n(self) -> int:
+        """Length of the vectors."""
+        return int(self.directions.shape[1])
+
+    @property
+    def U(self) -> Any:
+        """The directions in columns, (n, k)."""
+        return self.directions.T
+
+    @property
+    def C(self) -> Any:
+        """Their images A U in columns, (n, k), orthonormal; None where no matrix has been met yet."""
+        return None if self.images is None else self.images.T
+
+
+class Carrier:
+    """The space on its way through one call: what the recurrence works with, and what the result will hand back.
+
+    Attributes
+    ----------
+    U, C, T : array, (k, n), or None
+        The space for the matrix at hand, once `prepare` has made it so. T is U itself without a preconditioner.
+    k, most : int
+        Vectors to harvest, and the most that a space given may have.
+    """
+
+    def __init__(self, solver: str, space: Any, A: Any, k: int, most: int | None = None) -> None:
+        self.given: RecycleSpace | None = _read_space(solver, space, A)
+        self.k, self.most = k, most
+        self.U: Any = None
+        self.C: Any = None
+        self.T: Any = None
+        self.ready = False
+
+    def prepare(self, column: Column) -> None:
+        """Fit the space that was given to the matrix at hand; later calls do nothing."""
+        if self.ready:
+            return
+        self.ready = True
+        if self.given is None:
+            return
+        xp, n = column.xp, column.A.n
+        U = _of_dtype(xp, self.given.directions, column.dtype)
+        C = self.given.images
+        T = U if self.given.preimages is None else _of_dtype(xp, self.given.preimages, column.dtype)
+        if T.shape != U.shape or (C is not None and U.shape != C.shape):
+            C, T = None, U  # a complex space for a real system was split
+        C, U, T = _images(column, U, C, T)
+        keep = min(C.shape[0], n - 1, self.most or n)
+        if keep > 0:
+            self.put(U[:keep], C[:keep], T[:keep] if column.preconditioned else None)
+
+    def put(self, U: Any, C: Any, T: Any = None) -> None:
+        """Take U, C (and T, where it differs from U) as the space for the matrix at hand."""
+        self.U, self.C, self.T = U, C, U if T is None else T
+
+    def clear(self) -> None:
+        """Go on without a space."""
+        self.U = self.C = self.T = None
+
+    def refresh(self, column: Column) -> None:
+        """Recompute the images, where the recurrence has drifted away from A U = C."""
+        if self.U is not None:
+            T = None if self.T is self.U else self.T
+            C, U, T = _images(column, self.U, None, self.U if T is None else T)
+            self.put(U, C, T if column.preconditioned else None) if C.shape[0] else self.clear()
+
+    def handed_back(self, result: SolveResult) -> SolveResult:
+        """The result with the space for the next solve, or with None where the rule of dropping says so."""
+        result.space = self._next(result)
+        return result
+
+    def _next(self, result: SolveResult) -> RecycleSpace | None:
+        if not self.ready:
+            return self.given  # nothing was solved: b = 0, or x0 was good enough
+        if self.U is None:
+            return None
+        columns = result.columns or (result,)
+        if self.given is None:
+            columns = columns[:1]  # the others started from a space
+        falls = [math.log10(c.residuals[0] / c.residual) for c in columns if 0.0 < c.residual <= c.residuals[0]]
+        decades, products = sum(falls), sum(c.matvecs for c in columns)
+        rate = products / decades if decades >= _LEAST_DECADES else None
+        reference, strikes = rate, 0
+        if self.given is not None:
+            reference, strikes = self.given.products_per_decade, self.given.strikes
+            if rate is not None:
+                reference = reference if reference is not None else math.inf
+                strikes = strikes + 1 if rate > reference else 0
+                reference = reference if math.isfinite(reference) else None
+        if strikes >= _STRIKES:
+            return None
+        return RecycleSpace(self.U, self.C, None if self.T is self.U else self.T, reference, strikes)
+
+
+def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
+    """(C, U, T) of the matrix at hand, A U = C, Cᴴ C = I; the C given is kept where one product shows that it holds."""
+    xp, k = column.xp, U.shape[0]
+    if C is not None:
+        weights = np.random.default_rng(0).standard_normal(k)
+        weights /= np.linalg.norm(weights)
+        # The Householder reflection whose first row is ± the weights, so that the probe is one of the k products.
+        reflector = weights.copy()
+        reflector[0] += math.copysign(1.0, weights[0])
+        reflector /= np.linalg.norm(reflector)
+        v = xp.asarray(reflector, dtype=column.dtype)
+        C = xp.asarray(C, dtype=column.dtype)
+        U, C, T = (rows - 2.0 * v[:, None] * (v @ rows)[None, :] for rows in (U, C, T))
+        probe = column.A(U[0])
+        if column.norm(probe - C[0]) <= _UNCHANGED:
+            return C, U, T
+        rest = column.A.rows(U[1:]) if k > 1 else U[1:]
+        C = xp.concat([xp.asarray(probe, dtype=column.dtype)[None, :], rest])
+    else:
+        C = column.A.rows(U)
+    sizes = xp.sqrt(xp.sum(xp.abs(C) ** 2, axis=1))
+    good = xp.asarray(np.flatnonzero(on_host(xp.isfinite(sizes) & (sizes > 0.0))))
+    scale = 1.0 / sizes[good][:, None]
+    return orthonormal_images(xp, xp.asarray(C[good], dtype=column.dtype) * scale, U[good] * scale, T[good] * scale)
+
+
+def orthonormal_images(xp: Any, C: Any, U: Any, T: Any) -> tuple[Any, Any, Any]:
+    """(C, U, T) with C orthonormal and its relation to U and T kept; dependent directions left out.
+
+    By the singular value decomposition of C = R Q: of the coefficients, on the host.
+    """
+    if C.shape[0] == 0:
+        return C, U, T
+    Q, R = xp.linalg.qr(C.T)
+    W, sigma, Vh = np.linalg.svd(on_host(R), full_matrices=False)
+    kept = sigma > _DEPENDENT * sigma[0]
+    rotation, change = W[:, kept].T, (Vh[kept].conj() / sigma[kept][:, None])
+    rotation, change = xp.asarray(rotation), xp.asarray(change)
+    return rotation @ Q.T, change @ U, change @ T
+
+
+def _of_dtype(xp: Any, rows: Any, dtype: Any) -> Any:
+    """The rows in the dtype of the solve; of a complex space in a real solve, real and imaginary parts."""
+    if rows.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        rows = xp.concat([rows.real, rows.imag])
+    return xp.asarray(rows, dtype=dtype)
+
+
+def _read_space(solver: str, space: Any, A: Any) -> RecycleSpace | None:
+    if space is None:
+        return None
+    if not isinstance(space, RecycleSpace):
+        raise InputError(
+            f"{solver}: space is a {type(space).__name__}; expected the RecycleSpace of an earlier result "
+            f"(result.space), RecycleSpace.from_vectors(W), or None."
+        )
+    shape = (len(A),) * 2 if isinstance(A, list | tuple) else tuple(getattr(A, "shape", ()))
+    arrays = [array for array in (space.directions, space.images, space.preimages) if array is not None]
+    if space.directions.ndim != 2 or any(array.shape != space.directions.shape for array in arrays):
+        shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
+        raise InputError(f"{solver}: space holds arrays of shapes {shapes}; expected equal ones, (k, n), k vectors.")
+    if len(shape) == 2 and space.n != shape[0]:
+        raise InputError(
+            f"{solver}: space holds vectors of length {space.n}, but A has shape {tuple(shape)}; "
+            f"expected the space of a system of the same size: pass space=None."
+        )
+    for array in arrays:
+        if not np.isfinite(on_host(array)).all():
+            raise InputError(f"{solver}: space holds NaN or infinite values; expected finite ones: pass space=None.")
+    return dataclasses.replace(space) if space.k else None

@@ -1,0 +1,29 @@
+"""How a compiled solve ended, as the integers that kernels return, and the sums that they check."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..kernels.rows import FAST
+
+CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW = range(6)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
+def largest_magnitude(v: np.ndarray) -> float:
+    """max |v|; without the temporary array of NumPy's, whose pages threads would map and unmap over and over."""
+    largest = 0.0
+    for i in range(v.size):
+        largest = max(largest, abs(v[i]))
+    return largest
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
+def sum_of_squares(v: np.ndarray, scale: float) -> float:
+    """Σ (scale v)²."""
+    total = 0.0
+    for i in range(v.size):
+        u = scale * v[i]
+        total += u * u
+    return total

@@ -1,0 +1,1 @@
+"""The compiled multigrid of two-dimensional boxes."""

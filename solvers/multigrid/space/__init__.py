@@ -1,0 +1,1 @@
+"""The compiled multigrid of three-dimensional boxes."""

@@ -1,0 +1,110 @@
+"""Incomplete Cholesky factorisation without fill-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ...errors import InputError
+from ...matrices.symmetry import is_hermitian
+from ...operands import as_csr
+from ...preconditioner import Preconditioner
+from ..cholesky_kernels import factor_ic0, solve_cholesky
+
+_FIRST_SHIFT = 1e-3
+_LAST_SHIFT = 1e3
+
+
+class IC0(Preconditioner):
+    """M = (L Lᴴ)⁻¹ with L on the pattern of the lower triangle of A and (L Lᴴ)_ij = a_ij there; kind 'spd'.
+
+    The factor exists for M-matrices and H-matrices with a positive diagonal (Meijerink and van der Vorst). Where a
+    pivot is not positive, A + α diag(A) is factored instead, α = 1e-3 and doubled until it works (Manteuffel); the α
+    in use is `shift`.
+
+    Settings
+    --------
+    shift : float
+        The first α to try, 0 by default.
+
+    Attributes
+    ----------
+    shift : float
+        The α of the factor in use; 0 when none was needed.
+    factor : csr_array
+        L.
+
+    References
+    ----------
+    Meijerink and van der Vorst, Math. Comp. 31 (1977) 148; Manteuffel, Math. Comp. 34 (1980) 473.
+    """
+
+    name = "ic0"
+
+    def __init__(self, shift: float = 0.0) -> None:
+        if not isinstance(shift, int | float) or isinstance(shift, bool) or not 0.0 <= shift < np.inf:
+            raise InputError(f"ic0: shift is {shift!r}; expected a finite number ≥ 0.")
+        self._first_shift = float(shift)
+        self._pattern: tuple[np.ndarray, np.ndarray] | None = None
+
+    def _build(self, A: Any, again: bool) -> None:
+        matrix = as_csr(A, self.name)
+        if not is_hermitian(matrix):
+            raise InputError("ic0 needs A Hermitian, but A differs from its adjoint: use ssor or direct with gmres.")
+        self._take_lower_triangle(matrix, again)
+        values = matrix.data[self._entries]
+        diagonal = values[self._ends].real
+        if not np.all(diagonal > 0.0):
+            row = int(np.argmin(diagonal))
+            raise InputError(
+                f"ic0 needs A positive definite, but its diagonal is {diagonal[row]:.3g} in row {row}: "
+                f"use direct with gmres."
+            )
+        self._values = np.empty_like(values)
+        shift = self._first_shift
+        while True:
+            shifted = values.copy()
+            shifted[self._ends] *= 1.0 + shift
+            if factor_ic0(self._indptr, self._indices, shifted, self._values) < 0:
+                break
+            shift = max(2.0 * shift, _FIRST_SHIFT)
+            if shift > _LAST_SHIFT:
+                raise InputError(
+                    f"ic0 found no factor of A + α diag(A) up to α = {_LAST_SHIFT:g}: A is far from positive definite; "
+                    f"use direct with gmres."
+                )
+        self.shift = shift
+        self.kind = "spd"
+
+    def _take_lower_triangle(self, matrix: sp.csr_array, again: bool) -> None:
+        if again and self._pattern is not None:
+            indptr, indices = self._pattern
+            if np.array_equal(indptr, matrix.indptr) and np.array_equal(indices, matrix.indices):
+                return
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        lower = matrix.indices <= rows
+        self._entries = np.flatnonzero(lower)
+        counts = np.bincount(rows[lower], minlength=matrix.shape[0])
+        self._indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        self._indices = matrix.indices[self._entries].astype(np.int64)
+        self._ends = self._indptr[1:] - 1
+        present = np.zeros(matrix.shape[0], dtype=bool)
+        present[rows[matrix.indices == rows]] = True
+        if not present.all():
+            row = int(np.argmin(present))
+            raise InputError(
+                f"ic0 needs A positive definite, but row {row} has no diagonal entry: use direct with gmres."
+            )
+        self._pattern = (matrix.indptr.copy(), matrix.indices.copy())
+
+    @property
+    def factor(self) -> sp.csr_array:
+        """L, lower triangular."""
+        return sp.csr_array((self._values, self._indices, self._indptr), shape=self.shape)
+
+    def _apply(self, r: np.ndarray) -> np.ndarray:
+        z = np.empty_like(r)
+        solve_cholesky(self._indptr, self._indices, self._values, r, z)
+        return z

@@ -1,0 +1,103 @@
+"""What solving a sequence hands back: a certified result for each sample, and the ledger of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..result import SolveResult
+from .analysis import FamilyReport
+
+CORRECTION_STEPS = 3
+"""Iterations up to which finishing a sample from a guess counts as a correction, not as a solve."""
+
+
+@dataclass
+class Ledger:
+    """Costs of a sequence.
+
+    A *full solve* is a right-hand side solved from nothing, of a sample or of a basis: one back-substitution with a
+    factorisation, or one Krylov solve; and a sample finished with a preconditioner set up for its own matrix. A sample
+    finished from a guess, with no set-up but another sample's, counts as a full solve too where that took more than
+    `CORRECTION_STEPS` = 3 iterations, and as a *correction* where it took 1 to 3. All others are *reconstructed*: no
+    iteration, one product for the residual.
+
+    Attributes
+    ----------
+    full_solves, corrections, reconstructed : int
+        See above; together they are at least the samples, and more where basis right-hand sides are none of theirs.
+    set_ups, refreshes : int
+        Preconditioners (factorisations) built, and updated for another matrix.
+    iterations, matvecs, applies : int
+        Of everything done, recomputed residuals and failed attempts included.
+    analysis_seconds, ordering_seconds, setup_seconds, solve_seconds : float
+        Their sum is the time of the sequence; set-up is that of preconditioners.
+    """
+
+    full_solves: int = 0
+    corrections: int = 0
+    reconstructed: int = 0
+    set_ups: int = 0
+    refreshes: int = 0
+    iterations: int = 0
+    matvecs: int = 0
+    applies: int = 0
+    analysis_seconds: float = 0.0
+    ordering_seconds: float = 0.0
+    setup_seconds: float = 0.0
+    solve_seconds: float = 0.0
+
+    def count(self, result: SolveResult) -> None:
+        """Add the work of a solve."""
+        self.iterations += result.iterations
+        self.matvecs += result.matvecs
+        self.applies += result.applies
+
+
+@dataclass(eq=False)
+class SequenceResult:
+    """Solutions of a sequence, each with its true residual.
+
+    Attributes
+    ----------
+    results : list of SolveResult
+        In the order of the systems. A reconstructed one has 0 iterations; its residual is recomputed like all others.
+    strategy : str
+        As asked for; 'auto' leaves the choice to `report.plan`.
+    report : FamilyReport or None
+        The analysis, where there was one.
+    ledger : Ledger
+    """
+
+    results: list[SolveResult]
+    strategy: str
+    report: FamilyReport | None
+    ledger: Ledger
+
+    @property
+    def converged(self) -> bool:
+        return all(result.converged for result in self.results)
+
+    @property
+    def solutions(self) -> np.ndarray:
+        """(N, n)."""
+        return np.stack([result.x for result in self.results])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ledger as a flat dict of JSON's types."""
+        return {
+            "samples": len(self.results),
+            "converged": sum(result.converged for result in self.results),
+            "strategy": self.strategy if self.report is None else self.report.strategy,
+            "relative_residual_max": float(max(result.relative_residual for result in self.results)),
+            **self.ledger.__dict__,
+        }
+
+    def __str__(self) -> str:
+        lines = [] if self.report is None else [str(self.report)]
+        lines += [
+            f"{name:>22}  {value:.4g}" for name, value in self.to_dict().items() if isinstance(value, int | float)
+        ]
+        return "\n".join(lines)

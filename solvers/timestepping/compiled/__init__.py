@@ -1,0 +1,1 @@
+"""Whole stages of a time step, compiled: transforms, products and updates on cache lines."""
