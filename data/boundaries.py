@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from resolvent.solvers import InputError
 
 from .grids import AXES
 
-__all__ = ["Sides", "plain_sides", "read_sides", "well_words"]
+__all__ = [
+    "Sides",
+    "Walls",
+    "all_dirichlet",
+    "is_singular",
+    "plain_sides",
+    "read_sides",
+    "well_words",
+    "without_mean",
+]
 
 Sides = tuple[tuple[str, str], ...]
 """For each axis, in the order of the arrays (x first): what holds at its low and at its high side."""
@@ -52,3 +64,21 @@ def plain_sides(sides: Sides) -> str | list[str | list[str]]:
 def well_words(sides: Sides) -> tuple[str, ...]:
     """The Well's word for each axis: 'wall', 'open' or 'periodic'."""
     return tuple(_WELL[low] for low, _ in sides)
+
+
+Walls = Mapping[tuple[int, int], np.ndarray]
+
+
+def is_singular(sides: Sides) -> bool:
+    """Whether constants solve the homogeneous problem: no side is Dirichlet."""
+    return not any(side == "dirichlet" for pair in sides for side in pair)
+
+
+def all_dirichlet(sides: Sides) -> bool:
+    """Whether every side is Dirichlet."""
+    return all(side == "dirichlet" for pair in sides for side in pair)
+
+
+def without_mean(values: np.ndarray) -> np.ndarray:
+    """The values less their mean over the cells."""
+    return values - values.mean()

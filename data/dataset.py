@@ -16,11 +16,11 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
-from .atomic_files import read_yaml
-from .dataset_folder import ShardRecord, read_config, read_manifest
-from .digests import combined_digest
-from .layout import field_dataset, field_shape, open_shard
-from .splits import SPLITS, Shard, plan_shards
+from .format.atomic_files import read_yaml
+from .format.digests import combined_digest
+from .format.folder import ShardRecord, read_config, read_manifest
+from .format.layout import field_dataset, field_shape, open_shard
+from .format.splits import SPLITS, Shard, plan_shards
 
 __all__ = ["Dataset"]
 

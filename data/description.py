@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from .dataset import Dataset
-from .layout import field_dataset, field_shape, open_shard
+from .format.layout import field_dataset, field_shape, open_shard
 
 __all__ = ["describe", "format_description"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from resolvent.data.atomic_files import storage_errors, write_atomically
+from resolvent.data.format.atomic_files import storage_errors, write_atomically
 from resolvent.solvers import InputError
 
 from .batches import GridDataset

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from resolvent.data.atomic_files import storage_errors, write_atomically
+from resolvent.data.format.atomic_files import storage_errors, write_atomically
 
 __all__ = ["RunLog"]
 

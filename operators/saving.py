@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from resolvent.data.atomic_files import storage_errors, write_atomically
+from resolvent.data.format.atomic_files import storage_errors, write_atomically
 from resolvent.solvers import InputError
 
 from .normalization import NormalizedOperator

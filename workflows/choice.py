@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.data import SolverSpec
-from resolvent.solvers import DiffusionStencil, MatrixProperties, ToeplitzOperator
+from resolvent.solvers import DiffusionStencil, MatrixProperties, SolverSpec, ToeplitzOperator
 
 from .systems import NamedSystem
 

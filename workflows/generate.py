@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import Dataset, GenerationReport, Problem, SolverSpec, TimeDependentProblem, generate, open_engine
-from resolvent.solvers import InputError
+from resolvent.data import Dataset, GenerationReport, Problem, TimeDependentProblem, generate, open_engine
+from resolvent.solvers import InputError, SolverSpec
 
 from .compose import compose_verb
 from .console import ProgressLine, duration, say

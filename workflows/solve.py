@@ -9,8 +9,15 @@ import numpy as np
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
-from resolvent.data import SolverSpec
-from resolvent.solvers import DiffusionStencil, InputError, MatrixProperties, SolveResult, Status, matrix_properties
+from resolvent.solvers import (
+    DiffusionStencil,
+    InputError,
+    MatrixProperties,
+    SolveResult,
+    SolverSpec,
+    Status,
+    matrix_properties,
+)
 
 from .choice import Choice, choose, sensible_solvers
 from .compose import compose_verb

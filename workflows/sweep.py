@@ -31,8 +31,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from resolvent.data import SolverSpec
-from resolvent.solvers import InputError, optimal_omega
+from resolvent.solvers import InputError, SolverSpec, optimal_omega
 
 from .compose import compose_verb, configs, is_continuous, one_line, parse
 from .console import ProgressLine, say, show, table

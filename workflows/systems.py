@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import EvolutionProblem, LinearSystem, SolverSpec, make_problem, sample_generator
-from resolvent.solvers import InputError, SolveResult
+from resolvent.data import EvolutionProblem, make_problem, sample_generator
+from resolvent.solvers import InputError, LinearSystem, SolveResult, SolverSpec
 from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 from .matrix_files import read_matrix, read_rhs

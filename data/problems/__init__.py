@@ -7,21 +7,23 @@ from typing import Any
 
 from resolvent.solvers.arguments import one_of
 
-from ..problem import Problem
-from .advection import Advection
-from .allen_cahn import AllenCahn
-from .burgers import Burgers
-from .convection_diffusion import ConvectionDiffusion
-from .darcy import Darcy
-from .elasticity import Elasticity
-from .heat import Heat
-from .helmholtz import Helmholtz
-from .kuramoto_sivashinsky import KuramotoSivashinsky
-from .navier_stokes import NavierStokes
-from .poisson import Poisson
-from .reaction_diffusion import ReactionDiffusion
-from .riesz import Riesz
-from .thermal import Thermal
+from .evolution import EvolutionProblem, TimeDependentProblem, Trajectory
+from .evolving.advection import Advection
+from .evolving.allen_cahn import AllenCahn
+from .evolving.burgers import Burgers
+from .evolving.heat import Heat
+from .evolving.kuramoto_sivashinsky import KuramotoSivashinsky
+from .evolving.navier_stokes import NavierStokes
+from .evolving.reaction_diffusion import ReactionDiffusion
+from .problem import Problem
+from .spectral_evolution import SpectralEvolution
+from .steady.convection_diffusion import ConvectionDiffusion
+from .steady.darcy import Darcy
+from .steady.elasticity import Elasticity
+from .steady.helmholtz import Helmholtz
+from .steady.poisson import Poisson
+from .steady.riesz import Riesz
+from .steady.thermal import Thermal
 
 __all__ = [
     "PROBLEMS",
@@ -31,14 +33,19 @@ __all__ = [
     "ConvectionDiffusion",
     "Darcy",
     "Elasticity",
+    "EvolutionProblem",
     "Heat",
     "Helmholtz",
     "KuramotoSivashinsky",
     "NavierStokes",
     "Poisson",
+    "Problem",
     "ReactionDiffusion",
     "Riesz",
+    "SpectralEvolution",
     "Thermal",
+    "TimeDependentProblem",
+    "Trajectory",
     "make_problem",
 ]
 

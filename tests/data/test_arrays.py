@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resolvent.data import Dataset, cell_centres, describe, format_description, from_arrays
-from resolvent.data.digests import file_sha256
+from resolvent.data.format.digests import file_sha256
 from resolvent.solvers import InputError
 
 

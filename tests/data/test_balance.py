@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resolvent.data import balance, face_fluxes, make_problem
+from resolvent.data import make_problem
 from resolvent.data.boundaries import plain_sides, read_sides
+from resolvent.data.certificates import balance, face_fluxes
 from resolvent.solvers import DiffusionStencil, box_diffusion
 
 

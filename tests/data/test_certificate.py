@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from resolvent.data import from_arrays, generate, make_problem, verify
-from resolvent.data.dataset_folder import read_manifest
-from resolvent.data.digests import combined_digest, digest_of_fields, field_digest, file_sha256, sample_digest
+from resolvent.data.format.digests import combined_digest, digest_of_fields, field_digest, file_sha256, sample_digest
+from resolvent.data.format.folder import read_manifest
 from resolvent.solvers import InputError
 
 SHARD = "data/train/darcy_00001.hdf5"

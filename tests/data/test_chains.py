@@ -16,21 +16,11 @@ import numpy as np
 import pytest
 import yaml
 
-from resolvent.data import (
-    Dataset,
-    LinearSystem,
-    Problem,
-    SolverSpec,
-    chains,
-    check_format,
-    generate,
-    make_problem,
-    open_engine,
-    verify,
-)
-from resolvent.data.dataset_folder import read_manifest
-from resolvent.data.problems.poisson import Poisson
-from resolvent.solvers import STRATEGIES, InputError, SolveResult, Status
+from resolvent.data import Dataset, Problem, check_format, generate, make_problem, open_engine, verify
+from resolvent.data.format.folder import read_manifest
+from resolvent.data.generation import chains
+from resolvent.data.problems.steady.poisson import Poisson
+from resolvent.solvers import STRATEGIES, InputError, LinearSystem, SolveResult, SolverSpec, Status
 from resolvent.workflows.cli import main
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -148,7 +138,8 @@ def test_dask_gives_the_same_bits(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
-from resolvent.data import SolverSpec, generate, make_problem
+from resolvent.data import generate, make_problem
+from resolvent.solvers import SolverSpec
 if __name__ == "__main__":
     generate(make_problem("convection_diffusion", resolution=8, peclet_high=20.0, modes=8), sys.argv[1],
              splits={"train": 240}, shard_size=4, workers=2, strategy="recycling", chain=4, sort="greedy",
@@ -297,7 +288,7 @@ def test_the_checker_knows_the_configuration_of_chains(key: str, value: Any, lin
         "seed": 0, "solver": {"settings": {"rtol": 1e-10}}, "dtype": "float64", "compression": "gzip", "shard_size": 8,
         "family": {"strategy": "auto", "chain": 4, "sort": "none"},
     }  # fmt: skip
-    from resolvent.data.dataset_config import config_violation
+    from resolvent.data.format.config import config_violation
 
     assert config_violation(config) is None
     spoilt = {**config, key: value} if key == "shard_size" else {**config, "family": {**config["family"], key: value}}

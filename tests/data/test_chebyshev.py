@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resolvent.data.chebyshev import ChebyshevSeries
+from resolvent.data.random_fields.chebyshev_series import ChebyshevSeries
 from resolvent.solvers import InputError
 
 

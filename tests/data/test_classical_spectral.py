@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resolvent.data import SPECTRAL_PROBLEMS, SpectralPoisson, SpectralReactionDiffusion, make_spectral_problem
-from resolvent.data.classical_spectral import FisherSteps
+from resolvent.data.spectral.classical import FisherSteps
 from resolvent.solvers import InputError
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from resolvent.data import SolverSpec, generate, make_problem, sample_generator, verify
-from resolvent.solvers import BoxSolver, InputError, solve_batch
+from resolvent.data import generate, make_problem, sample_generator, verify
+from resolvent.solvers import BoxSolver, InputError, SolverSpec, solve_batch
 
 SPEC = SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
 

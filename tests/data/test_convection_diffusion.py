@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resolvent.data import cell_centres, make_problem
-from resolvent.data.velocity import SolenoidalField
+from resolvent.data.random_fields.solenoidal import SolenoidalField
 from resolvent.solvers import InputError
 
 PI = np.pi

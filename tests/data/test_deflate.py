@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.data.deflate import deflated_chunk, fletcher32
+from resolvent.data.format.chunks import deflated_chunk, fletcher32
 
 FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from resolvent.data import SolverSpec, cell_centres, make_problem, nodes
-from resolvent.solvers import InputError
+from resolvent.data import cell_centres, make_problem, nodes
+from resolvent.solvers import InputError, SolverSpec
 
 TIGHT = SolverSpec("cg", {"rtol": 1e-11}, "fast_poisson", {})
 DIRECT = SolverSpec("gmres", {"rtol": 1e-10}, "direct", {})

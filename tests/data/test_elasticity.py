@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sympy
 
-from resolvent.data import SolverSpec, make_problem
-from resolvent.data.meshes import TriangleMesh, box_mesh
-from resolvent.data.problems.triangle_forms import TriangleForms, _rule
-from resolvent.solvers import InputError
+from resolvent.data import make_problem
+from resolvent.data.certificates.triangle_forms import TriangleForms, _rule
+from resolvent.data.discretisations.meshes import TriangleMesh, box_mesh
+from resolvent.solvers import InputError, SolverSpec
 
 
 def _l2_error(mesh: TriangleMesh, values: np.ndarray, exact: object) -> float:

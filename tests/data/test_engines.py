@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from resolvent.data import ENGINES, Dataset, Engine, generate, make_problem, open_engine, verify
-from resolvent.data.dataset_folder import DatasetFolder, ShardRecord, read_manifest
+from resolvent.data.format.folder import DatasetFolder, ShardRecord, read_manifest
 from resolvent.solvers import InputError
 
 SPLITS = {"train": 240, "valid": 40, "test": 20}
@@ -135,7 +135,7 @@ def test_dask_address_that_does_not_answer() -> None:
 def test_slurm_cluster_gets_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without SLURM: the job script that would be submitted, and how many jobs are asked for."""
     jobqueue = pytest.importorskip("dask_jobqueue")
-    from resolvent.data import engines
+    from resolvent.data.generation import engines
 
     asked: list[int] = []
     monkeypatch.setattr(jobqueue.SLURMCluster, "scale", lambda self, jobs: asked.append(jobs))

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.data.atomic_files import write_temporary
-from resolvent.data.file_image import FileImage
+from resolvent.data.format.atomic_files import write_temporary
+from resolvent.data.format.file_image import FileImage
 
 STEPS = st.lists(
     st.one_of(

@@ -16,12 +16,12 @@ import yaml
 
 import resolvent.data
 from resolvent.data import Dataset, check_format, generate, make_problem, verify
-from resolvent.data.dataset_folder import read_manifest
+from resolvent.data.format.folder import read_manifest
 from resolvent.solvers import InputError
 
 SHARD = "data/train/darcy_00001.hdf5"
 SOURCES = Path(resolvent.data.__file__).parent
-DEFINED = re.findall(r"^- \*\*(\d+\.\d+)\*\*", (Path(__file__).parents[2] / "data/FORMAT.md").read_text(), re.MULTILINE)
+DEFINED = re.findall(r"^- \*\*(\d+\.\d+)\*\*", (Path(__file__).parents[2] / "data/format/FORMAT.md").read_text(), re.MULTILINE)
 
 
 def test_the_checker_cites_lines_that_exist() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resolvent.data import Dataset, describe, export_dataset, format_description, from_arrays, import_dataset, verify
-from resolvent.data.source import Source, SourceField, write_source
+from resolvent.data.exchange.source import Source, SourceField, write_source
 from resolvent.solvers import InputError
 
 SPLITS = {"train": 3, "valid": 1, "test": 2}

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import yaml
 
-from resolvent.data import Dataset, GenerationProgress, SolverSpec, generate, make_problem, verify
-from resolvent.data.dataset_folder import DatasetFolder, ShardRecord, read_manifest
-from resolvent.solvers import DiffusionStencil, InputError
+from resolvent.data import Dataset, GenerationProgress, generate, make_problem, verify
+from resolvent.data.format.folder import DatasetFolder, ShardRecord, read_manifest
+from resolvent.solvers import DiffusionStencil, InputError, SolverSpec
 
 SPLITS = {"train": 10, "valid": 4, "test": 4}
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from resolvent.data import Dataset, atomic_files, dataset_folder, generate, make_problem, verify
+from resolvent.data import Dataset, generate, make_problem, verify
+from resolvent.data.format import atomic_files
+from resolvent.data.format import folder as dataset_folder
 
 SPLITS = {"train": 10, "valid": 4, "test": 4}
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from resolvent.data.hdf5_objects import add_array, set_attributes
+from resolvent.data.format.hdf5_objects import add_array, set_attributes
 
 VALUES: list[Any] = [
     "word",

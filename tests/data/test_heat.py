@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import spsolve
 
-from resolvent.data import Dataset, SolverSpec, describe, format_description, generate, make_problem, verify
-from resolvent.data.problems.heat_replay import HeatReplay
-from resolvent.data.problems.implicit_heat import conduction_matrix
-from resolvent.solvers import InputError, cg
+from resolvent.data import Dataset, describe, format_description, generate, make_problem, verify
+from resolvent.data.certificates.heat_replay import HeatReplay
+from resolvent.data.discretisations.implicit_heat import conduction_matrix
+from resolvent.solvers import InputError, SolverSpec, cg
 
 VARIANTS = [
     {},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resolvent.data import SolverSpec, make_problem
-from resolvent.solvers import InputError
+from resolvent.data import make_problem
+from resolvent.solvers import InputError, SolverSpec
 
 PI = np.pi
 

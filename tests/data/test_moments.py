@@ -6,7 +6,7 @@ import pytest
 
 from resolvent.data import Dataset, generate, make_problem, verify
 from resolvent.data.moments import Moments, same_moments, sample_moments
-from resolvent.data.stats import field_statistics
+from resolvent.data.statistics import field_statistics
 
 
 def test_merged_moments_are_those_of_all_numbers():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from resolvent.data import generate, make_problem, verify
-from resolvent.data.own_workers import own_pool, start_method
+from resolvent.data.generation.workers import own_pool, start_method
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux alone")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from resolvent.data import SolverSpec, make_problem
-from resolvent.solvers import InputError
+from resolvent.data import make_problem
+from resolvent.solvers import InputError, SolverSpec
 
 TIGHT = SolverSpec("cg", {"rtol": 1e-12}, "tau", {})
 

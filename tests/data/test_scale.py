@@ -10,9 +10,10 @@ from pathlib import Path
 import h5py
 import pytest
 
-from resolvent.data import Dataset, dataset_folder, generate, make_problem, verify
-from resolvent.data.dataset_folder import read_damaged, read_manifest
-from resolvent.data.splits import automatic_shard_size
+from resolvent.data import Dataset, generate, make_problem, verify
+from resolvent.data.format import folder as dataset_folder
+from resolvent.data.format.folder import read_damaged, read_manifest
+from resolvent.data.format.splits import automatic_shard_size
 from resolvent.solvers import InputError
 
 SPLITS = {"train": 10, "valid": 4, "test": 4}

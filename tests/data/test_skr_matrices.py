@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from resolvent.data import make_problem
-from resolvent.data.problems.skr_matrices import skr_matrix
+from resolvent.data.published.skr import skr_matrix
 
 
 def _published(coefficient: np.ndarray, k: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ import pytest
 from resolvent.data import (
     Dataset,
     PeriodicKernelField,
-    SolverSpec,
     SpectralEvolution,
     check_format,
     describe,
@@ -23,7 +22,7 @@ from resolvent.data import (
     sample_generator,
     verify,
 )
-from resolvent.solvers import InputError
+from resolvent.solvers import InputError, SolverSpec
 
 SMALL: dict[str, dict[str, Any]] = {
     "burgers": {"resolution": 64, "final_time": 0.2, "snapshots": 2, "nu": 0.02},

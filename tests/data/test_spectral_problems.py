@@ -8,7 +8,7 @@ import scipy.integrate
 import torch
 
 from resolvent.data import SPECTRAL_PROBLEMS, KernelField, SpectralPoisson, SpectralReactionDiffusion, make_problem
-from resolvent.data.spectral_problems import relative_errors
+from resolvent.data.spectral.problem import relative_errors
 from resolvent.solvers import Fourier, InputError, TensorBasis
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.data.digests import combined_digest, config_hash, sample_digest
+from resolvent.data.format.digests import combined_digest, config_hash, sample_digest
+from resolvent.data.format.splits import plan_shards, split_sizes
 from resolvent.data.seeding import root_seed, sample_entropy, sample_generator
-from resolvent.data.splits import plan_shards, split_sizes
 from resolvent.solvers import InputError
 
 

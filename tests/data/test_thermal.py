@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from resolvent.data import Problem, make_problem
-from resolvent.data.meshes import TriangleMesh, box_mesh
-from resolvent.data.problems.finite_elements import ElasticStiffness, edge_load, mass_load, stiffness
-from resolvent.data.problems.triangle_forms import TriangleForms, _rule
+from resolvent.data.certificates.triangle_forms import TriangleForms, _rule
+from resolvent.data.discretisations.finite_elements import ElasticStiffness, edge_load, mass_load, stiffness
+from resolvent.data.discretisations.meshes import TriangleMesh, box_mesh
 from resolvent.solvers import AMG, InputError, cg
 
 SLOT = np.array([-0.05, 0.05, -0.4, 0.4])

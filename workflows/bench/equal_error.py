@@ -13,7 +13,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from resolvent.data import make_problem
-from resolvent.data.spectral_evolution import SpectralEvolution
+from resolvent.data.problems.spectral_evolution import SpectralEvolution
 from resolvent.solvers import multigrid
 
 __all__ = ["Measured", "Setting", "at_equal_error", "coarse_flows", "coarse_media", "front", "time_by_sample"]

@@ -22,8 +22,9 @@ import scipy.sparse.linalg
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
-from resolvent.data import GenerationReport, SolverSpec, generate, make_problem, sample_generator
-from resolvent.data.own_workers import own_pool, start_method
+from resolvent.data import GenerationReport, generate, make_problem, sample_generator
+from resolvent.data.generation.workers import own_pool, start_method
+from resolvent.solvers import SolverSpec
 
 from ..console import say
 from ..generate import phase_fractions

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from resolvent.data.spectral_problems import relative_errors
+from resolvent.data.spectral.problem import relative_errors
 from resolvent.operators import NeuralSpectral, NormalizedOperator, Operator, load_operator, train
 from resolvent.operators.drawn_evaluation import TestFunctions
 from resolvent.solvers import SeparablePoisson

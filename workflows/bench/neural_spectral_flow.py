@@ -19,7 +19,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from resolvent.data import SpectralNavierStokes
-from resolvent.data.spectral_problems import relative_errors
+from resolvent.data.spectral.problem import relative_errors
 from resolvent.operators import (
     DrawnSamples,
     NeuralSpectral,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse.linalg as spla
 
-from resolvent.data.fields import GaussianRandomField
+from resolvent.data.random_fields.gaussian import GaussianRandomField
 from resolvent.solvers import AMG, DiffusionStencil, cg, solve_batch
 
 RTOL = 1e-10

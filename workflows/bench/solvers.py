@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from resolvent.data.fields import GaussianRandomField
+from resolvent.data.random_fields.gaussian import GaussianRandomField
 from resolvent.solvers import AMG, IC0, DiffusionStencil, FastPoisson, cg, solve_batch
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces

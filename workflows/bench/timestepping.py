@@ -20,7 +20,7 @@ import numpy as np
 import scipy.fft
 from numba import njit
 
-from resolvent.data.problems.navier_stokes import NavierStokes
+from resolvent.data.problems.evolving.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
 from resolvent.solvers.kernels.alignment import aligned
 from resolvent.solvers.kernels.cache_lines import lane_count, lanes_of, pointers

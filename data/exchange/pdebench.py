@@ -1,0 +1,390 @@
+"""PDEBench's four HDF5 layouts, told apart by their keys.
+
+::
+
+    tensor           tensor (N, T, *space), {x,y,z}-coordinate, t-coordinate (T + 1); Darcy: nu (N, *space), T = 1
+    variables        density, pressure, Vx, … each (N, T, *space), coordinates as above; attributes eta, zeta, M
+    groups           /0000/data (T, *space, V), /0000/grid/{x, y, t}, attribute config: one group a sample
+    incompressible   velocity (N, T, *space, D), particles (N, T, *space, 1), force (N, *space, D), t (N, T)
+
+An export keeps names, units and the boundary condition in the attribute ``resolvent``, which other readers ignore.
+Time has one entry more than there are steps in the first two layouts, as in the published files; readers cut it off.
+
+References
+----------
+Takamoto et al., PDEBench: an extensive benchmark for scientific machine learning, NeurIPS 2022.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from resolvent.solvers import InputError
+from resolvent.solvers.arguments import one_of
+
+from ..dataset import Dataset
+from ..format.identifiers import name_of
+from ..format.untrusted_hdf5 import open_untrusted
+from ..grids import AXES
+from .named_arrays import METADATA, Selection, dataset_metadata, parse_metadata, stored_dtype
+from .source import Source, SourceField
+
+__all__ = ["LAYOUTS", "export_pdebench", "open_pdebench", "pdebench_layout"]
+
+LAYOUTS = ("tensor", "variables", "groups", "incompressible")
+
+_BLOCK = 32  # samples written at once
+
+
+def pdebench_layout(file: h5py.File) -> str | None:
+    """Which of the layouts a file is in, by its keys; None for another file."""
+    keys = set(file)
+    if "tensor" in keys:
+        return "tensor"
+    if "velocity" in keys:
+        return "incompressible"
+    if keys and all(isinstance(file[k], h5py.Group) and "data" in file[k] for k in keys):
+        return "groups"
+    if any(key.endswith("-coordinate") for key in keys) and any(not key.endswith("-coordinate") for key in keys):
+        return "variables"
+    return None
+
+
+def open_pdebench(path: Path, selection: Selection) -> Source:
+    """Open a file in any of the layouts; samples are read from it as they are wanted.
+
+    Raises
+    ------
+    InputError
+        For a file that is not in one of them, or whose shapes do not fit one another.
+    """
+    file = open_untrusted(path)
+    layout = pdebench_layout(file)
+    if layout is None:
+        keys = ", ".join(list(file)[:8]) or "nothing"
+        raise InputError(
+            f"{path} is in none of PDEBench's layouts (it holds {keys}): expected tensor, velocity, a group a sample, "
+            "or variables with x-coordinate"
+        )
+    if selection.inputs or selection.outputs:
+        raise InputError(f"{path}: inputs= and outputs= are for .npz, .pt and .mat; PDEBench's layouts say it")
+    metadata = None
+    if METADATA in file.attrs:
+        metadata = parse_metadata(file.attrs[METADATA], str(path))
+    read = {"tensor": _tensor, "variables": _variables, "groups": _groups, "incompressible": _incompressible}[layout]
+    return read(file, path, selection, metadata)
+
+
+def _tensor(file: h5py.File, path: Path, selection: Selection, metadata: Mapping[str, Any] | None) -> Source:
+    tensor = _numbers(file, "tensor", path)
+    if tensor.ndim < 3:
+        raise InputError(f"{path}: tensor is of shape {tensor.shape}: expected (N, T, *space)")
+    inputs, outputs = _names(metadata, ["nu"] if "nu" in file else [], ["tensor"], path)
+    steady = tensor.shape[1] == 1
+    if "nu" in file:
+        nu = _numbers(file, "nu", path)
+        if not steady or nu.shape != (tensor.shape[0], *tensor.shape[2:]):
+            raise InputError(
+                f"{path}: nu is {nu.shape} and tensor {tensor.shape}: expected (N, *space), (N, 1, *space)"
+            )
+
+    def read(a: int, b: int) -> dict[str, np.ndarray]:
+        values = tensor[a:b]
+        held = {outputs[0]: values[:, 0] if steady else values}
+        return {inputs[0]: nu[a:b], **held} if inputs else held
+
+    fields = [*(SourceField(n, "input") for n in inputs), SourceField(outputs[0], "output")]
+    dtypes = [tensor.dtype, nu.dtype] if inputs else [tensor.dtype]
+    return _source(file, path, selection, metadata, fields, tensor.shape, dtypes, read)
+
+
+def _variables(file: h5py.File, path: Path, selection: Selection, metadata: Mapping[str, Any] | None) -> Source:
+    keys = [key for key in file if not key.endswith("-coordinate")]
+    held = {key: _numbers(file, key, path) for key in keys}
+    shapes = {key: dataset.shape for key, dataset in held.items()}
+    if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) < 3:
+        listed = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+        raise InputError(f"{path}: variables of shapes {listed}: expected all (N, T, *space) alike")
+    if metadata is not None and set(metadata["outputs"]) != set(keys):
+        raise InputError(f"{path}: holds {keys} and its attribute {METADATA} says {metadata['outputs']}: remove that")
+    keys = metadata["outputs"] if metadata is not None else keys
+    shape = next(iter(shapes.values()))
+
+    def read(a: int, b: int) -> dict[str, np.ndarray]:
+        return {key: held[key][a:b, 0] if shape[1] == 1 else held[key][a:b] for key in keys}
+
+    fields = [SourceField(key, "output") for key in keys]
+    return _source(file, path, selection, metadata, fields, shape, [d.dtype for d in held.values()], read)
+
+
+def _groups(file: h5py.File, path: Path, selection: Selection, metadata: Mapping[str, Any] | None) -> Source:
+    keys = sorted(file, key=lambda key: (len(key), key))
+    first = _numbers(file, f"{keys[0]}/data", path)
+    if first.ndim < 3:
+        raise InputError(f"{path}: {keys[0]}/data is of shape {first.shape}: expected (T, *space, V)")
+    for key in keys:
+        found = _numbers(file, f"{key}/data", path).shape
+        if found != first.shape:
+            raise InputError(f"{path}: {key}/data is of shape {found} and {keys[0]}/data {first.shape}: expected one")
+    count = first.shape[-1]
+    default = ["data"] if count == 1 else [f"data_{c}" for c in range(count)]
+    _, outputs = _names(metadata, [], default, path)
+    steady = first.shape[0] == 1
+
+    def read(a: int, b: int) -> dict[str, np.ndarray]:
+        values = np.stack([file[f"{key}/data"][...] for key in keys[a:b]])
+        values = values[:, 0] if steady else values
+        return {name: values[..., c] for c, name in enumerate(outputs)}
+
+    fields = [SourceField(name, "output") for name in outputs]
+    shape = (len(keys), *first.shape[:-1])
+    grid = file[keys[0]].get("grid")
+    grid = grid if isinstance(grid, h5py.Group) else {}
+    named = {f"{axis}-coordinate": grid[axis] for axis in ("t", *AXES) if axis in grid}
+    text = file[keys[0]].attrs.get("config")
+    extra = {"config": text[:4000]} if isinstance(text, str) else {}
+    return _source(file, path, selection, metadata, fields, shape, [first.dtype], read, named, extra)
+
+
+def _incompressible(file: h5py.File, path: Path, selection: Selection, metadata: Mapping[str, Any] | None) -> Source:
+    velocity = _numbers(file, "velocity", path)
+    ndim = velocity.shape[-1] if velocity.ndim else 0
+    if velocity.ndim != ndim + 3:
+        raise InputError(f"{path}: velocity is of shape {velocity.shape}: expected (N, T, *space, D) with D axes")
+    shape = velocity.shape[:-1]
+    wanted = {"particles": (*shape, 1), "force": (shape[0], *shape[2:], ndim)}
+    held = {"velocity": velocity}
+    for key, expected in wanted.items():
+        if key in file:
+            held[key] = _numbers(file, key, path)
+            if held[key].shape != expected:
+                raise InputError(f"{path}: {key} is of shape {held[key].shape}: expected {expected}")
+    columns: list[tuple[SourceField, str, int]] = [
+        (SourceField(f"velocity_{AXES[c]}", "output"), "velocity", c) for c in range(ndim)
+    ]
+    if "particles" in held:
+        columns.append((SourceField("particles", "output"), "particles", 0))
+    if "force" in held:
+        columns += [(SourceField(f"force_{AXES[c]}", "input"), "force", c) for c in range(ndim)]
+
+    def read(a: int, b: int) -> dict[str, np.ndarray]:
+        blocks = {key: dataset[a:b] for key, dataset in held.items()}
+        found = {}
+        for item, key, c in columns:
+            values = blocks[key][..., c]
+            found[item.name] = values[:, 0] if item.role == "output" and shape[1] == 1 else values
+        return found
+
+    named = {}
+    if "t" in file:
+        t = _numbers(file, "t", path)
+        rows = t[...].reshape(-1, t.shape[-1]) if t.ndim else np.zeros((0, 0))
+        if len(rows) not in (1, shape[0]) or (rows != rows[:1]).any():
+            raise InputError(f"{path}: t is of shape {t.shape} or differs between samples: expected (N, T) alike")
+        named["t-coordinate"] = rows[0]
+    fields = [item for item, _, _ in columns]
+    return _source(file, path, selection, metadata, fields, shape, [d.dtype for d in held.values()], read, named)
+
+
+def _source(
+    file: h5py.File,
+    path: Path,
+    selection: Selection,
+    metadata: Mapping[str, Any] | None,
+    fields: Sequence[SourceField],
+    shape: tuple[int, ...],
+    dtypes: Sequence[np.dtype[Any]],
+    read: Callable[[int, int], Mapping[str, np.ndarray]],
+    coordinates: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Source:
+    """Coordinates, times and attributes, which the layouts share; `shape` is (N, T, *space)."""
+    if coordinates is None:
+        coordinates = {key: _numbers(file, key, path) for key in file if key.endswith("-coordinate")}
+    steps, space = shape[1], shape[2:]
+    if not 1 <= len(space) <= 3:
+        raise InputError(f"{path}: fields of shape {shape} have {len(space)} axes in space: expected 1 to 3")
+    axes: list[np.ndarray] | None = None
+    if all(f"{axis}-coordinate" in coordinates for axis in AXES[: len(space)]):
+        axes = [np.asarray(coordinates[f"{axis}-coordinate"][...], np.float64).ravel() for axis in AXES[: len(space)]]
+        for axis, points, n in zip(AXES, axes, space, strict=False):
+            if points.size != n:
+                raise InputError(f"{path}: {axis}-coordinate has {points.size} entries for {n} points: expected {n}")
+    times = None
+    if steps > 1:
+        times = np.arange(steps, dtype=np.float64)
+        if "t-coordinate" in coordinates:
+            times = np.asarray(coordinates["t-coordinate"][...], dtype=np.float64).ravel()
+            if times.size not in (steps, steps + 1):
+                raise InputError(
+                    f"{path}: t-coordinate has {times.size} entries for {steps} steps: expected {steps} or {steps + 1}"
+                )
+            times = times[:steps]
+    if metadata is not None:
+        if axes is None:
+            axes = metadata["axes"]
+        units, boundary = metadata["units"], metadata["boundary"]
+        fields = [SourceField(f.name, f.role, units.get(f.name, "1")) for f in fields]
+    else:
+        boundary = None
+    scalars = {}
+    for key in file.attrs:
+        value = _scalar(file, key)
+        if value is not None and key.isidentifier():
+            scalars[key] = value
+    return Source(
+        selection.name or (metadata["name"] if metadata is not None else name_of(path)),
+        fields,
+        shape[0],
+        space,
+        read,
+        stored_dtype(dtypes, selection.dtype),
+        axes=axes,
+        times=times,
+        boundary=boundary,
+        scalars=scalars,
+        origin={**(extra or {}), "layout": str(pdebench_layout(file))},
+    )
+
+
+def _scalar(file: h5py.File, key: str) -> float | None:
+    try:
+        value = np.asarray(file.attrs[key])
+    except (OSError, TypeError, ValueError, RuntimeError):
+        return None
+    if value.size != 1 or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
+        return None
+    return float(value.ravel()[0])
+
+
+def _numbers(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+    item = file.get(key)
+    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
+        what = "missing" if item is None else "a group" if isinstance(item, h5py.Group) else f"of dtype {item.dtype}"
+        raise InputError(f"{path}: /{key} is {what}: expected an array of real numbers")
+    if item.size == 0 or item.ndim == 0:
+        raise InputError(f"{path}: /{key} is of shape {item.shape}: expected numbers in it")
+    return item
+
+
+def _names(
+    metadata: Mapping[str, Any] | None, inputs: list[str], outputs: list[str], path: Path
+) -> tuple[list[str], list[str]]:
+    if metadata is None:
+        return inputs, outputs
+    if (len(metadata["inputs"]), len(metadata["outputs"])) != (len(inputs), len(outputs)):
+        raise InputError(f"{path}: its attribute {METADATA} names other fields than it holds: remove that")
+    return metadata["inputs"], metadata["outputs"]
+
+
+def export_pdebench(
+    dataset: Dataset,
+    folder: Path,
+    publish: Callable[[Path, Callable[[Path], None]], None],
+    layout: str = "auto",
+) -> list[Path]:
+    """Write one file a split, ``NAME_Train.hdf5``, …, sample block by sample block.
+
+    Parameters
+    ----------
+    layout : {'auto', 'tensor', 'variables', 'groups', 'incompressible'}
+        'auto': tensor for one output, variables for several.
+
+    Raises
+    ------
+    InputError
+        Where the layout has no place for the dataset's fields.
+    """
+    one_of(layout, ("auto", *LAYOUTS), "layout")
+    if layout == "auto":
+        layout = "tensor" if len(dataset.output_fields) == 1 else "variables"
+    columns = _columns(dataset, layout)
+    written = []
+    for split in dataset.splits:
+        target = folder / f"{dataset.name}_{split.capitalize()}.hdf5"
+
+        def save(path: Path, split: str = split) -> None:
+            with h5py.File(path, "w") as file:
+                file.attrs[METADATA] = dataset_metadata(dataset)
+                if layout == "groups":
+                    _write_groups(file, dataset, split)
+                else:
+                    _write_arrays(file, dataset, split, layout, columns)
+
+        publish(target, save)
+        written.append(target)
+    return written
+
+
+def _columns(dataset: Dataset, layout: str) -> dict[str, list[str]]:
+    """The fields in each array of the file; or an error that says what the layout holds."""
+    inputs, outputs = dataset.input_fields, dataset.output_fields
+    advice = "use format=neuraloperator or format=npz"
+    if layout == "tensor":
+        if len(outputs) != 1 or len(inputs) > 1 or (inputs and dataset.trajectories):
+            raise InputError(
+                f"layout=tensor holds one output, and one input where that is steady; {dataset.name} has inputs "
+                f"{inputs}, outputs {outputs}, {dataset.times.size} steps: {advice}"
+            )
+        return {"tensor": outputs, **({"nu": inputs} if inputs else {})}
+    if layout in ("variables", "groups"):
+        if inputs:
+            raise InputError(f"layout={layout} holds no inputs; {dataset.name} has {inputs}: {advice}")
+        if layout == "variables" and any(name.endswith("-coordinate") for name in outputs):
+            raise InputError(f"layout=variables: outputs {outputs} clash with the names of coordinates: {advice}")
+        return {name: [name] for name in outputs}
+    ndim = len(dataset.resolution)
+    velocity, force = ([f"{key}_{axis}" for axis in AXES[:ndim]] for key in ("velocity", "force"))
+    if outputs not in (velocity, [*velocity, "particles"]) or inputs not in ([], force):
+        raise InputError(
+            f"layout=incompressible holds {velocity}, particles and {force}; {dataset.name} has {inputs}, {outputs}: "
+            f"{advice}"
+        )
+    columns = {"velocity": velocity}
+    if "particles" in outputs:
+        columns["particles"] = ["particles"]
+    return {**columns, **({"force": force} if inputs else {})}
+
+
+def _write_arrays(
+    file: h5py.File, dataset: Dataset, split: str, layout: str, columns: Mapping[str, Sequence[str]]
+) -> None:
+    count = dataset.splits[split]
+    for key, names in columns.items():
+        target = None
+        for start in range(0, count, _BLOCK):
+            parts = [dataset.read(split, name, start, start + _BLOCK) for name in names]
+            if names[0] in dataset.output_fields and not dataset.trajectories:
+                parts = [values[:, None] for values in parts]
+            values = np.stack(parts, axis=-1) if layout == "incompressible" else parts[0]
+            if target is None:
+                target = file.create_dataset(key, shape=(count, *values.shape[1:]), dtype=values.dtype)
+            target[start : start + len(values)] = values
+    if layout == "incompressible":
+        file["t"] = np.tile(dataset.times, (count, 1))
+        return
+    for axis, points in zip(AXES, dataset.axes, strict=False):
+        file[f"{axis}-coordinate"] = points
+    times = dataset.times
+    file["t-coordinate"] = np.append(times, 2 * times[-1] - times[-2] if times.size > 1 else 1.0)
+
+
+def _write_groups(file: h5py.File, dataset: Dataset, split: str) -> None:
+    config = json.dumps(dataset.config, sort_keys=True)  # JSON is YAML
+    for start in range(0, dataset.splits[split], _BLOCK):
+        parts = [dataset.read(split, name, start, start + _BLOCK) for name in dataset.output_fields]
+        for place in range(len(parts[0])):
+            group = file.create_group(f"{start + place:04d}")
+            values = np.stack([part[place] for part in parts], axis=-1)
+            group["data"] = values if dataset.trajectories else values[None]
+            group.attrs["config"] = config[:60_000]  # HDF5 keeps an attribute in 64 KiB
+            grid = group.create_group("grid")
+            for axis, points in zip(AXES, dataset.axes, strict=False):
+                grid[axis] = points
+            grid["t"] = dataset.times

@@ -1,0 +1,6 @@
+"""Generation of certified datasets: shards, chains of related systems, workers and engines."""
+
+from .engines import ENGINES, Engine, open_engine
+from .run import GenerationProgress, GenerationReport, generate
+
+__all__ = ["ENGINES", "Engine", "GenerationProgress", "GenerationReport", "generate", "open_engine"]

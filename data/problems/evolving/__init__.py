@@ -1,0 +1,1 @@
+"""Problems in time, one PDE a file."""

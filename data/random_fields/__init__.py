@@ -1,0 +1,8 @@
+"""Random fields, each drawn once as coefficients and evaluated on any grid."""
+
+from .chebyshev_series import ChebyshevSeries
+from .gaussian import GaussianRandomField, PeriodicKernelField
+from .kernel import KernelField
+from .solenoidal import SolenoidalField
+
+__all__ = ["ChebyshevSeries", "GaussianRandomField", "KernelField", "PeriodicKernelField", "SolenoidalField"]

@@ -1,0 +1,44 @@
+"""Problems that a spectral operator learns from its residual alone, without data. ``SPECTRAL_PROBLEMS`` lists them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from resolvent.solvers.arguments import one_of
+
+from .classical import ClassicalSolver
+from .navier_stokes import SpectralNavierStokes
+from .poisson import SpectralPoisson
+from .problem import SpectralProblem
+from .reaction_diffusion import SpectralReactionDiffusion
+
+__all__ = [
+    "SPECTRAL_PROBLEMS",
+    "ClassicalSolver",
+    "SpectralNavierStokes",
+    "SpectralPoisson",
+    "SpectralProblem",
+    "SpectralReactionDiffusion",
+    "make_spectral_problem",
+]
+
+#: Spectral problems by name.
+SPECTRAL_PROBLEMS: dict[str, type[SpectralProblem]] = {
+    kind.name: kind for kind in (SpectralPoisson, SpectralReactionDiffusion, SpectralNavierStokes)
+}
+
+
+def make_spectral_problem(name: str, **settings: Any) -> SpectralProblem:
+    """Build a member of ``SPECTRAL_PROBLEMS``.
+
+    Raises
+    ------
+    InputError
+        For an unknown problem or setting (with the nearest known one), or a value out of range.
+    """
+    kind = SPECTRAL_PROBLEMS[one_of(name, SPECTRAL_PROBLEMS, "spectral problem")]
+    known = inspect.signature(kind).parameters
+    for key in settings:
+        one_of(key, known, f"setting of {name}")
+    return kind(**settings)

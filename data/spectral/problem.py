@@ -1,0 +1,124 @@
+"""Problems for learning in coefficients: random inputs, the residual of a guess, and a classical spectral solution.
+
+Nothing is stored: inputs are drawn when they are wanted, from a seeded generator, and a network can be trained on the
+residual alone. The classical solver gives the reference for a test set.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import array_api_compat
+import numpy as np
+
+from resolvent.solvers import (
+    Condition,
+    InputError,
+    TensorBasis,
+)
+from resolvent.solvers.arguments import positive_integer
+
+from ..seeding import sample_generator
+from .classical import ClassicalSolver
+
+__all__ = [
+    "SpectralProblem",
+]
+
+
+class SpectralProblem(ABC):
+    """A PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.
+
+    Attributes
+    ----------
+    basis : TensorBasis
+        Of inputs and solutions: arrays (batch, *basis.shape).
+    conditions : tuple
+        For each axis the `Condition` tuples that u satisfies; () on periodic axes.
+    gauge_free : bool
+        Whether u is determined up to a constant only.
+    residual_norm : str
+        The member of `NORMS` to measure residuals in where nothing else is asked for.
+    """
+
+    name: ClassVar[str]
+    residual_norm: ClassVar[str] = "L2"
+    basis: TensorBasis
+    conditions: tuple[tuple[Condition, ...], ...]
+    gauge_free: bool = False
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draw `count` inputs as coefficients of their own basis, float64; see `as_inputs`."""
+
+    @abstractmethod
+    def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
+        """Return what was drawn as coefficients in `basis`, shape (count, *basis.shape)."""
+
+    @abstractmethod
+    def residual(self, inputs: Any, solutions: Any) -> Any:
+        """Return the coefficients of the equation's residual, in `residual_basis`; NumPy, CuPy or torch arrays."""
+
+    @property
+    @abstractmethod
+    def residual_basis(self) -> TensorBasis:
+        """The basis of the residual: it holds it exactly, without aliases."""
+
+    @abstractmethod
+    def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
+        """Return the classical spectral solutions of what was drawn, on a tensor grid, shape (count, m_1, …)."""
+
+    @abstractmethod
+    def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
+        """Estimate the relative L² error of guesses from their residuals alone, shape (count,)."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments as JSON values."""
+
+    def classical(self) -> list[ClassicalSolver]:
+        """Return classical solvers from coarse to fine, to compare at equal error; by default the reference alone."""
+
+        def solve(drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+            return self.reference(drawn, *self.basis.cell_centres(shape))
+
+        return [ClassicalSolver("the reference", solve)]
+
+    def test_functions(self, count: int = 128, seed: int = 0) -> np.ndarray:
+        """Draw the test set: sample i depends on (seed, problem, i) alone."""
+        draws = [self.draw(sample_generator(seed, f"{self.name} test", i), 1) for i in range(count)]
+        return np.concatenate(draws)
+
+
+def relative_errors(values: Any, reference: Any, basis: TensorBasis, gauge_free: bool = False) -> Any:
+    """Return ‖u − v‖/‖v‖ in L² of each sample, from values at the Gauss points of `basis`'s axes.
+
+    Parameters
+    ----------
+    values, reference : array, shape (batch, m_1, …, m_d)
+        On ``basis.points((m_1, …))``.
+    basis : TensorBasis
+        Its quadrature is used, so the result is exact for polynomials and waves that m points integrate.
+    gauge_free : bool, default False
+        Whether the mean of both is taken off first.
+    """
+    xp = array_api_compat.array_namespace(values)
+    axes = tuple(range(-basis.ndim, 0))
+    weights = np.ones(())
+    for w in basis.quadrature_weights(values.shape[-basis.ndim :]):
+        weights = np.multiply.outer(weights, w)
+    weights = xp.asarray(weights / basis.volume, dtype=values.dtype)
+    if gauge_free:
+        values = values - xp.sum(weights * values, axis=axes, keepdims=True)
+        reference = reference - xp.sum(weights * reference, axis=axes, keepdims=True)
+    squares = xp.sum(weights * (values - reference) ** 2, axis=axes) / xp.sum(weights * reference**2, axis=axes)
+    return xp.sqrt(squares)
+
+
+def sizes_of_axes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    given = [modes] * ndim if isinstance(modes, int) else list(modes)
+    if len(given) != ndim:
+        raise InputError(f"modes={given} names {len(given)} axes; expected one number or {ndim} of them")
+    return tuple(positive_integer(n, "modes") for n in given)

@@ -1,0 +1,311 @@
+"""Verifying a dataset: every checksum and every residual again, from the files alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from resolvent.solvers import InputError
+
+from .format.check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
+from .format.compression import Compression
+from .format.digests import combined_digest, config_hash, digest_of_fields, field_digest, file_sha256, sample_digest
+from .format.folder import mark_damaged, read_config, read_manifest
+from .format.layout import field_dataset, field_shape, open_shard
+from .format.splits import Shard, plan_shards
+from .moments import same_moments, sample_moments
+from .problems import make_problem
+from .problems.problem import Problem, residual_floor
+
+__all__ = ["Failure", "VerifyReport", "verify"]
+
+_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of a file that lies
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found.
+
+    `line` is that of ``FORMAT.md`` which the file breaks.
+    """
+
+    shard: str
+    sample: int | None
+    what: str
+    value: str
+    line: str = ""
+
+    def __str__(self) -> str:
+        where = self.shard if self.sample is None else f"{self.shard}, sample {self.sample}"
+        return f"{where}: {self.what} ({self.value})" + (f", FORMAT {self.line}" if self.line else "")
+
+
+@dataclass
+class VerifyReport:
+    """What a verification found.
+
+    Parameters
+    ----------
+    folder : str
+    shards, samples : int
+        Checked.
+    failures : list of Failure
+    residuals_checked : bool
+        False for data that came as arrays: there are no equations to check.
+    residual_max : float or None
+        The largest relative residual recomputed from the stored arrays.
+    tolerance : float or None
+        The solver's rtol. Stored residuals may lie above it by the bound on rounding to the stored dtype.
+    certificates : dict of float
+        The largest values of what the problem certifies besides (of a trajectory ``error_estimate``), recomputed.
+    content_digest : str
+        Recomputed from the numbers; '' if some could not be read.
+    seconds : float
+    notes : list of str
+    """
+
+    folder: str
+    shards: int = 0
+    samples: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    residuals_checked: bool = True
+    residual_max: float | None = None
+    tolerance: float | None = None
+    certificates: dict[str, float] = field(default_factory=dict)
+    content_digest: str = ""
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.failures
+
+    def summary(self) -> str:
+        """One line."""
+        what = f"{self.samples} samples in {self.shards} shards"
+        if not self.ok:
+            return f"{len(self.failures)} failures in {what}; run the same generate command again to repair the data"
+        if not self.residuals_checked:
+            return f"{what}: checksums and values hold; residuals were not checked"
+        rounded = (self.residual_max or 0.0) > (self.tolerance or 0.0)
+        line = f"{what}: checksums hold, largest residual {self.residual_max:.2e} (rtol {self.tolerance:.0e}"
+        line += " before rounding to the stored numbers)" if rounded else ")"
+        estimate = self.certificates.get("error_estimate")
+        return line if estimate is None else f"{line}, error in time at most {estimate:.1e} by its estimate"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat JSON values; failures as lines."""
+        return {**asdict(self), "failures": [str(f) for f in self.failures], "ok": self.ok}
+
+
+def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+    """Recompute every checksum and certificate of a dataset.
+
+    For each shard: its structure against ``FORMAT.md``; the manifest's SHA-256 of the file; its configuration and
+    range; for each sample the content digest, finiteness, and the relative residual of its equations in float64, from
+    the stored arrays and the problem rebuilt from the stored configuration. The residual must not exceed the solver's
+    rtol plus the bound on what rounding to the stored dtype, and an error bound of the compression, can add (for
+    float64: the rounding in evaluating the residual itself, which another machine may do in another order).
+
+    Parameters
+    ----------
+    folder : path
+    progress : callable
+        Called with (samples done, total).
+
+    Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
+
+    Returns
+    -------
+    VerifyReport
+        With every failure listed; nothing is raised for damaged data.
+
+    Raises
+    ------
+    InputError
+        If the folder is no dataset at all, or its problem is not known.
+    """
+    began = time.perf_counter()
+    place = Path(folder)
+    config = read_config(place)
+    report = VerifyReport(str(place))
+    problem: Problem | None = None
+    if config["kind"] == "problem":
+        problem = make_problem(config["problem"]["name"], **config["problem"]["settings"])
+        report.tolerance = float(config["solver"]["settings"]["rtol"])
+        name = problem.name
+    else:
+        name = config["name"]
+        report.residuals_checked = False
+        report.notes.append("the data came as arrays: checksums and finiteness were checked, there are no residuals")
+    shards = plan_shards(config["splits"], config["shard_size"], config["start"])
+    total = sum(len(s) for s in shards)
+    records = read_manifest(place)
+    digests: list[bytes] = []
+    fields: set[str] = set()
+    for shard in shards:
+        file = shard.path(name)
+        report.shards += 1
+        record = records.get(file)
+        if record is None:
+            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted", "3.2"))
+        elif record.config != config_hash(config):
+            report.failures.append(
+                Failure(file, None, "was made with another configuration", record.config[:12], "3.3")
+            )
+        elif (place / file).is_file() and (found := file_sha256(place / file)) != record.sha256:
+            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12], "3.4"))
+        try:
+            opened = open_shard(place / file)
+        except InputError as error:
+            report.failures.append(Failure(file, None, "cannot be opened", str(error), line_of_refusal(error)))
+            continue
+        with opened:
+            other = record is not None and record.config != config_hash(config)  # said already
+            broken = shard_violations(opened, file, shard, config)
+            broken = [v for v in broken if not (other and v.what.endswith("config.yaml"))]
+            report.failures += [Failure(file, None, "breaks the format", v.what, v.line) for v in broken]
+            fields.update(str(n) for n in described_fields(opened))
+            found_digests = _verify_shard(opened, file, shard, problem, config, report, progress, total)
+        digests += found_digests
+        if record is not None and combined_digest(found_digests) != record.digest:
+            report.failures.append(
+                Failure(file, None, "content digest differs from the manifest", record.digest[:12], "3.5")
+            )
+    stray = [
+        Failure(path, None, "is not part of the dataset", "remove it", "1.2") for path in stray_files(place, config)
+    ]
+    report.failures += stray
+    report.failures += [
+        Failure(v.file, None, "breaks the format", v.what, v.line) for v in stats_violations(place, fields)
+    ]
+    planned = {s.path(name) for s in shards}
+    if not mark_damaged(place, sorted({f.shard for f in report.failures if f.shard in planned})) and report.failures:
+        report.notes.append(
+            "the damaged shards could not be listed in damaged.json (no permission, or a generate is at work there): "
+            "delete them, and the same generate command makes them again"
+        )
+    report.content_digest = combined_digest(digests) if len(digests) == total else ""
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _verify_shard(
+    file: h5py.File,
+    name: str,
+    shard: Shard,
+    problem: Problem | None,
+    config: Mapping[str, Any],
+    report: VerifyReport,
+    progress: Callable[[int, int], None] | None,
+    total: int,
+) -> list[bytes]:
+    digests: list[bytes] = []
+    dtype, compression = str(config["dtype"]), Compression.from_config(config)
+    try:
+        outputs = [str(n) for n in file.attrs["output_fields"]]
+        provenance = {key: file["provenance"][key][:] for key in file["provenance"]}
+        fields = [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
+        datasets = {field_name: field_dataset(file, field_name) for field_name in fields}
+        constants = {n: d[...] for n, d in datasets.items() if not d.attrs["sample_varying"]}
+        count = int(file.attrs["n_trajectories"])
+        recorded_digests = [bytes(row) for row in provenance["digest"]]
+        nested = "digest_over" in file["provenance"].attrs
+        shared = {n: field_digest(n, values) for n, values in constants.items()} if nested else {}
+        figures = {key: v.tolist() for key, v in provenance.items() if v.dtype.kind == "f" and v.ndim == 1}
+        if problem is not None and "residual" not in figures:
+            raise KeyError("provenance/residual")
+    except _DAMAGE as error:
+        report.failures.append(Failure(name, None, "cannot be read", _short(error), "4.1"))
+        return digests
+    expected = range(shard.start, shard.stop)
+    if any(len(rows) < len(shard) for rows in provenance.values()):
+        return digests  # named by the check of the format
+    if count != len(shard) or ("seed" in provenance and list(provenance["index"]) != list(expected)):
+        report.failures.append(
+            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count), "9.2")
+        )
+        return digests
+    for place, index in enumerate(expected):
+        try:
+            arrays = {
+                n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
+            }
+        except _DAMAGE as error:
+            report.failures.append(Failure(name, index, "cannot be read", _short(error), "4.1"))
+            continue
+        if nested:
+            each = {n: shared[n] if n in shared else field_digest(n, values) for n, values in arrays.items()}
+            digests.append(digest_of_fields(each))
+        else:
+            digests.append(sample_digest(arrays))
+        if digests[-1] != recorded_digests[place]:
+            report.failures.append(
+                Failure(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
+            )
+        for n, values in arrays.items():
+            rows = provenance.get(f"moments_{n}")
+            if rows is not None and not (rows.shape[1:] == (3,) and same_moments(sample_moments(values), rows[place])):
+                report.failures.append(Failure(name, index, f"moments_{n} is not of the stored values", "", "9.5"))
+        bad = [n for n, values in arrays.items() if values.dtype.kind not in "fiub" or not np.isfinite(values).all()]
+        if bad:
+            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad), "8.7"))
+        elif problem is not None:
+            recorded = {key: values[place] for key, values in figures.items()}
+            _verify_residual(problem, arrays, dtype, outputs, compression, name, index, recorded, report)
+        report.samples += 1
+        if progress is not None:
+            progress(report.samples, total)
+    return digests
+
+
+def _verify_residual(
+    problem: Problem,
+    arrays: dict[str, np.ndarray],
+    dtype: str,
+    outputs: list[str],
+    compression: Compression,
+    name: str,
+    index: int,
+    recorded: Mapping[str, float],
+    report: VerifyReport,
+) -> None:
+    tolerance = report.tolerance or 0.0
+    try:
+        residual = problem.residual(arrays)
+        bound = problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression)
+        certificate = problem.certificate(arrays)
+    except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
+        # a coefficient that is not positive, say, or a field that is missing
+        report.failures.append(Failure(name, index, "its equations cannot be evaluated", _short(error), "11.2"))
+        return
+    report.residual_max = max(report.residual_max or 0.0, residual)
+    before = recorded["residual"]
+    if not before <= tolerance:
+        report.failures.append(
+            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}", "11.1")
+        )
+    if not residual <= tolerance + bound:
+        cause = "rounding and compression" if compression.lossy else "rounding"
+        what = f"residual above rtol {tolerance:.0e} plus {cause} {bound:.1e}"
+        report.failures.append(Failure(name, index, what, f"{residual:.3e}", "11.2"))
+    for key, value in certificate.items():
+        report.certificates[key] = max(report.certificates.get(key, value), value)
+        if key not in recorded:
+            report.failures.append(Failure(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3"))
+        # Both come from the stored arrays: another machine may add in another order, and no more.
+        elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
+            what = f"recorded {key} {recorded[key]:.6e} does not hold"
+            report.failures.append(Failure(name, index, what, f"{value:.6e}", "11.3"))
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:100]
