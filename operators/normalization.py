@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,12 @@ from torch import Tensor
 
 from resolvent.solvers import InputError
 
-from .operator import Operator
+from .operator import ChannelStatistics, Operator
 
-__all__ = ["ChannelStatistics", "NormalizedOperator", "channel_statistics"]
-
-
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """Mean and standard deviation of each channel, over samples and space.
-
-    Attributes
-    ----------
-    input_mean, input_std : ndarray, shape (in_channels,)
-    output_mean, output_std : ndarray, shape (out_channels,)
-    """
-
-    input_mean: np.ndarray
-    input_std: np.ndarray
-    output_mean: np.ndarray
-    output_std: np.ndarray
+__all__ = [
+    "NormalizedOperator",
+    "channel_statistics",
+]
 
 
 def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> ChannelStatistics:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +14,12 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import positive_integer
 
 if TYPE_CHECKING:
-    from .normalization import ChannelStatistics
+    pass
 
-__all__ = ["Operator"]
+__all__ = [
+    "ChannelStatistics",
+    "Operator",
+]
 
 
 class Operator(nn.Module, ABC):
@@ -84,3 +89,19 @@ class Operator(nn.Module, ABC):
     def parameter_dtype(self) -> torch.dtype:
         """Return the dtype of the weights, which inputs are to have."""
         return next(self.parameters()).dtype
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of each channel, over samples and space.
+
+    Attributes
+    ----------
+    input_mean, input_std : ndarray, shape (in_channels,)
+    output_mean, output_std : ndarray, shape (out_channels,)
+    """
+
+    input_mean: np.ndarray
+    input_std: np.ndarray
+    output_mean: np.ndarray
+    output_std: np.ndarray

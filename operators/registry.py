@@ -10,12 +10,12 @@ import torch
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
-from .ffno import FFNO
-from .fno import FNO
-from .neural_spectral import NeuralSpectral
+from .grid.ffno import FFNO
+from .grid.fno import FNO
+from .grid.unet import UNet
 from .operator import Operator
-from .spectral_neural_operator import SpectralNeuralOperator
-from .unet import UNet
+from .spectral.neural_spectral import NeuralSpectral
+from .spectral.sno import SpectralNeuralOperator
 
 __all__ = ["OPERATORS", "build_operator"]
 

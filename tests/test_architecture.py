@@ -92,7 +92,7 @@ def test_draw_config_has_every_setting_of_its_problem(name: str) -> None:
 
 @pytest.mark.parametrize("problem", sorted(PROBLEMS))
 def test_problem_has_a_file_of_its_own(problem: str) -> None:
-    assert (ROOT / "data" / "problems" / f"{problem}.py").is_file()
+    assert any((ROOT / "data" / "problems" / kind / f"{problem}.py").is_file() for kind in ("steady", "evolving"))
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))

@@ -69,7 +69,7 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(OmegaConf.to_yaml(compose_verb(verb, [o for o in overrides if o != "--cfg"], sweeps=verb == "sweep")))
         return 0
-    module = importlib.import_module(f"resolvent.workflows.{verb}")
+    module = importlib.import_module(f"resolvent.workflows.verbs.{verb}")
     return int(module.run(overrides))
 
 

@@ -21,7 +21,7 @@ def diffusion_residual(
 ) -> float:
     """‖f − A(a)u‖₂ / ‖f‖₂ in float64 from arrays on the cells, whatever dtype they come in; a is 1 if None.
 
-    A u is summed face by face (:mod:`resolvent.data.balance`), not by the solver's operator. With Dirichlet data f
+    A u is summed face by face (:mod:`.balance`), not by the solver's operator. With Dirichlet data f
     includes what the walls contribute. Without a Dirichlet side f is less its mean, and the mean of u over its root
     mean square is part of the residual.
 

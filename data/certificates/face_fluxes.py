@@ -1,6 +1,6 @@
 """The balance of diffusive fluxes on a rectangle in one compiled sweep.
 
-It is :func:`resolvent.data.balance.diffusion` for the commonest case, real fields in two dimensions without data on the
+It is :func:`.balance.diffusion` for the commonest case, real fields in two dimensions without data on the
 walls: the certificates of a generation evaluate it once a sample. Like the rest of that module it forms the flux
 through each face from the two cells beside it, and shares nothing with the solvers.
 """

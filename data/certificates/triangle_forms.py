@@ -1,7 +1,7 @@
 """Weak forms on triangles of degree 1 and 2 by closed-form gradients and plain NumPy.
 
 The certificates of the finite element problems are evaluated by this file alone; their systems are assembled elsewhere
-(:mod:`.finite_elements`, scikit-fem). Shapes: m triangles, k = 3 or 6 nodes of a triangle, q quadrature points.
+(`data/discretisations`, scikit-fem). Shapes: m triangles, k = 3 or 6 nodes of a triangle, q quadrature points.
 """
 
 from __future__ import annotations

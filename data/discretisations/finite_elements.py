@@ -1,6 +1,6 @@
 """Finite element matrices on triangles of degree 1 and 2, assembled by scikit-fem.
 
-The certificates of the problems that use them do not: they evaluate the equations by :mod:`.triangle_forms`.
+The certificates of the problems that use them do not: they evaluate the equations themselves (`data/certificates/`).
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def export_dataset(
         A folder; it is made. Files that are there under the same names are replaced.
     format : {'pdebench', 'neuraloperator', 'npz'}
     layout : str
-        Of pdebench: see :func:`~resolvent.data.formats.pdebench.export_pdebench`.
+        Of pdebench: see :func:`~resolvent.data.exchange.pdebench.export_pdebench`.
 
     Returns
     -------

@@ -19,7 +19,7 @@ open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` 
 geometry varies), what they form in ``auxiliary/triangles`` (m, 3) or (m, 6): vertices, then midpoints of the edges 01,
 12 and 20. The mask of ``node_wall`` is true at the nodes of the boundary.
 
-``FORMAT.md`` beside this file is the specification, line by line; :mod:`.format_check` checks it.
+``FORMAT.md`` beside this file is the specification, line by line; :mod:`.check` checks it.
 
 References
 ----------
@@ -100,7 +100,7 @@ class ShardContents:
     encoded : dict of EncodedField
         By name, the fields that are compressed within an error bound; their `values` are the decoded ones.
     chunks : dict of sequences of bytes
-        By name, fields whose samples are encoded already by :func:`~.deflate.deflated_chunk`; of their `values` the
+        By name, fields whose samples are encoded already by :func:`~.chunks.deflated_chunk`; of their `values` the
         shape and the dtype alone are looked at.
     nested_digests : bool
         Whether the digest of a sample is that of its fields' digests (FORMAT 9.3).

@@ -57,7 +57,7 @@ _parent_gave_up: Callable[[], bool] | None = None  # set in own workers
 
 
 def make_shard_in_worker(task: ShardTask) -> FinishedShard:
-    """As :func:`~.certified_shard.make_shard`, given up between two samples when the parent says so."""
+    """As :func:`~.shard.make_shard`, given up between two samples when the parent says so."""
     return make_shard(task, cancelled=_parent_gave_up, limited=_parent_gave_up is not None)
 
 

@@ -55,7 +55,7 @@ class SpectralEvolution(TimeDependentProblem):
     **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where
     Φ advances the stored state u_k by the stored number of steps. It is computed for all intervals by the integrator,
     and for one interval of a share `audit` of the samples, which their initial states choose, also by code of its own
-    (:mod:`~.spectral_replay`). Recorded and verified besides:
+    (:mod:`~resolvent.data.certificates.spectral_replay`). Recorded and verified besides:
 
     - ``error_estimate``, the error in time by doubling the step twice, d / ((r − 1) max_j ‖u_j‖) with d = max_k ‖u_k −
       v_k‖ and r = max_k ‖v_k − w_k‖ / d between 2 and 2^p, v and w with steps two and four times as long from the

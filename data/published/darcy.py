@@ -97,7 +97,7 @@ class PublishedScheme:
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         """Bound on the effect of rounding the stored fields, with |spline| and |A| entry by entry.
 
-        As in :func:`~.diffusion.diffusion_rounding`, but a nodal coefficient moves by up to υ Σ|w||a| with the spline's
+        As in `diffusion_rounding`, but a nodal coefficient moves by up to υ Σ|w||a| with the spline's
         weights w, and the spline back to the cells adds υ(1 + ‖|w|‖) to the stored solution.
         """
         unit = np.finfo(dtype).eps / 2.0

@@ -13,11 +13,7 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from resolvent.solvers import (
-    Condition,
-    InputError,
-    TensorBasis,
-)
+from resolvent.solvers import Condition, InputError, TensorBasis
 from resolvent.solvers.arguments import positive_integer
 
 from ..seeding import sample_generator

@@ -42,7 +42,7 @@ class SolverSpec:
     Notes
     -----
     The preconditioner is set up afresh for every system. Carrying one over (``update``) would make a sample depend on
-    the samples solved before it, and so on the sharding; :mod:`.chains` does so within fixed blocks of samples.
+    the samples solved before it, and so on the sharding; chains of samples do so within fixed blocks.
     """
 
     name: str = "cg"

@@ -2,7 +2,7 @@
 
 L is diagonal in Fourier space and may be stiff; N is evaluated at the points, without aliasing. A method is a list of
 stages: evaluate N at one state, then combine states and evaluations with coefficients that depend on the mode alone.
-NumPy arrays run compiled (:mod:`~.compiled_stepping`) where the grid allows it, all others through their own library.
+NumPy arrays run compiled (:mod:`~.compiled.terms`) where the grid allows it, all others through their own library.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TimeStepper:
     linear : ndarray
         L of every mode kept, real or complex, float64, shape `grid.modes_shape`.
     term
-        N: a member of :mod:`~.spectral_terms`, or any callable from modes to modes with a `grid`.
+        N: a member of :mod:`~.terms`, or any callable from modes to modes with a `grid`.
     scheme : {'etdrk4', 'etdrk4_b', 'ars443', 'cn_heun', 'cn_euler'}
     workers : int
         Threads, of the compiled path; they share the samples out.

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from ..console import duration
 from ..run_folder import RunFolder
-from ..train import run as train
+from ..verbs.train import run as train
 from .markdown import write_results
 
 PUBLISHED = 0.0108  # relative L2 of the FNO at 85² (Li et al. 2021)

@@ -27,8 +27,8 @@ from resolvent.data.generation.workers import own_pool, start_method
 from resolvent.solvers import SolverSpec
 
 from ..console import say
-from ..generate import phase_fractions
 from ..run_folder import RunFolder
+from ..verbs.generate import phase_fractions
 from .markdown import write_results
 from .solvers import peers
 

@@ -15,8 +15,8 @@ import numpy as np
 from resolvent.solvers import DiffusionStencil, solve_batch
 from resolvent.solvers.multigrid.device.hierarchy import BYTES_PER_ITERATION
 
-from .robustness import thresholded
 from .solvers import RTOL
+from .solvers.robustness import thresholded
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

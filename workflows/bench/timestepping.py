@@ -29,7 +29,7 @@ from resolvent.solvers.timestepping.compiled.real_fourier import begin_merged, s
 from resolvent.solvers.timestepping.compiled.terms import CompiledTerm, cross, cross_back
 from resolvent.solvers.timestepping.schemes import etdrk4
 
-from .exponax_peer import ExponaxPeer
+from .peers.exponax import ExponaxPeer
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

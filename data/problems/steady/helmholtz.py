@@ -256,7 +256,7 @@ class Helmholtz(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face (:mod:`resolvent.data.balance`)."""
+        """‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face (:mod:`resolvent.data.certificates.balance`)."""
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
         if self.legacy:
             if np.any(k != k.flat[0]):

@@ -1,5 +1,5 @@
 // Conjugate gradients in float64 on a batch of scaled operators, each sample on its own: its scalars and its state stay
-// on the device, and it is left alone once it is done. The decisions are those of conjugate_gradients2d.py.
+// on the device, and it is left alone once it is done. The decisions are those of plane/conjugate_gradients.py.
 //
 // A sum over a sample is made in two kernels: the first leaves one number a block, the second adds them up in one block
 // a sample, and its one thread that knows the total decides. A sample whose recurrence claims the tolerance, or that

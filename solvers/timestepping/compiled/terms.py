@@ -1,13 +1,13 @@
 """Time steps on the CPU, compiled: transforms, products and combinations of a sample without leaving the cache.
 
-In two dimensions a sample's columns are the lanes of :mod:`~.lane_fourier`, in one dimension several samples are.
+In two dimensions a sample's columns are the lanes of :mod:`~.fourier`, in one dimension several samples are.
 Between the transforms along the two axes lies one transposition, in registers, into an array with x contiguous; there
 the rows of a block are transformed to the points, multiplied and transformed back before the next block is looked at,
 so that no field ever exists in memory as a whole. Columns that de-aliasing leaves empty are never transformed.
 
 Nothing else sweeps over a sample. What a transform begins with is computed as its first pass loads it (velocities,
 squares, powers), the rows that are wanted leave its last pass for where they are needed, and the combinations of a
-stage (:mod:`~.stage_programs`) follow the last transform of each column while N lies in the first-level cache. States
+stage (`stage_programs`) follow the last transform of each column while N lies in the first-level cache. States
 are stored column by column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are the same at ±k_x
 once, and in one dimension a number a mode.
 

@@ -1,0 +1,145 @@
+"""The error of a trained operator on data it has not seen, beside its baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from resolvent.solvers import InputError
+
+from ..operator import Operator
+from ..samples.batches import GridDataset, split_size
+from .metrics import max_error, relative_h1, relative_l2, relative_max
+
+__all__ = ["Predictor", "compare", "evaluate_operator", "predict"]
+
+#: An `Operator`, or any function from input arrays to output arrays, such as a fitted baseline.
+Predictor = Operator | Callable[[np.ndarray], np.ndarray]
+
+
+def predict(model: Predictor, inputs: np.ndarray) -> np.ndarray:
+    """Return a model's outputs for inputs (samples, channels, *space), as float64 on the CPU.
+
+    An `Operator` runs in evaluation mode, in the dtype and on the device of its weights; its mode is put back.
+    """
+    if not isinstance(model, Operator):
+        return np.asarray(model(inputs), dtype=np.float64)
+    weight = next(model.parameters())
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            outputs = model(torch.tensor(inputs, dtype=weight.dtype, device=weight.device))
+            return outputs.double().cpu().numpy()
+    finally:
+        model.train(training)
+
+
+def evaluate_operator(
+    model: Predictor, dataset: GridDataset, split: str = "test", batch_size: int = 16, keep: int = 0
+) -> dict[str, Any]:
+    """Measure a model on one split of a dataset.
+
+    Parameters
+    ----------
+    model : Operator or callable
+    dataset : GridDataset
+    split : str, default 'test'
+    batch_size : int, default 16
+    keep : int, default 0
+        How many of the first samples' predictions to return, for figures.
+
+    Returns
+    -------
+    dict
+        ``relative_l2``, ``relative_h1``, ``relative_max``: means over samples and fields. ``max_error``: the largest
+        pointwise error of all, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``:
+        ndarray (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction,
+        transfer to and from the device included, the first batch run once before (the batch size and the threads are
+        the caller's). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
+
+    Raises
+    ------
+    InputError
+        For an empty split, or a model of other channels or dimension than the data.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
+    count = split_size(dataset, split)
+    channels = _check_channels(model, dataset, split) // len(dataset.output_fields)  # of a field: one, or its times
+    measures = {
+        "relative_l2": relative_l2,
+        "relative_h1": relative_h1,
+        "relative_max": relative_max,
+        "max_error": max_error,
+    }
+    found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
+    seconds: list[float] = []
+    kept: list[np.ndarray] = []
+    for start in range(0, count, batch_size):
+        inputs, targets = dataset.arrays(split, start, min(start + batch_size, count))
+        if start == 0:
+            predict(model, inputs)
+        begin = time.perf_counter()
+        predictions = predict(model, inputs)
+        seconds.append((time.perf_counter() - begin) / len(inputs))
+        for name, measure in measures.items():
+            found[name].append(measure(predictions, targets))
+        kept.append(predictions[: max(keep - start, 0)])
+    errors = {name: np.concatenate(parts) for name, parts in found.items()}
+    by_field = {
+        field: {name: _summary(name, values[:, i * channels : (i + 1) * channels]) for name, values in errors.items()}
+        for i, field in enumerate(dataset.output_fields)
+    }
+    return {
+        **{name: _summary(name, values) for name, values in errors.items()},
+        "fields": by_field,
+        "per_sample_l2": errors["relative_l2"].mean(axis=1),
+        "ms_per_sample": 1e3 * float(np.median(seconds)),
+        "predictions": np.concatenate(kept),
+        "samples": count,
+        "resolution": list(dataset.resolution),
+        "split": split,
+    }
+
+
+def compare(
+    models: Mapping[str, Predictor], datasets: Sequence[GridDataset], split: str = "test", batch_size: int = 16
+) -> list[dict[str, Any]]:
+    """Return one row a model and dataset, for a table: errors by resolution, every model on the same samples.
+
+    Returns
+    -------
+    list of dict
+        With the keys ``model, resolution, samples, relative_l2, relative_h1, relative_max, max_error, ms_per_sample``.
+    """
+    keys = ("resolution", "samples", "relative_l2", "relative_h1", "relative_max", "max_error", "ms_per_sample")
+    rows = []
+    for dataset in datasets:
+        for name, model in models.items():
+            result = evaluate_operator(model, dataset, split, batch_size)
+            rows.append({"model": name, **{key: result[key] for key in keys}})
+    return rows
+
+
+def _summary(name: str, values: np.ndarray) -> float:
+    return float(values.max() if name == "max_error" else values.mean())
+
+
+def _check_channels(model: Predictor, dataset: GridDataset, split: str) -> int:
+    """Refuse a model of other channels than the data; return the number of output channels."""
+    inputs, outputs = dataset.arrays(split, 0, 1)
+    given = (inputs.shape[1], outputs.shape[1], inputs.ndim - 2)
+    if not isinstance(model, Operator):
+        return given[1]
+    wanted = (model.in_channels, model.out_channels, model.ndim)
+    if wanted != given:
+        raise InputError(
+            f"the model maps {wanted[0]} fields to {wanted[1]} in {wanted[2]} dimensions and the dataset has "
+            f"{given[0]} and {given[1]} in {given[2]}; evaluate it on the kind of data it was trained on"
+        )
+    return given[1]

@@ -1,0 +1,7 @@
+"""Training samples: from datasets on grids, windows of trajectories, and problems drawn on the fly."""
+
+from .batches import Batches, GridDataset, spread_arrays
+from .draws import DrawnSamples
+from .windows import Window, WindowedDataset, training_view
+
+__all__ = ["Batches", "DrawnSamples", "GridDataset", "Window", "WindowedDataset", "spread_arrays", "training_view"]

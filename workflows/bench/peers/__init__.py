@@ -1,0 +1,1 @@
+"""Other projects' solvers, as the benches call them; all optional."""

@@ -1,0 +1,1 @@
+"""Figures of fields, trainings, sweeps and trajectories."""

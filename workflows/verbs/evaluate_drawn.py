@@ -1,0 +1,168 @@
+"""``resolvent evaluate`` of a model trained with draw=NAME: test functions, error estimates, classical solvers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, ListConfig
+
+from resolvent.data import ClassicalSolver, Dataset, SpectralProblem, make_spectral_problem
+from resolvent.operators import NormalizedOperator, Operator, load_operator
+from resolvent.operators.evaluation.draws import DrawnErrors, TestFunctions, drawn_errors, solution_coefficients
+from resolvent.solvers import InputError
+
+from ..console import say, show, table
+from ..figures.fields import plot_estimates, plot_predictions
+from ..run_folder import RunFolder, write_whole
+from .drawn_baselines import baseline_errors
+
+COLUMNS = ("model", "relative L2", "estimate", "max error", "ms/sample")
+
+#: Cells an axis that outputs are evaluated on, by dimension.
+RESOLUTIONS = {1: 256, 2: 64, 3: 32}
+
+
+def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baselines: Mapping[str, Any]) -> int:
+    """Evaluate a model on the test functions of the problem that it was trained on; return 0.
+
+    Parameters
+    ----------
+    config : of the verb.
+    description : of the model, as its ``model.json`` has it.
+    baselines : baselines by their names in tables.
+    """
+    drawn = description["fields"]["drawn"]
+    problem = make_spectral_problem(str(drawn["problem"]), **drawn["settings"])
+    model = load_operator(str(config.model))
+    folder = RunFolder("evaluate", config)
+    batch, name = int(config.batch_size), str(description["operator"])
+    tests = TestFunctions.draw(problem, int(config.test_functions), _cells(config.resolution, problem))
+    shown = min(int(config.samples), len(tests))
+
+    def network(part: slice) -> np.ndarray:
+        outputs = solution_coefficients(model, tests.coefficients[part])
+        return np.asarray(problem.basis.to_cells(outputs, tests.cells))[:, None]
+
+    found = drawn_errors(network, tests, batch, keep=shown)
+    estimates = np.concatenate(
+        [
+            problem.error_estimate(c, solution_coefficients(model, c))
+            for c in np.split(tests.coefficients, range(batch, len(tests), batch))
+        ]
+    )
+    rows = [_row(name, found, float(estimates.mean()))]
+    if config.baselines:
+        count = _baseline_samples(config)
+        say(f"baselines are fitted on {count} drawn inputs with classical solutions (baseline_samples)")
+        errors = baseline_errors(problem, tests, baselines, count, batch)
+        rows += [_row(title, found_errors) for title, found_errors in errors.items()]
+    classical = [
+        _row(f"spectral solver, {solver.name}", drawn_errors(partial(_solved, solver, tests), tests, batch))
+        for solver in problem.classical()
+    ]
+    rows += classical
+    shape = " x ".join(map(str, tests.cells))
+    table(
+        COLUMNS,
+        [[row[c] for c in COLUMNS] for row in rows],
+        title=f"{len(tests)} test functions of {problem.name} on {shape} cells; relative errors are means over them"
+        + (", solutions of mean zero" if problem.gauge_free else ""),
+    )
+    ratios = estimates / found.per_sample_l2
+    low, middle, high = (float(q) for q in np.quantile(ratios, (0.05, 0.5, 0.95)))
+    say(f"estimate / error: median {middle:.3f}, 5 to 95 %: {low:.3f} to {high:.3f}; no solution is used for it")
+    say(_at_equal_error(rows[0], classical))
+    write_whole(folder.file("evaluation.json"), json.dumps(rows, indent=2) + "\n")
+    plot_estimates(found.per_sample_l2, estimates, folder.file("estimates.png"), f"{name} on {problem.name}")
+    if shown:
+        title = f"{name} on {problem.name} {shape}: mean relative L2 {show(100 * found.relative_l2)} %"
+        figure = folder.file(f"predictions_{problem.name}.png")
+        plot_predictions(
+            tests.inputs[:shown], tests.targets[:shown], found.predictions, found.per_sample_l2.tolist(), figure, title
+        )
+    keyed = {
+        str(row["model"]): {key.replace(" ", "_").lower(): row[key] for key in COLUMNS[1:] if row[key] is not None}
+        for row in rows
+    }
+    ratio = {"median": middle, "low": low, "high": high}
+    folder.finish(
+        relative_l2=found.relative_l2, estimate=float(estimates.mean()), estimate_over_error=ratio, rows=keyed
+    )
+    say(f"wrote {folder.path}/ (evaluation.json, result.json, estimates.png{', predictions_*.png' if shown else ''})")
+    return 0
+
+
+def on_cells(model: Operator, description: Mapping[str, Any], dataset: Dataset) -> Operator:
+    """Return a model of coefficients as one of the values that a dataset stores; any other model as it is.
+
+    Raises
+    ------
+    InputError
+        If the values do not determine the coefficients: on a grid that is not periodic, or of other variables.
+    """
+    network = model.operator if isinstance(model, NormalizedOperator) else model
+    drawn = description.get("fields", {}).get("drawn")
+    if drawn is None or getattr(network, "arrays", "cells") != "coefficients":
+        return model
+    where = f"leave data= out to test it on the test functions of {drawn['problem']}"
+    if dataset.trajectories or len(dataset.resolution) != network.ndim:
+        raise InputError(
+            f"{dataset.folder} stores {'trajectories' if dataset.trajectories else 'fields'} in "
+            f"{len(dataset.resolution)} space dimensions and the model maps functions of {network.ndim} variables"
+            f"{', the first of them time' if 'initial' in getattr(network, 'constraints', ()) else ''}: {where}"
+        )
+    bases = {axis.name for axis in make_spectral_problem(str(drawn["problem"]), **drawn["settings"]).basis.axes}
+    if bases != {"fourier"}:
+        raise InputError(
+            f"the model maps coefficients in {' and '.join(sorted(bases))} functions, which the cells of "
+            f"{dataset.folder} do not determine: {where}"
+        )
+    if not all(dataset.periodic):
+        raise InputError(
+            f"the grid of {dataset.folder} is not periodic and the model maps Fourier coefficients: generate it with "
+            f"problem.boundary=periodic, or {where}"
+        )
+    vars(network)["arrays"] = "cells"
+    return model
+
+
+def _solved(solver: ClassicalSolver, tests: TestFunctions, part: slice) -> np.ndarray:
+    return solver.solve(tests.drawn[part], tests.cells)[:, None]
+
+
+def _row(name: str, found: DrawnErrors, estimate: float | None = None) -> dict[str, Any]:
+    values = (name, found.relative_l2, estimate, found.max_error, found.ms_per_sample)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _cells(given: Any, problem: SpectralProblem) -> tuple[int, ...]:
+    ndim = problem.basis.ndim
+    if given is None:
+        given = RESOLUTIONS[ndim]
+    cells = list(given) if isinstance(given, ListConfig | Sequence) and not isinstance(given, str) else [given] * ndim
+    if len(cells) != ndim:
+        raise InputError(
+            f"resolution={cells} for functions of {ndim} variables: expected one number, or {ndim} of them"
+        )
+    return tuple(cells)
+
+
+def _baseline_samples(config: DictConfig) -> int:
+    count = 512 if config.baseline_samples is None else int(config.baseline_samples)
+    if count < 2:
+        raise InputError(f"baseline_samples={count}: expected at least 2")
+    return count
+
+
+def _at_equal_error(own: Mapping[str, Any], classical: Sequence[Mapping[str, Any]]) -> str:
+    """A line on the coarsest classical solver whose error is the model's or less."""
+    best = next((row for row in classical if row["relative L2"] <= own["relative L2"]), None)
+    if best is None:
+        return "no classical solver of the table has the model's error: it has less than their finest"
+    ratio = own["ms/sample"] / best["ms/sample"]
+    word = f"{ratio:.3g} x faster" if ratio >= 1.0 else f"{1.0 / ratio:.3g} x slower"
+    return f"at the model's error: {best['model']}, {show(best['ms/sample'])} ms/sample, {word} than the model"

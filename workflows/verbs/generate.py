@@ -1,0 +1,150 @@
+"""``resolvent generate``: a certified dataset from a config; run again, it resumes or repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from resolvent.data import Dataset, GenerationReport, Problem, TimeDependentProblem, generate, open_engine
+from resolvent.solvers import InputError, SolverSpec
+
+from ..compose import compose_verb
+from ..console import ProgressLine, duration, say
+from ..run_folder import RunFolder
+from ..systems import label, problem_of, settings_of, solver_of
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Generate what the overrides name; return 0."""
+    config = compose_verb("generate", overrides)
+    folder = RunFolder("generate", config)
+    generate_dataset(config, folder)
+    return 0
+
+
+def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
+    """Generate the dataset of a composed ``generate`` config into the folder."""
+    problem = problem_of(config)
+    spec = generation_solver(config, problem)
+    together = "" if config.strategy == "independent" else f", strategy {config.strategy}, chains of {config.chain}"
+    say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g}{together})")
+    engine_name, engine_settings = settings_of(config.engine)
+    with (
+        ProgressLine("generate") as line,
+        open_engine(engine_name, config.workers, engine_settings) as engine,
+    ):
+
+        def announce(found: str) -> None:
+            line.say(found)
+            folder.log(found=found)
+
+        report = generate(
+            problem,
+            folder.path,
+            samples=config.samples,
+            splits=splits_of(config),
+            seed=config.seed,
+            shard_size=config.shard_size,
+            engine=engine,
+            solver=spec,
+            dtype=None if config.dtype is None else str(config.dtype),
+            compression=str(config.compression),
+            error_bound=config.error_bound,
+            error_bound_mode=str(config.error_bound_mode),
+            progress=lambda at: line(at.done + at.skipped, at.total),
+            strategy=str(config.strategy),
+            chain=config.chain,
+            sort=str(config.sort),
+            announce=announce,
+        )
+    certified = {}
+    if isinstance(problem, TimeDependentProblem) and (estimate := _largest(folder.path, "error_estimate")) is not None:
+        certified["error_estimate_max"] = estimate
+    _print(report, folder, certified.get("error_estimate_max"))
+    folder.finish(**summary(report), **certified)
+    return report
+
+
+def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
+    """Return the solver that a config names, or the problem's own choice where it names none, with its tolerances."""
+    if config.get("solver") is not None:
+        return solver_of(config)
+    if config.get("preconditioner") is not None:
+        raise InputError(f"preconditioner={config.preconditioner.name}: say of which solver, such as solver=cg")
+    tolerances = {name: config[name] for name in ("rtol", "maxiter") if config[name] is not None}
+    return replace(problem.default_solver, settings={**problem.default_solver.settings, **tolerances})
+
+
+def splits_of(config: DictConfig) -> Any:
+    """Return the splits of a config as sizes or as fractions."""
+    splits = (
+        OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
+    )
+    if not isinstance(splits, list) or len(splits) != 3 or not all(isinstance(s, int | float) for s in splits):
+        raise InputError(
+            f"splits={splits}: expected three fractions or counts, of train, valid and test, such as [0.8,0.1,0.1]"
+        )
+    if all(isinstance(s, int) for s in splits) and sum(splits) > 1:
+        return dict(zip(("train", "valid", "test"), splits, strict=True))
+    return tuple(float(s) for s in splits)
+
+
+def summary(report: GenerationReport) -> dict[str, Any]:
+    """Return a report as flat values for ``result.json``."""
+    return {**report.to_dict(), "fractions": phase_fractions(report)}
+
+
+def phase_fractions(report: GenerationReport) -> dict[str, float]:
+    """Return the shares of sampling, solving, writing (of families also analysis and ordering) in the work of this run;
+    empty where there was none."""
+    phases = {phase: seconds for phase, seconds in report.seconds.items() if phase != "total"}
+    work = sum(phases.values())
+    return {phase: seconds / work for phase, seconds in phases.items()} if work > 0 else {}
+
+
+def _largest(folder: Path, name: str) -> float | None:
+    """The largest value that a dataset records of something that its problem certifies."""
+    dataset = Dataset(folder)
+    columns = [column for shard in dataset.shards if (column := dataset.column(shard, name)) is not None]
+    return float(max(column.max() for column in columns)) if columns else None
+
+
+def _print(report: GenerationReport, folder: RunFolder, error_estimate: float | None = None) -> None:
+    if report.computed == 0:
+        say(f"complete already: {report.samples} samples in {folder.path}/, every checksum agrees")
+        return
+    there = f", {report.skipped} were there" if report.skipped else ""
+    say(
+        f"{report.computed} samples in {duration(report.seconds['total'])} ({report.samples_per_second:.4g}/s){there};"
+        f" largest relative residual {report.residual_max:.2e}"
+        + ("" if error_estimate is None else f", error in time at most {error_estimate:.1e} by its estimate")
+    )
+    shares = phase_fractions(report)
+    if shares:
+        say("of the work: " + ", ".join(f"{phase} {share:.0%}" for phase, share in shares.items()))
+    if report.family:
+        say(_family_line(report.family))
+    counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+    say(
+        f"wrote {folder.path}/ ({counts}, {report.bytes / 1e6:.3g} MB);"
+        f" check it with: resolvent verify data={folder.path}"
+    )
+
+
+def _family_line(family: dict[str, Any]) -> str:
+    """How the samples of a dataset were solved together."""
+    plan = ", ".join(f"{name} {count}" for name, count in family["plan"].items())
+    outside = ""
+    if family["outside"]:
+        outside = (
+            f"; {family['outside']} samples outside the shards that solved them (splits cut chains: sizes that are"
+            " multiples of chain= avoid it)"
+        )
+    return (
+        f"{family['chains']} chains: {plan}; {family['full_solves']} full solves, {family['corrections']} corrections,"
+        f" {family['reconstructed']} reconstructed, {family['set_ups']} set-ups{outside}"
+    )

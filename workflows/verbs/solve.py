@@ -1,0 +1,206 @@
+"""``resolvent solve``: one linear system, by the solver named, by the one that its matrix asks for, or by all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from threadpoolctl import threadpool_limits
+
+from resolvent.solvers import (
+    DiffusionStencil,
+    InputError,
+    MatrixProperties,
+    SolveResult,
+    SolverSpec,
+    Status,
+    matrix_properties,
+)
+
+from ..choice import Choice, choose, sensible_solvers
+from ..compose import compose_verb
+from ..console import duration, say, table
+from ..figures.fields import plot_convergence
+from ..run_folder import RunFolder, write_whole
+from ..systems import NamedSystem, label, solve_system, solver_of, systems_of
+
+HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "deflated_cg", "minres", "recycled_minres", "chebyshev")
+LEDGER = ("status", "iterations", "matvecs", "applies", "set-up", "solve", "true ‖r‖/‖b‖")
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Solve what the overrides name; return 0 when the (best) solve converged, else 2."""
+    config = compose_verb("solve", overrides)
+    folder = RunFolder("solve", config)
+    name = str(config.solver.name)
+    chosen = name in ("all", "auto")
+    if chosen and str(config.preconditioner.name) != "none":
+        raise InputError(f"solver={name} chooses the preconditioners itself: leave preconditioner= out")
+    specs = [] if chosen else [solver_of(config)]
+    named = systems_of(config, first=int(config.index))[0]
+    properties = matrix_properties(_explicit(named))
+    _print_matrix(named, properties)
+    tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
+    if name == "all":
+        columns = 1 if named.system.rhs.ndim == 1 else named.system.rhs.shape[1]
+        specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances, columns)
+    symmetric = next((spec.name for spec in specs if spec.name in HERMITIAN_ONLY), None)
+    if symmetric and not properties.self_adjoint:
+        raise InputError(
+            f"solver={symmetric} needs a symmetric (Hermitian) matrix and {named.name} is {properties.symmetry}:"
+            " use solver=gmres"
+        )
+    with threadpool_limits(int(config.threads)):
+        if name == "auto":
+            results = _solve_automatically(named, choose(named, properties, _explicit(named), tolerances))
+        else:
+            results = _solve_each(named, specs)
+    best_spec, best = min(
+        results, key=lambda pair: (not pair[1].converged, pair[1].setup_seconds + pair[1].solve_seconds)
+    )
+    _print_ledger(results)
+    _write(folder, config, named, properties, results, best_spec, best)
+    say(f"{label(best_spec)}: {best.message}" if len(results) == 1 else f"fastest: {label(best_spec)}")
+    say(f"wrote {folder.path}/ (solution.npy, result.json, convergence.png)")
+    if not best.converged:
+        raise InputError(f"{label(best_spec)} did not converge ({best.status.value}): {_advice(best)}")
+    return 0
+
+
+def _explicit(named: NamedSystem) -> Any:
+    A = named.system.operator
+    return A.tocsr() if hasattr(A, "tocsr") else A
+
+
+def _print_matrix(named: NamedSystem, properties: MatrixProperties) -> None:
+    p = properties
+    kind = "complex " if p.complex else ""
+    symmetry = (
+        p.symmetry
+        if p.asymmetry <= 1e-12 or p.symmetry == "complex symmetric"
+        else f"nonsymmetric, max |A - Aᵀ| = {p.asymmetry:.2g} max |A|"
+    )
+    say(f"{named.name}: {kind}{p.n} x {p.n}, {p.nnz} entries ({p.nnz / p.n:.1f} a row), {symmetry}")
+    say(f"definiteness: {p.definiteness} ({p.evidence})")
+
+
+def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[SolverSpec, SolveResult]]:
+    results = []
+    for spec in specs:
+        try:
+            _load_kernels(named, spec)
+            result = solve_system(named, spec)
+        except InputError as error:
+            if len(specs) == 1:
+                raise
+            say(f"{label(spec)}: left out, {error}")
+            continue
+        results.append((spec, result))
+    if not results:
+        raise InputError("no solver suits this matrix: see the lines above")
+    return results
+
+
+def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[tuple[SolverSpec, SolveResult]]:
+    """Solve by the first choice; by the next one where a set-up fails or a solve does not converge."""
+    results: list[tuple[SolverSpec, SolveResult]] = []
+    for choice in choices:
+        say(f"auto: {label(choice.spec)}, for the matrix is {choice.reason}")
+        try:
+            _load_kernels(named, choice.spec)
+            result = solve_system(named, choice.spec)
+        except InputError as error:
+            if choice is choices[-1] and not results:
+                raise
+            say(f"auto: {label(choice.spec)} left out, {error}")
+            continue
+        results.append((choice.spec, result))
+        if result.converged:
+            break
+        say(f"auto: {label(choice.spec)} did not converge ({result.status.value})")
+    return results
+
+
+def _load_kernels(named: NamedSystem, spec: SolverSpec) -> None:
+    """Solve a system of four unknowns, so that compiling the kernels is on nobody's bill."""
+    grid = isinstance(named.system.operator, DiffusionStencil)
+    small = DiffusionStencil(np.ones((2, 2)))
+    dtype = named.system.operator.dtype
+    A = small if grid else small.tocsr().astype(dtype)
+    plain = SolverSpec(spec.name, {}, spec.preconditioner, {})
+    if spec.preconditioner != "fast_poisson" or grid:
+        plain.solve(A, np.ones(4, dtype=dtype))
+
+
+def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:
+    rows = []
+    for spec, r in results:
+        rows.append(
+            (
+                label(spec),
+                r.status.value,
+                r.iterations,
+                r.matvecs,
+                r.applies,
+                duration(r.setup_seconds),
+                duration(r.solve_seconds),
+                f"{r.relative_residual:.2e}",
+            )
+        )
+    table(("solver", *LEDGER), rows)
+
+
+def _advice(result: SolveResult) -> str:
+    return result.message if result.status in (Status.STAGNATED,) else f"{result.message} {result.status.advice}"
+
+
+def _write(
+    folder: RunFolder,
+    config: DictConfig,
+    named: NamedSystem,
+    properties: MatrixProperties,
+    results: Sequence[tuple[SolverSpec, SolveResult]],
+    best_spec: SolverSpec,
+    best: SolveResult,
+) -> None:
+    shape = named.system.shape
+    x = best.x.reshape(shape) if best.x.ndim == 1 else best.x
+    part = folder.file(".solution.npy.part")
+    try:
+        with part.open("wb") as stream:
+            np.save(stream, x)
+        part.replace(folder.file("solution.npy"))
+    finally:
+        part.unlink(missing_ok=True)
+    norm = float(np.linalg.norm(np.atleast_2d(named.system.rhs.T), axis=1).max())
+    histories = {label(spec): r.residuals for spec, r in results if not r.columns}
+    if histories:
+        target = max(float(config.rtol) * norm, float(config.atol))
+        plot_convergence(histories, norm, target, folder.file("convergence.png"))
+    for spec, r in results:
+        folder.log(solver=spec.name, preconditioner=spec.preconditioner or "none", **r.to_dict())
+    if len(results) > 1:
+        header = (
+            "solver,preconditioner,status,iterations,matvecs,applies,setup_seconds,solve_seconds,relative_residual\n"
+        )
+        lines = [
+            f"{c.name},{c.preconditioner or 'none'},{r.status.value},{r.iterations},{r.matvecs},{r.applies},"
+            f"{r.setup_seconds:.6g},{r.solve_seconds:.6g},{r.relative_residual:.6g}\n"
+            for c, r in results
+        ]
+        write_whole(folder.file("solvers.csv"), header + "".join(lines))
+    matrix = {
+        "n": properties.n,
+        "nnz": properties.nnz,
+        "symmetry": properties.symmetry,
+        "definiteness": properties.definiteness,
+    }
+    folder.finish(
+        system=named.name,
+        matrix=matrix,
+        solver=best_spec.name,
+        preconditioner=best_spec.preconditioner or "none",
+        **best.to_dict(),
+    )
