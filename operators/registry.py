@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
 
-from resolvent.solvers import InputError
-from resolvent.solvers.arguments import one_of
+from resolvent.solvers.arguments import build
 
 from .grid.ffno import FFNO
 from .grid.fno import FNO
@@ -43,14 +41,7 @@ def build_operator(name: str, *, seed: int | None = None, **arguments: Any) -> O
     InputError
         For an unknown name or argument (with the nearest one), a missing argument, or values out of range.
     """
-    constructor = OPERATORS[one_of(name, OPERATORS, "operator")]
-    accepted = inspect.signature(constructor).parameters
-    for key in arguments:
-        one_of(key, accepted, f"argument of operator {name}")
-    missing = [key for key, p in accepted.items() if p.default is inspect.Parameter.empty and key not in arguments]
-    if missing:
-        raise InputError(f"operator {name} needs {', '.join(missing)}; give it as an argument")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        return constructor(**arguments)
+        return build(OPERATORS, "operator", name, arguments)

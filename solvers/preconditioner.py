@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import time
 from abc import abstractmethod
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from .arguments import one_of
 from .errors import InputError
 from .kinds import Kind
 
@@ -55,10 +55,7 @@ class Preconditioner(LinearOperator):
         began = time.perf_counter()
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
         for name in settings:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
-                fix = f"did you mean {close[0]!r}?" if close else f"settings are: {', '.join(known) or 'none'}."
-                raise InputError(f"preconditioner {cls.name} has no setting {name!r}; {fix}")
+            one_of(name, known, f"setting of preconditioner {cls.name}")
         instance = cls(**settings)
         A = _entries_of_lists(A)
         instance._take(A)

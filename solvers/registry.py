@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable
 
-from .errors import InputError
+from .arguments import one_of
 from .krylov.bicgstab import bicgstab
 from .krylov.block_cg import block_cg
 from .krylov.cg import cg
@@ -87,22 +85,12 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
     )
 }
 
-T = TypeVar("T")
-
 
 def get_solver(name: str) -> Callable[..., SolveResult]:
     """Return the solver of that name; InputError with the nearest name otherwise."""
-    return _find("solver", name, SOLVERS)
+    return SOLVERS[one_of(name, SOLVERS, "solver")]
 
 
 def get_preconditioner(name: str) -> type[Preconditioner]:
     """Return the preconditioner class of that name; InputError with the nearest name otherwise."""
-    return _find("preconditioner", name, PRECONDITIONERS)
-
-
-def _find(what: str, name: str, registry: Mapping[str, T]) -> T:
-    if name in registry:
-        return registry[name]
-    close = difflib.get_close_matches(str(name), registry, 1)
-    fix = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(registry)}."
-    raise InputError(f"no {what} is called {name!r}; {fix}")
+    return PRECONDITIONERS[one_of(name, PRECONDITIONERS, "preconditioner")]

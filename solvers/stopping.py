@@ -12,11 +12,11 @@ below that; only recomputing tells.
 from __future__ import annotations
 
 import math
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import is_integer, is_real
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
         If a tolerance is negative, not finite or not a real number, or maxiter is not an integer ≥ 0.
     """
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        if not is_real(value):
             raise InputError(f"{name} is {value!r}; expected a real number ≥ 0, such as 1e-8.")
         if not (math.isfinite(value) and value >= 0):
             raise InputError(f"{name} is {value}; expected a finite number ≥ 0, such as 1e-8.")
     if maxiter is None:
         return float(rtol), float(atol), 10 * n
-    if not isinstance(maxiter, Integral) or isinstance(maxiter, bool) or maxiter < 0:
+    if not is_integer(maxiter) or maxiter < 0:
         raise InputError(f"maxiter is {maxiter!r}; expected an integer ≥ 0, or None for 10 n.")
     return float(rtol), float(atol), int(maxiter)
 

@@ -52,7 +52,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     verb, overrides = arguments[0], arguments[1:]
     if verb not in VERBS:
-        from .compose import did_you_mean
+        from resolvent.solvers.arguments import did_you_mean
 
         raise InputError(f"unknown verb '{verb}': the verbs are {', '.join(VERBS)}{did_you_mean(verb, list(VERBS))}")
     if "-h" in overrides or "--help" in overrides:

@@ -7,7 +7,6 @@ compared with what the config holds, and the nearest name is offered.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +21,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import did_you_mean
 
 CONFIG_MODULE = "resolvent.conf"
 GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "draw", "experiment")
@@ -30,12 +30,6 @@ GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "draw", "
 def one_line(error: BaseException) -> str:
     """Return an exception's message on one line."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 @contextmanager

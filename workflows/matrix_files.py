@@ -108,7 +108,7 @@ def _shipped_by_pyamg(name: str) -> Path:
     folder = Path(pyamg.__file__).parent / "gallery" / "example_data"
     known = sorted(f.stem for f in folder.glob("*.mat"))
     if name not in known:
-        from .compose import did_you_mean
+        from resolvent.solvers.arguments import did_you_mean
 
         raise InputError(
             f"matrix=pyamg:{name} is not shipped by pyamg: known are {', '.join(known)}{did_you_mean(name, known)}"

@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
-from resolvent.solvers.arguments import one_of
+from resolvent.solvers.arguments import is_real, one_of
 
 __all__ = [
     "COMPRESSIONS",
@@ -72,7 +72,7 @@ class Compression:
                     f"error_bound={bound} goes with compression=zfp or sz3: {self.name} is lossless; leave it out"
                 )
             return
-        number = not isinstance(bound, bool) and isinstance(bound, (int, float))
+        number = is_real(bound)
         if not number or not math.isfinite(float(bound or 0)) or float(bound or 0) <= 0.0:
             raise InputError(f"compression={self.name} needs error_bound, a number above 0 such as 1e-6; {bound} came")
         object.__setattr__(self, "error_bound", float(bound or 0))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resolvent.solvers import ORDERINGS, STRATEGIES, InputError
+from resolvent.solvers.arguments import is_integer, is_real
 
 from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
 from .identifiers import is_identifier
@@ -55,7 +56,7 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
     if compression not in COMPRESSIONS:
         return "2.5", f"compression is {_shown(compression)}, expected one of {', '.join(COMPRESSIONS)}"
     if compression in ERROR_BOUNDED:
-        number = isinstance(bound, (int, float)) and not isinstance(bound, bool)
+        number = is_real(bound)
         if not number or not math.isfinite(float(bound or 0)) or not float(bound or 0) > 0:
             return "2.5", f"error_bound is {_shown(bound)}, expected a number above 0"
         if config.get("error_bound_mode") not in MODES:
@@ -104,7 +105,7 @@ def _family_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _integer(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return is_integer(value) and value >= least
 
 
 def _shown(value: Any) -> str:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import is_integer
 
 from .atomic_files import TEMPORARY_SUFFIX, publish, read_yaml, storage_errors, write_atomically, write_yaml
 from .config import check_config
@@ -105,7 +106,7 @@ class ShardRecord:
         """Whether the values are of the right types: the line may be anybody's."""
         words = (self.file, self.split, self.config, self.sha256, self.digest)
         counts = (self.start, self.stop, self.size)
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in counts)
+        whole = all(is_integer(n) and n >= 0 for n in counts)
         figures = (self.residual_max, self.iterations_mean, *(self.seconds.values() if self.seconds else ()))
         return (
             whole

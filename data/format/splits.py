@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolvent.solvers import InputError
-from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import is_real, nonnegative_integer, one_of, positive_integer
 
 __all__ = ["SPLITS", "Shard", "automatic_shard_size", "plan_shards", "split_sizes"]
 
@@ -77,7 +77,7 @@ def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]
 
 
 def _fraction(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+    if not is_real(value) or not 0.0 <= value <= 1.0:
         raise InputError(f"split fraction {value!r}: expected a number from 0 to 1")
     return float(value)
 

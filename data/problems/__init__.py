@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from resolvent.solvers.arguments import one_of
+from resolvent.solvers.arguments import build
 
 from .evolution import EvolutionProblem, TimeDependentProblem, Trajectory
 from .evolving.advection import Advection
@@ -84,8 +83,4 @@ def make_problem(name: str, **settings: Any) -> Problem:
     >>> make_problem("darcy", resolution=32, medium="lognormal").shape
     (32, 32)
     """
-    cls = PROBLEMS[one_of(name, PROBLEMS, "problem")]
-    known = list(inspect.signature(cls).parameters)
-    for key in settings:
-        one_of(key, known, f"setting of problem {name}")
-    return cls(**settings)
+    return build(PROBLEMS, "problem", name, settings)

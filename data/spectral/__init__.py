@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from resolvent.solvers.arguments import one_of
+from resolvent.solvers.arguments import build
 
 from .classical import ClassicalSolver
 from .navier_stokes import SpectralNavierStokes
@@ -37,8 +36,4 @@ def make_spectral_problem(name: str, **settings: Any) -> SpectralProblem:
     InputError
         For an unknown problem or setting (with the nearest known one), or a value out of range.
     """
-    kind = SPECTRAL_PROBLEMS[one_of(name, SPECTRAL_PROBLEMS, "spectral problem")]
-    known = inspect.signature(kind).parameters
-    for key in settings:
-        one_of(key, known, f"setting of {name}")
-    return kind(**settings)
+    return build(SPECTRAL_PROBLEMS, "spectral problem", name, settings)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from resolvent.solvers import InputError
-from resolvent.solvers.arguments import one_of
+from resolvent.solvers.arguments import is_integer, is_real, one_of
 
 from ..samples.windows import Window
 from .losses import LOSSES
@@ -192,7 +192,7 @@ class TrainSettings:
         if not isinstance(self.step_epochs, list):
             self._check_integer("step_epochs", 1)
             return
-        integers = all(isinstance(e, int) and not isinstance(e, bool) and e >= 1 for e in self.step_epochs)
+        integers = all(is_integer(e) and e >= 1 for e in self.step_epochs)
         if not integers or sorted(set(self.step_epochs)) != self.step_epochs:
             raise InputError(
                 f"step_epochs={self.step_epochs!r} is not usable; expected an integer of at least 1, or a list of "
@@ -201,12 +201,12 @@ class TrainSettings:
 
     def _check_integer(self, name: str, low: int) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        if not is_integer(value) or value < low:
             raise InputError(f"{name}={value!r} is not usable; expected an integer of at least {low}")
 
     def _check_number(self, name: str, low: float, high: float, *, low_open: bool = False) -> None:
         value = getattr(self, name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = is_real(value) and math.isfinite(value)
         if not number or value < low or value > high or (low_open and value == low):
             above = "above" if low_open else "of at least"
             raise InputError(

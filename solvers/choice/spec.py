@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import one_of
+from ..arguments import is_real, one_of
 from ..errors import InputError
 from ..matrices.box_stencil import BoxDiffusion
 from ..matrices.diffusion_stencil import DiffusionStencil
@@ -58,7 +58,7 @@ class SolverSpec:
         for key in self.settings:
             one_of(key, accepted, f"setting of solver {self.name}")
         rtol = self.settings.get("rtol", 1e-10)
-        if isinstance(rtol, bool) or not isinstance(rtol, (int, float)) or not (0.0 < rtol < 1.0):
+        if not is_real(rtol) or not (0.0 < rtol < 1.0):
             raise InputError(f"solver rtol is {rtol!r}: expected a number between 0 and 1, such as 1e-10")
         object.__setattr__(self, "settings", {**self.settings, "rtol": float(rtol)})
         object.__setattr__(self, "preconditioner_settings", dict(self.preconditioner_settings))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import is_integer
 from ..errors import InputError
 from ..matrices.box import Box, read_box
 from ..operands import is_gpu
@@ -137,6 +138,6 @@ def _read_threads(threads: Any, samples: int) -> int:
     if threads is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return max(1, min(cores, samples))
-    if not isinstance(threads, int | np.integer) or isinstance(threads, bool) or threads < 1:
+    if not is_integer(threads) or threads < 1:
         raise InputError(f"threads is {threads!r}; expected an integer ≥ 1, or None for the cores at hand.")
     return min(int(threads), samples)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.polynomial import chebyshev as chebyshev_series
 from numpy.polynomial import legendre as legendre_series
 
+from ..arguments import is_integer
 from ..errors import InputError
 
 __all__ = ["BASES", "Basis", "Chebyshev", "Fourier", "Legendre", "placed"]
@@ -54,7 +55,7 @@ class Basis(ABC):
     periodic: ClassVar[bool]
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
+        if not is_integer(self.n) or self.n < 1:
             raise InputError(f"n={self.n!r} functions in a {self.name} basis; expected an integer of at least 1")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InputError(f"the interval of a {self.name} basis is [{self.low}, {self.high}]; expected low < high")

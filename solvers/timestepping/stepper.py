@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import is_integer
 from ..errors import InputError
 from ..spectral.fourier_grid import FourierGrid
 from .compiled.terms import CompiledTerm, compiled_term
@@ -119,7 +120,7 @@ class TimeStepper:
                 f"modes have the shape {tuple(modes.shape)} and type {modes.dtype}: expected complex (batch, "
                 f"{', '.join(map(str, self.grid.modes_shape))})"
             )
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
+        if not is_integer(steps) or steps < 0:
             raise InputError(f"steps is {steps!r}: expected an integer of at least 0")
         if not len(modes):
             return Advanced(modes if out is None else out, np.zeros(0, np.int64))

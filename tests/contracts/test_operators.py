@@ -188,7 +188,7 @@ def test_wrong_arguments_are_named(name: str) -> None:
         build(name, 5)
     with pytest.raises(InputError, match="needs in_channels, out_channels"):
         build_operator(name)
-    with pytest.raises(InputError, match=r"unknown argument .* 'in_chanels'.*did you mean 'in_channels'"):
+    with pytest.raises(InputError, match=r"unknown setting of operator .* 'in_chanels'.*did you mean 'in_channels'"):
         build_operator(name, in_chanels=1)
     with pytest.raises(InputError, match="unknown operator"):
         build_operator(name + "x", in_channels=1, out_channels=1)

@@ -286,7 +286,7 @@ def test_applications_are_deterministic(name):
 
 def test_unknown_settings_are_named(name):
     known = [p for p in inspect.signature(PRECONDITIONERS[name].__init__).parameters if p != "self"]
-    with pytest.raises(InputError, match=f"{name} has no setting 'nonsense_'"):
+    with pytest.raises(InputError, match=f"unknown setting of preconditioner {name} 'nonsense_'"):
         PRECONDITIONERS[name].setup(diffusion(), nonsense_=1)
     for setting in known:
         with pytest.raises(InputError, match=f"did you mean '{setting}'"):

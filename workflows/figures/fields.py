@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from resolvent.solvers.arguments import is_real
+
 DPI = 110
 
 
@@ -80,7 +82,7 @@ def plot_sweep(
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return is_real(value) and bool(np.isfinite(value))
 
 
 def plot_fields(

@@ -6,9 +6,10 @@ import importlib
 from collections.abc import Sequence
 
 from resolvent.solvers import InputError
+from resolvent.solvers.arguments import did_you_mean
 
 from ..bench import TABLES
-from ..compose import compose_verb, did_you_mean
+from ..compose import compose_verb
 from ..run_folder import RunFolder
 
 

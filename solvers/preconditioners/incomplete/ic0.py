@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ...arguments import is_real
 from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
@@ -44,7 +45,7 @@ class IC0(Preconditioner):
     name = "ic0"
 
     def __init__(self, shift: float = 0.0) -> None:
-        if not isinstance(shift, int | float) or isinstance(shift, bool) or not 0.0 <= shift < np.inf:
+        if not is_real(shift) or not 0.0 <= shift < np.inf:
             raise InputError(f"ic0: shift is {shift!r}; expected a finite number ≥ 0.")
         self._first_shift = float(shift)
         self._pattern: tuple[np.ndarray, np.ndarray] | None = None

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from ...arguments import is_real
 from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
@@ -53,9 +54,9 @@ class ICT(Preconditioner):
 
     def __init__(self, drop_tolerance: float = 1e-2, fill: float | None = 5.0, shift: float = 0.0) -> None:
         for setting, value in (("drop_tolerance", drop_tolerance), ("shift", shift)):
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 <= value < np.inf:
+            if not is_real(value) or not 0.0 <= value < np.inf:
                 raise InputError(f"ict: {setting} is {value!r}; expected a finite number ≥ 0.")
-        if fill is not None and (not isinstance(fill, int | float) or isinstance(fill, bool) or not fill > 0.0):
+        if fill is not None and not (is_real(fill) and fill > 0.0):
             raise InputError(f"ict: fill is {fill!r}; expected a number > 0, or None for no limit.")
         self.drop_tolerance, self.fill, self._first_shift = float(drop_tolerance), fill, float(shift)
 

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from ...arguments import is_real
 from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
@@ -38,7 +39,7 @@ class ILU0(Preconditioner):
     name = "ilu0"
 
     def __init__(self, shift: float = 0.0) -> None:
-        if not isinstance(shift, int | float) or isinstance(shift, bool) or not 0.0 <= shift < np.inf:
+        if not is_real(shift) or not 0.0 <= shift < np.inf:
             raise InputError(f"ilu0: shift is {shift!r}; expected a finite number ≥ 0.")
         self._first_shift = float(shift)
 

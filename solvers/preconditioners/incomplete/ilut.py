@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse.linalg as spla
 
+from ...arguments import is_real
 from ...errors import InputError
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
@@ -38,13 +39,9 @@ class ILUT(Preconditioner):
     name = "ilut"
 
     def __init__(self, drop_tolerance: float = 1e-3, fill: float = 10.0) -> None:
-        if (
-            isinstance(drop_tolerance, bool)
-            or not isinstance(drop_tolerance, int | float)
-            or not 0 <= drop_tolerance < 1
-        ):
+        if not is_real(drop_tolerance) or not 0.0 <= drop_tolerance < 1.0:
             raise InputError(f"ilut: drop_tolerance is {drop_tolerance!r}; expected 0 ≤ drop_tolerance < 1.")
-        if isinstance(fill, bool) or not isinstance(fill, int | float) or not 1.0 <= fill < np.inf:
+        if not is_real(fill) or not 1.0 <= fill < np.inf:
             raise InputError(f"ilut: fill is {fill!r}; expected a number ≥ 1.")
         self.drop_tolerance, self.fill = float(drop_tolerance), float(fill)
 
