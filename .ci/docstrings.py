@@ -3,8 +3,8 @@
 
 Two rules, for everything public (modules, classes, functions, methods, properties):
 
-- The first line is a sentence with a verb: it begins with an imperative ("Return the residual.") or has one in the third
-  person ("The grid holds …").
+- The first line is a sentence with a verb: it begins with an imperative ("Return the residual.") or has one in the
+  third person ("The grid holds …").
 - No sentence begins with "Of" ("Of a dataset: …"); this one holds for comments, help texts and Markdown too.
 
 The verbs stand in `verbs.txt`: who uses another one adds it there.
