@@ -3,7 +3,6 @@
 from .choice import SolverSpec
 from .errors import InputError
 from .iteration import Breakdown, Column, Method, run
-from .kinds import Kind
 from .krylov import RecycleSpace
 from .krylov.bicgstab import bicgstab
 from .krylov.block_cg import block_cg
@@ -31,7 +30,7 @@ from .matrices import (
     matrix_properties,
 )
 from .multigrid import BatchResult, BoxSolver, Multigrid, solve_batch
-from .preconditioner import Preconditioner
+from .preconditioner import Kind, Preconditioner
 from .preconditioners import (
     AMG,
     FSAI,

@@ -11,11 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import EvolutionProblem, make_problem, sample_generator
 from resolvent.solvers import InputError, LinearSystem, SolveResult, SolverSpec
-from resolvent.solvers.kinds import ACCEPTED_KINDS
+from resolvent.solvers.registry import METHODS
 
 from .matrix_files import read_matrix, read_rhs
-
-STATIONARY = tuple(name for name, kinds in ACCEPTED_KINDS.items() if not kinds)
 
 
 @dataclass
@@ -53,7 +51,7 @@ def solver_of(config: DictConfig) -> SolverSpec:
     preconditioner, preconditioner_settings = (
         ("none", {}) if config.get("preconditioner") is None else settings_of(config.preconditioner)
     )
-    if solver in STATIONARY and preconditioner != "none":
+    if preconditioner != "none" and solver in METHODS and not METHODS[solver].accepts:
         raise InputError(
             f"solver={solver} is a stationary method and takes no preconditioner: use preconditioner=none, or"
             f" solver=cg preconditioner={preconditioner}"

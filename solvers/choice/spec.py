@@ -18,7 +18,7 @@ from ..matrices.diffusion_stencil import DiffusionStencil
 from ..multigrid import BoxSolver
 from ..multigrid.sample import STEPS
 from ..preconditioner import Preconditioner
-from ..registry import PRECONDITIONERS, SOLVERS
+from ..registry import METHODS, PRECONDITIONERS, SOLVERS
 from ..result import SolveResult
 
 __all__ = ["SolverSpec"]
@@ -104,7 +104,7 @@ class SolverSpec:
             result.x = result.x.reshape(-1)
             return result
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
-        if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
+        if nullspace is not None and METHODS[self.name].nullspace:
             settings = {"nullspace": nullspace, **settings}
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)

@@ -18,6 +18,7 @@ from resolvent.solvers import (
     Status,
     matrix_properties,
 )
+from resolvent.solvers.registry import METHODS
 
 from ..choice import Choice, choose, sensible_solvers
 from ..compose import compose_verb
@@ -26,7 +27,6 @@ from ..figures.fields import plot_convergence
 from ..run_folder import RunFolder, write_whole
 from ..systems import NamedSystem, label, solve_system, solver_of, systems_of
 
-HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "deflated_cg", "minres", "recycled_minres", "chebyshev")
 LEDGER = ("status", "iterations", "matvecs", "applies", "set-up", "solve", "true ‖r‖/‖b‖")
 
 
@@ -46,7 +46,7 @@ def run(overrides: Sequence[str]) -> int:
     if name == "all":
         columns = 1 if named.system.rhs.ndim == 1 else named.system.rhs.shape[1]
         specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances, columns)
-    symmetric = next((spec.name for spec in specs if spec.name in HERMITIAN_ONLY), None)
+    symmetric = next((spec.name for spec in specs if METHODS[spec.name].hermitian), None)
     if symmetric and not properties.self_adjoint:
         raise InputError(
             f"solver={symmetric} needs a symmetric (Hermitian) matrix and {named.name} is {properties.symmetry}:"
