@@ -1,6 +1,6 @@
 """Linear solvers, preconditioners and matrix-free operators."""
 
-from .choice import SolverSpec
+from .choice import Choice, SolverSpec, choose, sensible_solvers
 from .errors import InputError
 from .iteration import Breakdown, Column, Method, run
 from .krylov import RecycleSpace
@@ -110,6 +110,7 @@ __all__ = [
     "Breakdown",
     "Chebyshev",
     "ChebyshevPolynomial",
+    "Choice",
     "Circulant",
     "CoefficientNorm",
     "Column",
@@ -154,6 +155,7 @@ __all__ = [
     "box_diffusion",
     "cg",
     "chebyshev",
+    "choose",
     "deflated_cg",
     "fcg",
     "fgcrodr",
@@ -175,6 +177,7 @@ __all__ = [
     "richardson",
     "robin",
     "run",
+    "sensible_solvers",
     "solve_batch",
     "solve_sequence",
     "sor",
