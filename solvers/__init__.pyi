@@ -1,6 +1,6 @@
 """Linear solvers, preconditioners and matrix-free operators."""
 
-from .choice import Choice, SolverSpec, choose, sensible_solvers
+from .choice import Choice, SolverSpec, choose, sensible_solvers, solve
 from .errors import InputError
 from .iteration import Breakdown, Column, Method, run
 from .krylov import RecycleSpace
@@ -178,6 +178,7 @@ __all__ = [
     "robin",
     "run",
     "sensible_solvers",
+    "solve",
     "solve_batch",
     "solve_sequence",
     "sor",
