@@ -1,9 +1,8 @@
 """Linear solvers, preconditioners and matrix-free operators."""
 
-from .choice import SolverSpec
+from .choice import Choice, SolverSpec, choose, sensible_solvers, solve
 from .errors import InputError
 from .iteration import Breakdown, Column, Method, run
-from .kinds import Kind
 from .krylov import RecycleSpace
 from .krylov.bicgstab import bicgstab
 from .krylov.block_cg import block_cg
@@ -31,7 +30,7 @@ from .matrices import (
     matrix_properties,
 )
 from .multigrid import BatchResult, BoxSolver, Multigrid, solve_batch
-from .preconditioner import Preconditioner
+from .preconditioner import Kind, Preconditioner
 from .preconditioners import (
     AMG,
     FSAI,
@@ -111,6 +110,7 @@ __all__ = [
     "Breakdown",
     "Chebyshev",
     "ChebyshevPolynomial",
+    "Choice",
     "Circulant",
     "CoefficientNorm",
     "Column",
@@ -155,6 +155,7 @@ __all__ = [
     "box_diffusion",
     "cg",
     "chebyshev",
+    "choose",
     "deflated_cg",
     "fcg",
     "fgcrodr",
@@ -176,6 +177,8 @@ __all__ = [
     "richardson",
     "robin",
     "run",
+    "sensible_solvers",
+    "solve",
     "solve_batch",
     "solve_sequence",
     "sor",

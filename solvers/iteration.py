@@ -11,7 +11,7 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
             r -= alpha * q
             yield column.norm(r)
 
-    method = Method("steepest_descent", steepest_descent)
+    method = Method("steepest_descent", steepest_descent, hermitian=True)
     result = run(method, A, b, x0, rtol=…, atol=…, maxiter=…, M=M, callback=callback)
 
 The driver checks the input, loops over columns, counts products, records the history, applies the one stopping rule on
@@ -33,9 +33,9 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .errors import InputError
-from .kinds import check_kind
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
+from .preconditioner import Kind, check_kind
 from .result import SEVERITY, SolveResult, Status
 from .stopping import EPSILON, Floor, Progress, check_tolerances
 
@@ -58,14 +58,20 @@ class Breakdown(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """A recurrence and what the driver must know of it.
+    """Describe a method: its recurrence, the systems that it is for, and what the driver must know of it.
 
     Attributes
     ----------
     name : str
-        The solver's name in `SOLVERS` and in `ACCEPTED_KINDS`.
+        The solver's name in `SOLVERS`.
     recurrence : generator function
         See the module's docstring.
+    accepts : tuple of {'spd', 'linear', 'nonlinear'}
+        The kinds of preconditioner that its theory covers; empty if it takes none.
+    hermitian : bool
+        Whether A must be Hermitian.
+    nullspace : bool
+        Whether the solver takes ``nullspace=`` of a singular A.
     explicit : bool
         Whether x and r are up to date at each yield; if not, they are once the generator is closed.
     exact : bool
@@ -77,7 +83,10 @@ class Method:
     """
 
     name: str
-    recurrence: Callable[..., Generator[float, None, None]]
+    recurrence: Callable[..., Generator[Any, None, None]]
+    accepts: tuple[Kind, ...] = ("spd",)
+    hermitian: bool = False
+    nullspace: bool = False
     explicit: bool = True
     exact: bool = False
     growth: float = 1e9
@@ -164,7 +173,7 @@ def run(
     InputError
         If an argument does not fit; never for slow convergence.
     """
-    system = read_system(method.name, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     rhs, guess, column = system.rhs, system.guess, system.column
     tolerances = (system.rtol, system.atol, system.maxiter, callback)
 
@@ -196,7 +205,7 @@ class System:
 
 
 def read_system(
-    solver: str,
+    method: Method,
     A: Any,
     b: Any,
     x0: Any,
@@ -221,7 +230,7 @@ def read_system(
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
     if M is not None:
-        check_kind(solver, M)
+        check_kind(method.name, method.accepts, M)
         preconditioner = read_preconditioner(M, n)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:

@@ -53,7 +53,7 @@ def bicgstab(
     van der Vorst, SIAM J. Sci. Stat. Comput. 13 (1992) 631; Saad, *Iterative Methods for Sparse Linear Systems*, 2nd
     ed., algorithm 7.7.
     """
-    return run(_BICGSTAB, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
 
 
 def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
@@ -93,4 +93,4 @@ def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generat
         p += r
 
 
-_BICGSTAB = Method("bicgstab", _stabilised_biconjugate_gradients)
+METHOD = Method("bicgstab", _stabilised_biconjugate_gradients, accepts=("spd", "linear"))

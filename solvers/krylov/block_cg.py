@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..iteration import Breakdown, Column, combined, describe, power_of_two_scale, read_system
+from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, Floor, Progress
@@ -82,7 +82,7 @@ def block_cg(
     ----------
     O'Leary, Linear Algebra Appl. 29 (1980) 293; Ji and Li, BIT 57 (2017) 379 (breakdown-free).
     """
-    system = read_system("block_cg", A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         return _BlockSolve(system, callback).run()
 
@@ -348,3 +348,6 @@ def _conjugate(rows: Any) -> Any:
 def _projected(column: Column, rows: Any) -> Any:
     assert column.nullspace is not None
     return column.xp.stack([column.nullspace.project(row) for row in rows])
+
+
+METHOD = Method("block_cg", _block_conjugate_gradients, hermitian=True, nullspace=True)

@@ -62,7 +62,7 @@ def cg(
     Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49 (1952) 409; Saad, *Iterative Methods for Sparse Linear Systems*,
     2nd ed., algorithm 9.1.
     """
-    return run(_CG, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
 
 
 def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
@@ -98,4 +98,4 @@ def energy_of_residual(rho: Any) -> Any:
     raise Breakdown(Status.NONFINITE, "M r is not finite")
 
 
-_CG = Method("cg", _conjugate_gradients)
+METHOD = Method("cg", _conjugate_gradients, hermitian=True, nullspace=True)

@@ -70,7 +70,7 @@ def chebyshev(
     """
     read = read_bounds("chebyshev", bounds)
     return run(
-        _CHEBYSHEV,
+        METHOD,
         A,
         b,
         x0,
@@ -125,4 +125,4 @@ def _explained_by(factor: float, k: int, theta: float, delta: float) -> float | 
     return min(eigenvalue, 0.9 * (theta - delta)) if factor <= 1.0 else max(eigenvalue, 1.1 * (theta + delta))
 
 
-_CHEBYSHEV = Method("chebyshev", _chebyshev)
+METHOD = Method("chebyshev", _chebyshev, hermitian=True, nullspace=True)

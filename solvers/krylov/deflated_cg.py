@@ -80,7 +80,7 @@ def deflated_cg(
     window = check_count("deflated_cg", "window", window, least=1, example=40)
     carrier = Carrier("deflated_cg", space, A, k)
     result = run(
-        _DEFLATED_CG,
+        METHOD,
         A,
         b,
         x0,
@@ -174,4 +174,4 @@ def _energy_orthonormal(carrier: Carrier, xp: Any) -> tuple[Any, Any]:
     return change @ carrier.U, change @ carrier.C
 
 
-_DEFLATED_CG = Method("deflated_cg", _deflated)
+METHOD = Method("deflated_cg", _deflated, hermitian=True)

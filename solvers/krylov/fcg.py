@@ -60,7 +60,7 @@ def fcg(
     """
     memory = check_count("fcg", "memory", memory, example=5)
     return run(
-        _FCG,
+        METHOD,
         A,
         b,
         x0,
@@ -98,4 +98,6 @@ def _flexible_conjugate_gradients(column: Column, x: Any, r: Any, *, memory: int
         yield size
 
 
-_FCG = Method("fcg", _flexible_conjugate_gradients)
+METHOD = Method(
+    "fcg", _flexible_conjugate_gradients, accepts=("spd", "linear", "nonlinear"), hermitian=True, nullspace=True
+)

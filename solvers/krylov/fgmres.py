@@ -54,7 +54,7 @@ def fgmres(
     Saad, SIAM J. Sci. Comput. 14 (1993) 461.
     """
     restart = check_count("fgmres", "restart", restart)
-    return run(_FGMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
@@ -67,4 +67,4 @@ def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, 
     yield from minimal_residual_cycle(column, x, r, restart, direction, lambda y, basis: y @ kept[: len(basis)])
 
 
-_FGMRES = Method("fgmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("fgmres", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm")

@@ -80,7 +80,7 @@ def gcrodr(
     Parks, de Sturler, Mackey, Johnson and Maiti, SIAM J. Sci. Comput. 28 (2006) 1651; Morgan, SIAM J. Sci. Comput. 24
     (2002) 20 (GMRES-DR).
     """
-    return _solve("gcrodr", A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
+    return _solve(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
 
 
 def fgcrodr(
@@ -123,11 +123,11 @@ def fgcrodr(
     ----------
     Carvalho, Gratton, Lago and Vasseur, SIAM J. Matrix Anal. Appl. 32 (2011) 1212.
     """
-    return _solve("fgcrodr", A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
+    return _solve(FLEXIBLE_METHOD, A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
 
 
 def _solve(
-    name: str,
+    method: Method,
     A: Any,
     b: Any,
     x0: Any,
@@ -140,12 +140,12 @@ def _solve(
     k: int,
     space: RecycleSpace | None,
 ) -> SolveResult:
+    name = method.name
     restart = check_count(name, "restart", restart, least=2, example=40)
     k = check_count(name, "k", k, least=1, example=20)
     if k >= restart:
         raise InputError(f"{name}: k is {k} and restart is {restart}; expected k < restart, such as k=restart // 2.")
     carrier = Carrier(name, space, A, k, most=restart - 1)
-    method = Method(name, _cycle, explicit=False, callback="pr_norm")
     result = run(
         method,
         A,
@@ -290,3 +290,7 @@ class _Steps:
         if np.abs(gram - np.eye(len(gram))).max() > _ORTHONORMAL:
             C, U, T = orthonormal_images(xp, C, U, T)
         carrier.put(U, C, T if self.column.preconditioned else None)
+
+
+METHOD = Method("gcrodr", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")
+FLEXIBLE_METHOD = Method("fgcrodr", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm")

@@ -64,7 +64,7 @@ def gmres(
     87.
     """
     restart = check_count("gmres", "restart", restart)
-    return run(_GMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
@@ -73,4 +73,4 @@ def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, 
     yield from minimal_residual_cycle(column, x, r, restart, lambda j, v: M(v), lambda y, basis: M(y @ basis))
 
 
-_GMRES = Method("gmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("gmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")

@@ -63,7 +63,7 @@ def idrs(
     Sci. Comput. 31 (2008) 1035; Sleijpen and van der Vorst, Numer. Algorithms 10 (1995) 203 (the choice of ω).
     """
     s = check_count("idrs", "s", s, example=4)
-    return run(_IDRS, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, s=s)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, s=s)
 
 
 def _induced_dimension_reduction(column: Column, x: Any, r: Any, *, s: int) -> Generator[float, None, None]:
@@ -127,4 +127,4 @@ def _stabilising_step(column: Column, t: Any, r: Any) -> Any:
     return omega * (_ANGLE / cosine) if cosine < _ANGLE else omega
 
 
-_IDRS = Method("idrs", _induced_dimension_reduction)
+METHOD = Method("idrs", _induced_dimension_reduction, accepts=("spd", "linear"))

@@ -60,7 +60,7 @@ def lgmres(
     inner_m = check_count("lgmres", "inner_m", inner_m)
     outer_k = check_count("lgmres", "outer_k", outer_k, least=0, example=3)
     return run(
-        _LGMRES,
+        METHOD,
         A,
         b,
         x0,
@@ -94,4 +94,4 @@ def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Gen
             del corrections[outer_k:]
 
 
-_LGMRES = Method("lgmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("lgmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")

@@ -60,7 +60,7 @@ def minres(
     Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617; Choi, Paige and Saunders, SIAM J. Sci. Comput. 33 (2011)
     1810; Greenbaum, *Iterative Methods for Solving Linear Systems* (1997), §3.1.
     """
-    return run(_MINRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
 
 
 def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
@@ -124,4 +124,4 @@ def size_in_preconditioner(square: Any, least: float | None = None) -> float:
     raise Breakdown(Status.NONFINITE, "A M r is not finite")
 
 
-_MINRES = Method("minres", _minimal_residual)
+METHOD = Method("minres", _minimal_residual, hermitian=True, nullspace=True)

@@ -76,7 +76,7 @@ def recycled_minres(
     window = check_count("recycled_minres", "window", window, least=1, example=40)
     carrier = Carrier("recycled_minres", space, A, k)
     result = run(
-        _RECYCLED_MINRES,
+        METHOD,
         A,
         b,
         x0,
@@ -184,4 +184,4 @@ def _orthonormal_in_preconditioner(column: Column, carrier: Carrier) -> tuple[An
     return change @ carrier.U, change @ carrier.C, change @ MC
 
 
-_RECYCLED_MINRES = Method("recycled_minres", _recycled)
+METHOD = Method("recycled_minres", _recycled, hermitian=True)

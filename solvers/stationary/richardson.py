@@ -58,7 +58,7 @@ def richardson(
     """
     step = None if omega is None else check_omega("richardson", omega, math.inf)
     return run(
-        _RICHARDSON,
+        METHOD,
         A,
         b,
         x0,
@@ -81,4 +81,4 @@ def _richardson(column: Column, x: Any, r: Any, *, omega: float | None, bounds: 
         yield column.norm(r)
 
 
-_RICHARDSON = Method("richardson", _richardson, exact=True, growth=1e5)
+METHOD = Method("richardson", _richardson, accepts=("spd", "linear"), exact=True, growth=1e5)

@@ -18,7 +18,6 @@ import scipy.sparse as sp
 from ..arguments import check_omega
 from ..errors import InputError
 from ..iteration import Column, Method, run
-from ..kinds import check_kind
 from ..operands import as_csr, diagonal_of, read_operator
 from ..result import SolveResult
 from .colouring import multicolour_order
@@ -67,11 +66,10 @@ def jacobi(
     ----------
     Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., chapter 4.
     """
-    _refuse_preconditioner("jacobi", M)
     omega = check_omega("jacobi", omega, math.inf)
     read_operator(A)
     weights = omega / nonzero_diagonal(A, "jacobi")
-    return _iterate(_JACOBI, A, b, x0, rtol, atol, maxiter, callback, lambda r: weights * r)
+    return _iterate(JACOBI, A, b, x0, rtol, atol, maxiter, M, callback, lambda r: weights * r)
 
 
 def sor(
@@ -119,12 +117,11 @@ def sor(
     ----------
     Young, *Iterative Solution of Large Linear Systems* (1971), chapters 5 and 6.
     """
-    _refuse_preconditioner("sor", M)
     omega = check_omega("sor", omega, 2.0)
     matrix = as_csr(A, "sor")
     nonzero_diagonal(matrix, "sor")
     sweep = _ordered("sor", ordering, matrix, lambda reordered: _forward_sweep(reordered, omega))
-    return _iterate(_SOR, matrix, b, x0, rtol, atol, maxiter, callback, sweep)
+    return _iterate(SOR, matrix, b, x0, rtol, atol, maxiter, M, callback, sweep)
 
 
 def ssor(
@@ -172,12 +169,11 @@ def ssor(
     ----------
     Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., §4.1; Axelsson, BIT 12 (1972) 443.
     """
-    _refuse_preconditioner("ssor", M)
     omega = check_omega("ssor", omega, 2.0)
     matrix = as_csr(A, "ssor")
     nonzero_diagonal(matrix, "ssor")
     sweep = symmetric_sweep(matrix, omega, ordering)
-    return _iterate(_SSOR, matrix, b, x0, rtol, atol, maxiter, callback, sweep)
+    return _iterate(SSOR, matrix, b, x0, rtol, atol, maxiter, M, callback, sweep)
 
 
 def gauss_seidel(
@@ -226,7 +222,6 @@ def gauss_seidel(
     ----------
     Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., §4.1 and theorem 4.9.
     """
-    _refuse_preconditioner("gauss_seidel", M)
     if sweep not in ("forward", "symmetric"):
         raise InputError(f"gauss_seidel: sweep is {sweep!r}; expected 'forward' or 'symmetric'.")
     matrix = as_csr(A, "gauss_seidel")
@@ -235,7 +230,7 @@ def gauss_seidel(
         splitting = _ordered("gauss_seidel", ordering, matrix, lambda reordered: _forward_sweep(reordered, 1.0))
     else:
         splitting = symmetric_sweep(matrix, 1.0, ordering, "gauss_seidel")
-    return _iterate(_GAUSS_SEIDEL, matrix, b, x0, rtol, atol, maxiter, callback, splitting)
+    return _iterate(GAUSS_SEIDEL, matrix, b, x0, rtol, atol, maxiter, M, callback, splitting)
 
 
 def symmetric_sweep(
@@ -300,8 +295,8 @@ def _richardson(column: Column, x: Any, r: Any, *, splitting: Splitting) -> Gene
 
 
 # SOR near its best ω may grow by the size of a Jordan block before it falls; 1e5 is far beyond that.
-_JACOBI, _GAUSS_SEIDEL, _SOR, _SSOR = (
-    Method(name, _richardson, exact=True, growth=1e5) for name in ("jacobi", "gauss_seidel", "sor", "ssor")
+JACOBI, GAUSS_SEIDEL, SOR, SSOR = (
+    Method(name, _richardson, accepts=(), exact=True, growth=1e5) for name in ("jacobi", "gauss_seidel", "sor", "ssor")
 )
 
 
@@ -313,15 +308,11 @@ def _iterate(
     rtol: float,
     atol: float,
     maxiter: int | None,
+    M: None,
     callback: Callable[[Any], Any] | None,
     splitting: Splitting,
 ) -> SolveResult:
-    return run(method, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, callback=callback, splitting=splitting)
-
-
-def _refuse_preconditioner(solver: str, M: Any) -> None:
-    if M is not None:
-        check_kind(solver, M)
+    return run(method, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, splitting=splitting)
 
 
 def nonzero_diagonal(A: Any, name: str) -> Any:
