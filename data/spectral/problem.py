@@ -6,6 +6,7 @@ residual alone. The classical solver gives the reference for a test set.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -70,9 +71,14 @@ class SpectralProblem(ABC):
     def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
         """Estimate the relative L² error of guesses from their residuals alone, shape (count,)."""
 
-    @abstractmethod
+    @property
+    def modes(self) -> list[int]:
+        """Functions of `basis` along each axis."""
+        return list(self.basis.shape)
+
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments as JSON values."""
+        """Return the constructor's arguments as JSON values, each read from the attribute of its name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def classical(self) -> list[ClassicalSolver]:
         """Return classical solvers from coarse to fine, to compare at equal error; by default the reference alone."""

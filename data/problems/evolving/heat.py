@@ -107,14 +107,14 @@ class Heat(EvolutionProblem):
             stored if snapshots is None else snapshots,
             between if substeps is None else substeps,
         )
-        self.cells = self.shape
         self.coefficient = one_of(coefficient, ("random", "constant", "oscillating"), "coefficient")
         self.kappa, self.log_std = positive_number(kappa, "kappa"), positive_number(log_std, "log_std")
         self.period = positive_number(period, "period")
         self.boundary_condition = one_of(boundary, tuple(_WALLS), "boundary condition")
         self.source = one_of(source, ("none", "random"), "source")
         self.scheme = one_of(scheme, ("crank_nicolson", "backward_euler"), "scheme")
-        self.random_state = GaussianRandomField(self.boundary_condition, 2, alpha, tau, None, modes)
+        self.random_state = field = GaussianRandomField(self.boundary_condition, 2, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self.random_log = GaussianRandomField("neumann", 2, alpha, tau, None, modes)
         if self.legacy:
             if (boundary, source, scheme) != ("dirichlet", "none", "crank_nicolson"):
@@ -134,26 +134,10 @@ class Heat(EvolutionProblem):
         return {**self.__dict__, "_last": None}
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.cells[0] if len(set(self.cells)) == 1 else list(self.cells),
-            "coefficient": self.coefficient,
-            "kappa": self.kappa,
-            "log_std": self.log_std,
-            "period": self.period,
-            "boundary": self.boundary_condition,
-            "source": self.source,
-            "scheme": self.scheme,
-            "final_time": self.final_time,
-            "snapshots": self.snapshots,
-            "substeps": self.substeps,
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "modes": self.random_state.modes,
-            "legacy": self.legacy,
-        }
+        return {**super().settings(), "boundary": self.boundary_condition}
 
     def scalars(self) -> dict[str, float]:
-        return {"kappa": self.kappa, "alpha": self.random_state.alpha, "tau": self.random_state.tau}
+        return {"kappa": self.kappa, "alpha": self.alpha, "tau": self.tau}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:

@@ -11,7 +11,6 @@ from resolvent.solvers.arguments import one_of, positive_integer, positive_numbe
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...format.field import Field
-from ...grids import plain_resolution
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
 from ..spectral_evolution import SpectralEvolution
 from .burgers import increase
@@ -151,19 +150,7 @@ class NavierStokes(SpectralEvolution):
             if self.initial == "gaussian"
             else PeriodicKernelField(2, 0.8, modes)
         )
-
-    def settings(self) -> dict[str, Any]:
-        settings = {
-            "resolution": plain_resolution(self.shape),
-            "family": self.family,
-            "nu": self.nu,
-            **self.common_settings(),
-            "initial": self.initial,
-            "forcing": self.forcing,
-            "modes": self.random_state.modes,
-            "legacy": self.legacy,
-        }
-        return settings
+        self.modes = self.random_state.modes
 
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}

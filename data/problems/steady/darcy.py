@@ -17,7 +17,7 @@ from ...boundaries import is_singular, plain_sides, read_sides, well_words, with
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
 from ...format.field import Field
-from ...grids import plain_resolution, space_dimension
+from ...grids import space_dimension
 from ...published.darcy import PublishedScheme
 from ...published.skr import (
     SKR_ALPHA,
@@ -131,7 +131,7 @@ class Darcy(Problem):
         boundary: Any = "dirichlet",
         source: str = "uniform",
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
@@ -159,7 +159,7 @@ class Darcy(Problem):
             )
         if self._skr:
             check_skr_grid(self.shape)
-        self.gaussian = GaussianRandomField(
+        self.gaussian = field = GaussianRandomField(
             "periodic" if self._skr else "neumann",
             self.ndim,
             (SKR_ALPHA if self._skr else 2.0) if alpha is None else alpha,
@@ -167,6 +167,7 @@ class Darcy(Problem):
             sigma,
             default_modes(modes, self.ndim),
         )
+        self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
         self._published = PublishedScheme(self.shape) if legacy is True else None
 
     @property
@@ -175,28 +176,14 @@ class Darcy(Problem):
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": plain_resolution(self.shape),
-            "medium": self.medium,
-            "low": self.low,
-            "high": self.high,
-            "log_std": self.log_std,
-            "alpha": self.gaussian.alpha,
-            "tau": self.gaussian.tau,
-            "sigma": self.gaussian.sigma,
-            "modes": self.gaussian.modes,
-            "legacy": self.legacy,
-            "dimension": self.ndim,
-            "boundary": plain_sides(self.sides),
-            "source": self.source,
-        }
+        return {**super().settings(), "boundary": plain_sides(self.sides)}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
         return skr_axes(self.shape) if self._skr else super().axes
 
     def scalars(self) -> dict[str, float]:
-        law = {"alpha": self.gaussian.alpha, "tau": self.gaussian.tau, "sigma": self.gaussian.sigma}
+        law = {"alpha": self.alpha, "tau": self.tau, "sigma": self.sigma}
         if self.medium == "binary":
             return {"low": self.low, "high": self.high, **law}
         return {"log_std": self.log_std or float(np.sqrt(self.gaussian.mean_variance)), **law}

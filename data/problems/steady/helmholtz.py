@@ -16,7 +16,7 @@ from resolvent.solvers.linear_system import LinearSystem
 from ...boundaries import Sides, well_words
 from ...certificates import balance
 from ...format.field import Field
-from ...grids import plain_resolution, space_dimension
+from ...grids import space_dimension
 from ...published.skr import (
     SKR_ALPHA,
     SKR_TAU,
@@ -119,7 +119,7 @@ class Helmholtz(Problem):
         dimension: int = 2,
         legacy: str | None = None,
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.k0 = positive_number(k0, "k0")
         try:
@@ -145,7 +145,8 @@ class Helmholtz(Problem):
         alpha = (SKR_ALPHA if self.legacy else float(self.ndim)) if alpha is None else alpha
         tau = (SKR_TAU if self.legacy else 5.0) if tau is None else tau
         kind = "periodic" if self.legacy else "neumann"
-        self.gaussian = GaussianRandomField(kind, self.ndim, alpha, tau, None, default_modes(modes, self.ndim))
+        self.gaussian = field = GaussianRandomField(kind, self.ndim, alpha, tau, None, default_modes(modes, self.ndim))
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def _check_resolution(self) -> None:
         least = math.ceil(self.points_per_wavelength * self.k0 * (1.0 + self.contrast) / (2.0 * math.pi))
@@ -162,27 +163,14 @@ class Helmholtz(Problem):
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": plain_resolution(self.shape),
-            "k0": self.k0,
-            "contrast": self.contrast,
-            "boundary": self.condition,
-            "source": self.source,
-            "source_width": self.source_width,
-            "points_per_wavelength": self.points_per_wavelength,
-            "alpha": self.gaussian.alpha,
-            "tau": self.gaussian.tau,
-            "modes": self.gaussian.modes,
-            "dimension": self.ndim,
-            "legacy": self.legacy,
-        }
+        return {**super().settings(), "boundary": self.condition}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
         return skr_axes(self.shape) if self.legacy else super().axes
 
     def scalars(self) -> dict[str, float]:
-        law = {"alpha": self.gaussian.alpha, "tau": self.gaussian.tau}
+        law = {"alpha": self.alpha, "tau": self.tau}
         return law if self.legacy else {"k0": self.k0, "contrast": self.contrast, **law}
 
     @property

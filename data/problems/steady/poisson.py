@@ -17,7 +17,7 @@ from ...boundaries import is_singular, plain_sides, read_sides, well_words, with
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
 from ...format.field import Field
-from ...grids import AXES, plain_resolution, space_dimension
+from ...grids import AXES, space_dimension
 from ...random_fields.chebyshev_series import ChebyshevSeries
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.kernel import KernelField
@@ -105,7 +105,7 @@ class Poisson(Problem):
         length: float = 0.2,
         points: int = 16,
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
@@ -118,10 +118,13 @@ class Poisson(Problem):
             )
         if self.walls != "zero" and is_singular(self.sides):
             raise InputError("walls='chebyshev' without a dirichlet side: make one dirichlet, or use walls=zero")
-        self.source_field = GaussianRandomField(
+        self.source_field = field = GaussianRandomField(
             source_boundary, self.ndim, alpha, tau, sigma, default_modes(modes, self.ndim)
         )
+        self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
+        self.source_boundary = field.boundary
         self.series = ChebyshevSeries(degree, 1 if self.legacy else self.ndim)
+        self.degree = self.series.degree
         periodic = all(side == "periodic" for pair in self.sides for side in pair)
         kernel = "periodic" if periodic else "squared_exponential"
         self.length, self.points = positive_number(length, "length"), positive_integer(points, "points")
@@ -129,30 +132,14 @@ class Poisson(Problem):
         self._wall_series = ChebyshevSeries(degree, self.ndim - 1)
 
     def settings(self) -> dict[str, Any]:
-        field = self.source_field
-        return {
-            "resolution": plain_resolution(self.shape),
-            "alpha": field.alpha,
-            "tau": field.tau,
-            "sigma": field.sigma,
-            "boundary": plain_sides(self.sides),
-            "modes": field.modes,
-            "dimension": self.ndim,
-            "source": self.source,
-            "source_boundary": field.boundary,
-            "degree": self.series.degree,
-            "walls": self.walls,
-            "legacy": self.legacy,
-            "length": self.length,
-            "points": self.points,
-        }
+        return {**super().settings(), "boundary": plain_sides(self.sides)}
 
     def scalars(self) -> dict[str, float]:
         if self.source == "chebyshev" or self.legacy:
-            return {"degree": float(self.series.degree)}
+            return {"degree": float(self.degree)}
         if self.source == "kernel":
             return {"length": self.length}
-        return {"alpha": self.source_field.alpha, "tau": self.source_field.tau, "sigma": self.source_field.sigma}
+        return {"alpha": self.alpha, "tau": self.tau, "sigma": self.sigma}
 
     @property
     def default_solver(self) -> SolverSpec:

@@ -101,10 +101,12 @@ class Thermal(Problem):
         self.geometry = one_of(geometry, ("fixed", "varying"), "geometry")
         default = 0.0 if self.legacy else 0.25
         self.variation = default if variation is None else nonnegative_number(variation, "variation")
-        self.profile = GaussianRandomField("neumann", 1, alpha, tau, None, modes)
+        self.profile = field = GaussianRandomField("neumann", 1, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self._mesh = self.mesh(np.array(_SLOT))
         self._matrix: sp.csr_array | None = None
         super().__init__(len(self._mesh.points))
+        self.cells = (self.boxes,)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_matrix": None}
@@ -114,20 +116,8 @@ class Thermal(Problem):
         """True: the values at the nodes of the held side are given."""
         return True
 
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.boxes,
-            "element": self.element,
-            "geometry": self.geometry,
-            "variation": self.variation,
-            "alpha": self.profile.alpha,
-            "tau": self.profile.tau,
-            "modes": self.profile.modes,
-            "legacy": self.legacy,
-        }
-
     def scalars(self) -> dict[str, float]:
-        return {"variation": self.variation, "alpha": self.profile.alpha, "tau": self.profile.tau}
+        return {"variation": self.variation, "alpha": self.alpha, "tau": self.tau}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
