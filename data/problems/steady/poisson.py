@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
@@ -18,6 +17,7 @@ from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
 from ...format.field import Field
 from ...grids import AXES, space_dimension
+from ...published.poisson import skr_poisson_sample
 from ...random_fields.chebyshev_series import ChebyshevSeries
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.kernel import KernelField
@@ -50,13 +50,9 @@ class Poisson(Problem):
     **Values that work.** The defaults give a source that varies over the whole square, of standard deviation ≈ 0.3;
     raise `alpha` for smoother and `tau` for finer sources; scale with `sigma`. Up to 128³ cells a sample takes seconds.
 
-    **legacy='skr'** draws what the published generator for Krylov recycling did: f and the data of all four sides are
-    Σ_{k≤degree} a_k T_k(x), one dimension, evaluated at x alone. What is wrong with it: on the vertical sides the data
-    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and all samples have one constant matrix and
-    right-hand sides from a space of at most 6 + 6 + 6 + 1 + 1 = 20 dimensions (degree 5): one factorisation and 20
-    solves give every sample, and a speed-up measured on it says nothing about families of operators. The published
-    matrices come from the triangulation of another package (n = 7 153 … 71 313) and cannot be rebuilt; here the
-    constant matrix is that of this class, under those very data.
+    **legacy='skr'** draws f and the data of all four sides as the published generator for Krylov recycling did;
+    :func:`~resolvent.data.published.poisson.skr_poisson_sample` says what is wrong with them. The matrix is that of
+    this class: the published ones cannot be rebuilt.
 
     Parameters
     ----------
@@ -147,7 +143,7 @@ class Poisson(Problem):
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         if self.legacy:
-            return self._published_sample(rng)
+            return skr_poisson_sample(self.series, self.axes, rng)
         if self.source == "chebyshev":
             parameters = {"source": self.series.evaluate(self.series.sample(rng), *self.axes)}
         elif self.source == "kernel":
@@ -159,19 +155,6 @@ class Poisson(Problem):
             values = self._wall_series.evaluate(self._wall_series.sample(rng), *along)
             parameters[name] = np.broadcast_to(np.expand_dims(values, axis), self.shape).copy()
         return parameters
-
-    def _published_sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Five series in x alone, T_k taken at x in (0, 1): the source, then the sides bottom, right, top, left."""
-        x = self.axes[0]
-        source, bottom, right, top, left = (self.series.sample(rng) for _ in range(5))
-        values = {
-            "source": chebval(x, source)[:, None],
-            "wall_x_low": chebval(0.0, left),
-            "wall_x_high": chebval(1.0, right),
-            "wall_y_low": chebval(x, bottom)[:, None],
-            "wall_y_high": chebval(x, top)[:, None],
-        }
-        return {name: np.broadcast_to(value, self.shape).copy() for name, value in values.items()}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         return diffusion_system(np.ones(self.shape), parameters["source"], self.sides, self._wall_values(parameters))
