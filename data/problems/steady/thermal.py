@@ -15,7 +15,7 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ...certificates.triangle_forms import TriangleForms
 from ...discretisations.finite_elements import edge_load, mass_load, stiffness
-from ...discretisations.meshes import TriangleMesh, boundary_edges, box_mesh, spread_cells
+from ...discretisations.meshes import TriangleMesh, box_mesh, spread_cells
 from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
@@ -253,5 +253,5 @@ class Thermal(Problem):
 
     @staticmethod
     def _load(forms: TriangleForms, flux: np.ndarray, right: np.ndarray) -> np.ndarray:
-        edges = boundary_edges(forms.nodes)
+        edges = forms.boundary_edges()
         return forms.edge_integral(edges[right[edges].all(axis=1)], flux)
