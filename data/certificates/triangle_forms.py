@@ -140,6 +140,14 @@ class TriangleForms:
             total += np.einsum("mcd,mkd->mkc", stress, slopes)
         return np.stack([self._gathered(total[..., c]) for c in (0, 1)], axis=1)
 
+    def boundary_edges(self) -> np.ndarray:
+        """Return the edges of one triangle only, (k, 2), or (k, 3) with the midpoint last."""
+        ends = np.stack([self.nodes[:, :3], self.nodes[:, [1, 2, 0]]], axis=-1).reshape(-1, 2)
+        key = ends.min(axis=1) * len(self.points) + ends.max(axis=1)
+        _, edge, triangles = np.unique(key, return_inverse=True, return_counts=True)
+        edges = ends if self.degree == 1 else np.column_stack([ends, self.nodes[:, 3:].ravel()])
+        return edges[triangles[edge] == 1]
+
     def edge_integral(self, edges: np.ndarray, flux: np.ndarray) -> np.ndarray:
         """∫ q φ_i ds over `edges` (k, 2) or (k, 3), shape (n,), by Gauss's rule of three points, exact here."""
         ends = self.points[edges[:, :2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ..format.compression import Compression
 from ..format.field import Field
-from ..grids import AXES, cell_centres, grid_shape
+from ..grids import AXES, cell_centres, grid_shape, plain_resolution
 
 __all__ = [
     "Problem",
@@ -34,7 +35,9 @@ class Problem(ABC):
     name : str
         The key in ``PROBLEMS``; it enters the seed of every sample, so it must not change.
     shape : tuple of int
-        Cells along each axis.
+        Points of the stored fields along each axis.
+    cells : tuple of int
+        What `resolution` says of each axis. It is `shape`, unless a problem sets that to something else.
     boundary : str or tuple of str
         The Well's word for the sides, or one for each axis: 'wall', 'open' or 'periodic'.
     """
@@ -46,7 +49,7 @@ class Problem(ABC):
     batch: ClassVar[int] = 1  # samples of a shard that generation hands to `solve_many` together
 
     def __init__(self, resolution: Any) -> None:
-        self.shape = grid_shape(resolution, self.ndim)
+        self.shape = self.cells = grid_shape(resolution, self.ndim)
 
     @property
     def resolution(self) -> tuple[int, ...]:
@@ -81,9 +84,17 @@ class Problem(ABC):
         """The stored times; a steady problem has one, 0."""
         return np.zeros(1)
 
-    @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments as plain JSON values: ``type(self)(**settings)`` rebuilds the problem."""
+        """Return the constructor's arguments as plain JSON values: ``type(self)(**settings)`` rebuilds the problem.
+
+        Each is read from the attribute of its name, `resolution` from `cells`. A problem that keeps one under another
+        name overrides this.
+        """
+
+        def setting(name: str) -> Any:
+            return plain_resolution(self.cells) if name == "resolution" else getattr(self, name)
+
+        return {name: setting(name) for name in inspect.signature(type(self)).parameters}
 
     def scalars(self) -> dict[str, float]:
         """Numbers that define the distribution, stored as The Well's scalars. None by default."""

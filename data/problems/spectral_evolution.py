@@ -157,17 +157,6 @@ class SpectralEvolution(TimeDependentProblem):
         means = states.mean(axis=tuple(range(1, states.ndim)))
         return {"balance_drift": float(np.abs(means - means[0]).max() / _largest_value(states))}
 
-    def common_settings(self) -> dict[str, Any]:
-        """The settings that all problems of this kind have."""
-        return {
-            "final_time": self.final_time,
-            "snapshots": self.snapshots,
-            "substeps": self.substeps,
-            "tolerance": self.tolerance,
-            "max_substeps": self.max_substeps,
-            "audit": self.audit,
-        }
-
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         raise InputError(
             f"{self.name} is advanced by {self.scheme} and has no linear systems: `resolvent generate` makes its "

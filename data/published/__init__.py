@@ -1,1 +1,1 @@
-"""What the code behind published papers did, its defects included; used by the problems when asked for."""
+"""Keep what the code behind published papers did, its defects included; the problems use it for a setting `legacy`."""

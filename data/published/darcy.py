@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.interpolate import CubicSpline
 
 from resolvent.solvers import InputError
+from resolvent.solvers.choice.spec import SolverSpec
+from resolvent.solvers.linear_system import LinearSystem
 
+from ..format.field import Field
 from ..grids import cell_centres, nodes
+from .skr import SKR_VARIANTS, SkrDarcy
 
-__all__ = ["PublishedScheme"]
+__all__ = ["PublishedDarcy", "published_darcy"]
 
 
-class PublishedScheme:
-    """The scheme of the published Darcy data: −∇·(a∇u) = f, u = 0, on the nodes i/(n−1), between two splines.
+def published_darcy(legacy: Any, shape: tuple[int, ...]) -> PublishedDarcy | SkrDarcy | None:
+    """Return the published code that a setting `legacy` of the Darcy problem stands for; None for None and False.
+
+    Raises
+    ------
+    InputError
+        For another setting, or a grid that the published code could not take.
+    """
+    if legacy is None or legacy is False:
+        return None
+    if legacy is True:
+        return PublishedDarcy(shape)
+    if legacy in SKR_VARIANTS:
+        return SkrDarcy(legacy, shape)
+    raise InputError(f"legacy is {legacy!r}: expected true, false, skr or skr_aligned")
+
+
+class PublishedDarcy:
+    """Solve −∇·(a∇u) = f, u = 0, as for the published Darcy data: on the nodes i/(n−1), between two splines.
 
     1. a and f, given at the cell centres (i+½)/n, are brought to the nodes by the tensor product of cubic not-a-knot
        splines (MATLAB's ``interp2(…, 'spline')``, which extrapolates by half a cell). The spline overshoots at jumps,
@@ -29,12 +50,16 @@ class PublishedScheme:
        the interior at half a cell from it, while the benchmark's users place them at linspace(0, 1): this is kept.
 
     Second order for smooth a. A spline is linear in its data, so each step is a fixed matrix applied along each axis.
+    The nodal solution is stored too, so that the residual can be recomputed from the file.
 
     Parameters
     ----------
     shape : (int, int)
         Cells along x and y, at least 4 each for the not-a-knot condition.
     """
+
+    # The splines overshoot at jumps, so the matrix need not be positive definite.
+    solver: ClassVar = SolverSpec("gmres", {"rtol": 1e-10}, "direct", {})
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         if min(shape) < 4:
@@ -43,17 +68,22 @@ class PublishedScheme:
         self._to_nodes = [_spline_matrix(cell_centres(n), nodes(n)) for n in shape]
         self._to_cells = [_spline_matrix(nodes(n), cell_centres(n)) for n in shape]
 
+    @property
+    def axes(self) -> tuple[np.ndarray, ...]:
+        """The cell centres, where the fields are stored."""
+        return tuple(cell_centres(n) for n in self.shape)
+
     def to_nodes(self, values: np.ndarray) -> np.ndarray:
-        """Spline interpolation from the cell centres to the nodes."""
+        """Interpolate from the cell centres to the nodes."""
         return self._to_nodes[0] @ values @ self._to_nodes[1].T
 
     def to_cells(self, values: np.ndarray) -> np.ndarray:
-        """Spline interpolation from the nodes to the cell centres."""
+        """Interpolate from the nodes to the cell centres."""
         return self._to_cells[0] @ values @ self._to_cells[1].T
 
-    def system(self, coefficient: np.ndarray, source: np.ndarray) -> tuple[sp.csr_array, np.ndarray]:
-        """Matrix (scaled by 1/h²) and right-hand side at the inner nodes, x-major."""
-        a = self.to_nodes(coefficient)
+    def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+        """Return the matrix (scaled by 1/h²) and the right-hand side at the inner nodes, x-major."""
+        a = self.to_nodes(np.asarray(parameters["coefficient"], dtype=np.float64))
         faces_x, faces_y = _faces(a)
         inner = tuple(n - 2 for n in self.shape)
         scale_x, scale_y = ((n - 1) ** 2 for n in self.shape)
@@ -67,16 +97,24 @@ class PublishedScheme:
         matrix = sp.coo_array(
             (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
         ).tocsr()
-        return matrix, self.to_nodes(source)[1:-1, 1:-1].ravel()
+        return LinearSystem(matrix, self.to_nodes(self._source(parameters))[1:-1, 1:-1].ravel(), inner)
 
-    def nodal(self, solution: np.ndarray) -> np.ndarray:
-        """The solver's x with the zero boundary around it."""
-        values = np.zeros(self.shape)
-        values[1:-1, 1:-1] = solution.reshape(self.shape[0] - 2, self.shape[1] - 2)
-        return values
+    def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
+        """Return what is stored of a sample; the nodal solution has the zero boundary around it."""
+        nodal = np.zeros(self.shape)
+        nodal[1:-1, 1:-1] = np.asarray(solution).reshape(self.shape[0] - 2, self.shape[1] - 2)
+        pressure = "pressure u at the cell centres, by spline from the nodes"
+        return {
+            "coefficient": Field(
+                np.asarray(parameters["coefficient"]), "1", "permeability a at the cell centres", "input"
+            ),
+            "source": Field(self._source(parameters), "1", "source term f at the cell centres", "constant"),
+            "solution": Field(self.to_cells(nodal), "1", pressure, "output"),
+            "nodal_solution": Field(nodal, "1", "pressure u at the nodes i/(n-1), boundary included", "auxiliary"),
+        }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """The larger of ‖f − Au‖/‖f‖ at the nodes and ‖stored solution − spline of nodal solution‖/‖solution‖.
+        """Return the larger of ‖f − Au‖/‖f‖ at the nodes and ‖stored solution − spline of nodal solution‖/‖solution‖.
 
         A u is summed face by face, not by :meth:`system`'s matrix. A boundary node that is not zero counts as an
         infinite residual.
@@ -95,7 +133,7 @@ class PublishedScheme:
         return float(max(equation, np.linalg.norm(stored - cells) / np.linalg.norm(cells)))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Bound on the effect of rounding the stored fields, with |spline| and |A| entry by entry.
+        """Bound the effect of rounding the stored fields, with |spline| and |A| entry by entry.
 
         As in `diffusion_rounding`, but a nodal coefficient moves by up to υ Σ|w||a| with the spline's
         weights w, and the spline back to the cells adds υ(1 + ‖|w|‖) to the stored solution.
@@ -121,12 +159,15 @@ class PublishedScheme:
         spread = np.linalg.norm(back_x @ magnitude @ back_y.T) / np.linalg.norm(self.to_cells(magnitude))
         return float(1.01 * max(equation, unit * (1.0 + 2.0 * spread)))
 
+    def _source(self, parameters: Mapping[str, Any]) -> np.ndarray:
+        return np.asarray(parameters.get("source", np.ones(self.shape)), dtype=np.float64)
 
-def _spline_matrix(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Matrix of the cubic not-a-knot spline from values at `known` to values at `wanted`."""
-    return CubicSpline(known, np.eye(known.size), bc_type="not-a-knot", extrapolate=True)(wanted)
+
+def _spline_matrix(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the matrix of the cubic not-a-knot spline from values at `points` to values at `others`."""
+    return CubicSpline(points, np.eye(points.size), bc_type="not-a-knot", extrapolate=True)(others)
 
 
 def _faces(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arithmetic means of the nodal coefficient on the faces around the inner nodes: along x, along y."""
+    """Return the arithmetic means of the nodal coefficient on the faces around the inner nodes: along x, along y."""
     return (a[:-1, 1:-1] + a[1:, 1:-1]) / 2.0, (a[1:-1, :-1] + a[1:-1, 1:]) / 2.0

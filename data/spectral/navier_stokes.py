@@ -118,24 +118,19 @@ class SpectralNavierStokes(SpectralProblem):
         self.time_basis = one_of(time_basis, ("chebyshev", "legendre"), "time_basis")
         self.basis = TensorBasis(BASES[self.time_basis](sizes[0]), Fourier(sizes[1]), Fourier(sizes[2]))
         self.conditions = ((Condition("low"),), (), ())
-        self.initial = KernelField("periodic", 2, length, positive_integer(points, "points"), mean_free=True)
+        self.points = positive_integer(points, "points")
+        self.initial = KernelField("periodic", 2, length, self.points, mean_free=True)
+        self.length = self.initial.length
         wanted = usual.reference_points if reference_points is None else reference_points
         self.reference_points = positive_integer(wanted, "reference_points")
         self.reference_step = positive_number(reference_step, "reference_step")
         if self.reference_points < 8:
             raise InputError(f"reference_points is {reference_points}: expected at least 8")
-        self._arguments = {"family": self.family, "nu": self.nu, "final_time": self.final_time}
-        self._arguments |= {"forcing": self.forcing, "modes": list(sizes), "time_basis": self.time_basis}
-        self._arguments |= {"length": length, "points": points, "reference_points": self.reference_points}
-        self._arguments |= {"reference_step": self.reference_step}
         # Odd derivatives of a Nyquist cosine are sines beside it; such an axis gets them before anything else.
         self._whole = self.basis.resized([axis.derivative_size() for axis in self.basis.axes])
         self._frequencies = tuple(a.frequencies for a in self._whole.axes[1:] if isinstance(a, Fourier))
         steppers = self._stepper(self.reference_points), self._stepper(self._estimate_points())
         self._reference_stepper, self._estimate_stepper = steppers
-
-    def settings(self) -> dict[str, Any]:
-        return dict(self._arguments)
 
     @property
     def residual_basis(self) -> TensorBasis:

@@ -58,22 +58,20 @@ class SpectralPoisson(SpectralProblem):
         reference_modes: int = 48,
     ) -> None:
         self.boundary = one_of(boundary, ("periodic", "dirichlet"), "boundary")
-        one_of(basis, ("chebyshev", "legendre"), "basis")
+        self._polynomials = one_of(basis, ("chebyshev", "legendre"), "basis")
         periodic = boundary == "periodic"
         kind: type[Basis] = Fourier if periodic else {"chebyshev": Chebyshev, "legendre": Legendre}[basis]
-        sizes = sizes_of_axes(modes, 2)
-        self.basis = TensorBasis(*(kind(n) for n in sizes))
+        self.basis = TensorBasis(*(kind(n) for n in sizes_of_axes(modes, 2)))
         self.conditions = ((), ()) if periodic else (DIRICHLET, DIRICHLET)
         self.gauge_free = periodic
         self.sources = KernelField(
             "periodic" if periodic else "squared_exponential", 2, length, points, mean_free=periodic
         )
+        self.length, self.points = self.sources.length, points
         self.reference_modes = positive_integer(reference_modes, "reference_modes")
-        self._arguments = {"boundary": boundary, "modes": list(sizes), "basis": basis, "length": length}
-        self._arguments |= {"points": points, "reference_modes": self.reference_modes}
 
     def settings(self) -> dict[str, Any]:
-        return dict(self._arguments)
+        return {**super().settings(), "basis": self._polynomials}
 
     @property
     def residual_basis(self) -> TensorBasis:

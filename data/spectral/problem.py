@@ -6,11 +6,11 @@ residual alone. The classical solver gives the reference for a test set.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import array_api_compat
 import numpy as np
 
 from resolvent.solvers import Condition, InputError, TensorBasis
@@ -70,9 +70,14 @@ class SpectralProblem(ABC):
     def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
         """Estimate the relative L² error of guesses from their residuals alone, shape (count,)."""
 
-    @abstractmethod
+    @property
+    def modes(self) -> list[int]:
+        """Functions of `basis` along each axis."""
+        return list(self.basis.shape)
+
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments as JSON values."""
+        """Return the constructor's arguments as JSON values, each read from the attribute of its name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def classical(self) -> list[ClassicalSolver]:
         """Return classical solvers from coarse to fine, to compare at equal error; by default the reference alone."""
@@ -86,31 +91,6 @@ class SpectralProblem(ABC):
         """Draw the test set: sample i depends on (seed, problem, i) alone."""
         draws = [self.draw(sample_generator(seed, f"{self.name} test", i), 1) for i in range(count)]
         return np.concatenate(draws)
-
-
-def relative_errors(values: Any, reference: Any, basis: TensorBasis, gauge_free: bool = False) -> Any:
-    """Return ‖u − v‖/‖v‖ in L² of each sample, from values at the Gauss points of `basis`'s axes.
-
-    Parameters
-    ----------
-    values, reference : array, shape (batch, m_1, …, m_d)
-        On ``basis.points((m_1, …))``.
-    basis : TensorBasis
-        Its quadrature is used, so the result is exact for polynomials and waves that m points integrate.
-    gauge_free : bool, default False
-        Whether the mean of both is taken off first.
-    """
-    xp = array_api_compat.array_namespace(values)
-    axes = tuple(range(-basis.ndim, 0))
-    weights = np.ones(())
-    for w in basis.quadrature_weights(values.shape[-basis.ndim :]):
-        weights = np.multiply.outer(weights, w)
-    weights = xp.asarray(weights / basis.volume, dtype=values.dtype)
-    if gauge_free:
-        values = values - xp.sum(weights * values, axis=axes, keepdims=True)
-        reference = reference - xp.sum(weights * reference, axis=axes, keepdims=True)
-    squares = xp.sum(weights * (values - reference) ** 2, axis=axes) / xp.sum(weights * reference**2, axis=axes)
-    return xp.sqrt(squares)
 
 
 def sizes_of_axes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -56,13 +56,9 @@ class SpectralReactionDiffusion(SpectralProblem):
         self.basis = TensorBasis(Chebyshev(nt), Fourier(nx))
         self.conditions = ((Condition("low"),), ())
         self.initial = KernelField("periodic", 1, length, points)
+        self.length, self.points = self.initial.length, points
         self.reference_modes = positive_integer(reference_modes, "reference_modes")
         self.slabs, self.slab_points = positive_integer(slabs, "slabs"), positive_integer(slab_points, "slab_points")
-        self._arguments = {"nu": self.nu, "rho": self.rho, "modes": [nt, nx], "length": length, "points": points}
-        self._arguments |= {"reference_modes": reference_modes, "slabs": slabs, "slab_points": slab_points}
-
-    def settings(self) -> dict[str, Any]:
-        return dict(self._arguments)
 
     @property
     def residual_basis(self) -> TensorBasis:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import array_api_compat
 import numpy as np
 
-from resolvent.solvers import InputError
+from resolvent.solvers import InputError, TensorBasis
 
-__all__ = ["max_error", "relative_h1", "relative_l2", "relative_max"]
+__all__ = ["max_error", "relative_errors", "relative_h1", "relative_l2", "relative_max"]
 
 
 def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -56,6 +58,31 @@ def relative_max(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     """max |p − u| / max |u| over the grid, of each sample and channel; shape (samples, channels)."""
     prediction, target = _as_pair(prediction, target)
     return _ratio(_largest(prediction - target), _largest(target))
+
+
+def relative_errors(values: Any, reference: Any, basis: TensorBasis, gauge_free: bool = False) -> Any:
+    """Return ‖u − v‖/‖v‖ in L² of each sample, from values at the Gauss points of `basis`'s axes.
+
+    Parameters
+    ----------
+    values, reference : array, shape (batch, m_1, …, m_d)
+        On ``basis.points((m_1, …))``.
+    basis : TensorBasis
+        Its quadrature is used, so the result is exact for polynomials and waves that m points integrate.
+    gauge_free : bool, default False
+        Whether the mean of both is taken off first.
+    """
+    xp = array_api_compat.array_namespace(values)
+    axes = tuple(range(-basis.ndim, 0))
+    weights = np.ones(())
+    for w in basis.quadrature_weights(values.shape[-basis.ndim :]):
+        weights = np.multiply.outer(weights, w)
+    weights = xp.asarray(weights / basis.volume, dtype=values.dtype)
+    if gauge_free:
+        values = values - xp.sum(weights * values, axis=axes, keepdims=True)
+        reference = reference - xp.sum(weights * reference, axis=axes, keepdims=True)
+    squares = xp.sum(weights * (values - reference) ** 2, axis=axes) / xp.sum(weights * reference**2, axis=axes)
+    return xp.sqrt(squares)
 
 
 def _as_pair(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

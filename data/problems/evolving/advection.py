@@ -70,17 +70,8 @@ class Advection(SpectralEvolution):
             self.speed = float("nan")
         if isinstance(speed, bool) or not np.isfinite(self.speed):
             raise InputError(f"speed is {speed!r}: expected a finite number")
-        self.random_state = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.shape[0],
-            "speed": self.speed,
-            **self.common_settings(),
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "modes": self.random_state.modes,
-        }
+        self.random_state = field = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def scalars(self) -> dict[str, float]:
         return {"speed": self.speed}

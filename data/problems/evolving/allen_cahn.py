@@ -10,7 +10,6 @@ from resolvent.solvers import PolynomialTerm
 from resolvent.solvers.arguments import positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
-from ...grids import plain_resolution
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution
 from .burgers import increase
@@ -70,18 +69,8 @@ class AllenCahn(SpectralEvolution):
         )
         self.epsilon = positive_number(epsilon, "epsilon")
         self.amplitude = positive_number(amplitude, "amplitude")
-        self.random_state = GaussianRandomField("periodic", 2, alpha, tau, None, modes)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": plain_resolution(self.shape),
-            "epsilon": self.epsilon,
-            "amplitude": self.amplitude,
-            **self.common_settings(),
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "modes": self.random_state.modes,
-        }
+        self.random_state = field = GaussianRandomField("periodic", 2, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def scalars(self) -> dict[str, float]:
         return {"epsilon": self.epsilon}

@@ -68,18 +68,8 @@ class Burgers(SpectralEvolution):
             resolution, (1.0,), 2, "etdrk4", final_time, snapshots, substeps, tolerance, max_substeps, audit
         )
         self.nu = positive_number(nu, "nu")
-        self.random_state = GaussianRandomField("periodic", 1, alpha, tau, sigma, modes)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.shape[0],
-            "nu": self.nu,
-            **self.common_settings(),
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "sigma": self.random_state.sigma,
-            "modes": self.random_state.modes,
-        }
+        self.random_state = field = GaussianRandomField("periodic", 1, alpha, tau, sigma, modes)
+        self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
 
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}

@@ -18,6 +18,7 @@ from ...certificates.heat_replay import HeatReplay
 from ...discretisations.implicit_heat import conduction_matrix
 from ...format.digests import sample_digest
 from ...format.field import Field
+from ...published.heat import LEARNING_TO_RELAX_TIMES, LearningToRelax
 from ...random_fields.gaussian import GaussianRandomField
 from ..evolution import EvolutionProblem, Systems
 
@@ -45,11 +46,9 @@ class Heat(EvolutionProblem):
     nearly all of it from the first steps. The matrix of all steps is factored once where it is the same; with
     ``oscillating``, conjugate gradients with ``ssor`` take about 24 iterations a step at 64², with ``jacobi`` 65.
 
-    **legacy='learning_to_relax'** is the published sequence of systems: n = `resolution`, the (n − 1)² inner nodes i/n,
-    u = 0 on the boundary, 5000 Crank–Nicolson steps to t = 5,
-    κ(t) = max(0.1 sin 2πt, −10 sin 2πt), f = 32 b(|x − c(t)|/(1/8)), c = (½ + ¼ cos 16πt, ½ + ¼ sin 16πt),
-    u(0) = b(|x − (½, ½)|/(1/4)), b(r) = exp(1 − 1/(1 − r²)) for r < 1, else 0, all as in the published code (the paper
-    prints 0.01 sin and twice a cosine). It has no random parameter: all samples are alike.
+    **legacy='learning_to_relax'** is the published sequence of systems, a time-dependent κ and a bump that moves, on
+    the inner nodes i/n with n = `resolution` (:class:`~resolvent.data.published.heat.LearningToRelax`). It has no
+    random parameter: all samples are alike.
 
     Parameters
     ----------
@@ -100,33 +99,31 @@ class Heat(EvolutionProblem):
         legacy: str | None = None,
     ) -> None:
         self.legacy = None if legacy is None else one_of(legacy, ("learning_to_relax",), "legacy setting of heat")
-        stop, stored, between = (5.0, 50, 100) if self.legacy else (0.5, 10, 4)
+        stop, stored, between = LEARNING_TO_RELAX_TIMES if self.legacy else (0.5, 10, 4)
         super().__init__(
             resolution,
             stop if final_time is None else final_time,
             stored if snapshots is None else snapshots,
             between if substeps is None else substeps,
         )
-        self.cells = self.shape
         self.coefficient = one_of(coefficient, ("random", "constant", "oscillating"), "coefficient")
         self.kappa, self.log_std = positive_number(kappa, "kappa"), positive_number(log_std, "log_std")
         self.period = positive_number(period, "period")
         self.boundary_condition = one_of(boundary, tuple(_WALLS), "boundary condition")
         self.source = one_of(source, ("none", "random"), "source")
         self.scheme = one_of(scheme, ("crank_nicolson", "backward_euler"), "scheme")
-        self.random_state = GaussianRandomField(self.boundary_condition, 2, alpha, tau, None, modes)
+        self.random_state = field = GaussianRandomField(self.boundary_condition, 2, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self.random_log = GaussianRandomField("neumann", 2, alpha, tau, None, modes)
-        if self.legacy:
-            if (boundary, source, scheme) != ("dirichlet", "none", "crank_nicolson"):
-                raise InputError(
-                    f"legacy={legacy} fixes boundary, source and scheme, which are {boundary!r}, {source!r} and "
-                    f"{scheme!r}: leave them or legacy out"
-                )
-            if len(set(self.cells)) > 1 or self.cells[0] < 3:
-                raise InputError(f"resolution is {resolution!r}: with legacy, expected one integer of at least 3")
-            self.shape = tuple(n - 1 for n in self.cells)
+        if self.legacy and (boundary, source, scheme) != ("dirichlet", "none", "crank_nicolson"):
+            raise InputError(
+                f"legacy={legacy} fixes boundary, source and scheme, which are {boundary!r}, {source!r} and "
+                f"{scheme!r}: leave them or legacy out"
+            )
+        self._published = LearningToRelax(self.cells) if self.legacy else None
+        self.shape = tuple(len(points) for points in self.axes)
         self.spacing = (1.0 / self.cells[0], 1.0 / self.cells[1])
-        self.wall = 1.0 if self.legacy else _WALLS[self.boundary_condition]
+        self.wall = self._published.wall if self._published else _WALLS[self.boundary_condition]
         self.theta = 0.5 if self.scheme == "crank_nicolson" else 1.0
         self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
 
@@ -134,32 +131,14 @@ class Heat(EvolutionProblem):
         return {**self.__dict__, "_last": None}
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.cells[0] if len(set(self.cells)) == 1 else list(self.cells),
-            "coefficient": self.coefficient,
-            "kappa": self.kappa,
-            "log_std": self.log_std,
-            "period": self.period,
-            "boundary": self.boundary_condition,
-            "source": self.source,
-            "scheme": self.scheme,
-            "final_time": self.final_time,
-            "snapshots": self.snapshots,
-            "substeps": self.substeps,
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "modes": self.random_state.modes,
-            "legacy": self.legacy,
-        }
+        return {**super().settings(), "boundary": self.boundary_condition}
 
     def scalars(self) -> dict[str, float]:
-        return {"kappa": self.kappa, "alpha": self.random_state.alpha, "tau": self.random_state.tau}
+        return {"kappa": self.kappa, "alpha": self.alpha, "tau": self.tau}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        if self.legacy:
-            return tuple(np.arange(1, n) / n for n in self.cells)
-        return super().axes
+        return self._published.axes if self._published else super().axes
 
     @property
     def order(self) -> int:
@@ -173,16 +152,15 @@ class Heat(EvolutionProblem):
 
     def modulation(self, t: float) -> float:
         """μ(t) of κ(x, t) = μ(t) κ(x)."""
-        if self.legacy:
-            wave = float(np.sin(2.0 * np.pi * t))
-            return max(0.1 * wave, -10.0 * wave)
+        if self._published:
+            return self._published.modulation(t)
         if self.coefficient == "oscillating":
             return 1.0 + 0.9 * float(np.sin(2.0 * np.pi * t / self.period))
         return 1.0
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        if self.legacy:
-            return {"initial": self._bump((0.5, 0.5), 0.25)}
+        if self._published:
+            return {"initial": self._published.initial()}
         drawn = {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
         if self.coefficient != "constant":
             z = self.random_log.evaluate(self.random_log.sample(rng), *self.axes)
@@ -297,25 +275,16 @@ class Heat(EvolutionProblem):
                     f"the coefficient lies between {kappa.min():.3g} and {kappa.max():.3g}: expected positive values"
                 )
             return kappa
-        return np.full(self.shape, 1.0 if self.legacy else self.kappa)
+        return np.full(self.shape, self._published.kappa if self._published else self.kappa)
 
     def _source(self, parameters: Mapping[str, Any]) -> Callable[[float], np.ndarray]:
         given = parameters.get("source")
         if callable(given):
             return given
-        if self.legacy:
-            return lambda t: (
-                32.0 * self._bump((0.5 + np.cos(16.0 * np.pi * t) / 4.0, 0.5 + np.sin(16.0 * np.pi * t) / 4.0), 0.125)
-            )
+        if self._published:
+            return self._published.source
         values = np.zeros(self.shape) if given is None else np.asarray(given, dtype=np.float64)
         return lambda t: values
-
-    def _bump(self, centre: tuple[float, float], radius: float) -> np.ndarray:
-        """exp(1 − 1/(1 − r²)) for r = |x − centre|/radius < 1, else 0."""
-        x, y = np.meshgrid(*self.axes, indexing="ij")
-        squared = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / radius**2
-        inside = squared < 1.0
-        return np.where(inside, np.exp(1.0 - 1.0 / (1.0 - np.where(inside, squared, 0.0))), 0.0)
 
 
 def _largest(states: np.ndarray) -> float:

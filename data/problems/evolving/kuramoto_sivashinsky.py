@@ -83,17 +83,8 @@ class KuramotoSivashinsky(SpectralEvolution):
                 f"which all grow (those above 1 are damped): take resolution={math.ceil(2.0 * self.length)}, two "
                 "points a unit length"
             )
-        self.random_state = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.shape[0],
-            "length": self.length,
-            **self.common_settings(),
-            "alpha": self.random_state.alpha,
-            "tau": self.random_state.tau,
-            "modes": self.random_state.modes,
-        }
+        self.random_state = field = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def scalars(self) -> dict[str, float]:
         return {"length": self.length}

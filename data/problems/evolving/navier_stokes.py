@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resolvent.solvers import InputError, VorticityTerm
+from resolvent.solvers import VorticityTerm
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...format.field import Field
-from ...grids import plain_resolution
+from ...published.navier_stokes import PUBLISHED_SCHEMES, published_steps
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
 from ..spectral_evolution import SpectralEvolution
 from .burgers import increase
@@ -36,7 +36,6 @@ _FAMILIES = {
     "nsm_re4": _Family(1e-4, 3.0, 63, "kernel", "none"),
     "nsm_forced": _Family(2e-3, 50.0, 63, "kernel", "waves"),
 }
-_LEGACY = {"fno": ("cn_euler", 1e-4), "nsm": ("cn_heun", 1e-3)}
 
 
 class NavierStokes(SpectralEvolution):
@@ -115,23 +114,14 @@ class NavierStokes(SpectralEvolution):
     ) -> None:
         self.family = one_of(family, _FAMILIES, "family of flows")
         usual = _FAMILIES[self.family]
-        self.legacy = None if legacy is None else one_of(legacy, _LEGACY, "legacy setting of navier_stokes")
+        self.legacy = None if legacy is None else one_of(legacy, PUBLISHED_SCHEMES, "legacy setting of navier_stokes")
         stop = positive_number(usual.final_time if final_time is None else final_time, "final_time")
         stored = usual.snapshots if snapshots is None else positive_integer(snapshots, "snapshots")
         self.forcing = one_of(usual.forcing if forcing is None else forcing, ("none", "waves"), "forcing")
         scheme = "etdrk4"
         if self.legacy:
-            scheme, length = _LEGACY[self.legacy]
-            if self.legacy == "nsm" and self.forcing == "waves":
-                length = 5e-3
-            exact = stop / stored / length
-            if abs(exact - round(exact)) > 1e-6 * exact or round(exact) % 2:
-                raise InputError(
-                    f"final_time={stop:g} with {stored} snapshots is {exact:.6g} steps of {length:g} each: with "
-                    f"legacy={legacy}, expected an even number, for example snapshots={max(1, round(stop))}"
-                )
-            substeps, tolerance, audit = round(exact), None, 0.0
-            max_substeps = max(max_substeps, substeps)
+            scheme, substeps = published_steps(self.legacy, self.forcing == "waves", stop, stored)
+            tolerance, audit, max_substeps = None, 0.0, max(max_substeps, substeps)
         super().__init__(
             resolution,
             (1.0, 1.0),
@@ -151,19 +141,7 @@ class NavierStokes(SpectralEvolution):
             if self.initial == "gaussian"
             else PeriodicKernelField(2, 0.8, modes)
         )
-
-    def settings(self) -> dict[str, Any]:
-        settings = {
-            "resolution": plain_resolution(self.shape),
-            "family": self.family,
-            "nu": self.nu,
-            **self.common_settings(),
-            "initial": self.initial,
-            "forcing": self.forcing,
-            "modes": self.random_state.modes,
-            "legacy": self.legacy,
-        }
-        return settings
+        self.modes = self.random_state.modes
 
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}

@@ -73,16 +73,7 @@ class ReactionDiffusion(SpectralEvolution):
         )
         self.nu, self.rho = positive_number(nu, "nu"), positive_number(rho, "rho")
         self.random_state = PeriodicKernelField(1, kernel_length, modes)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.shape[0],
-            "nu": self.nu,
-            "rho": self.rho,
-            "kernel_length": self.random_state.length,
-            **self.common_settings(),
-            "modes": self.random_state.modes,
-        }
+        self.kernel_length, self.modes = self.random_state.length, self.random_state.modes
 
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu, "rho": self.rho}

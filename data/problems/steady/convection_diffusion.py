@@ -16,7 +16,7 @@ from resolvent.solvers.linear_system import LinearSystem
 from ...boundaries import Sides
 from ...certificates import balance
 from ...format.field import Field, Role
-from ...grids import AXES, plain_resolution, space_dimension
+from ...grids import AXES, space_dimension
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.solenoidal import SolenoidalField
 from ..problem import Problem
@@ -93,7 +93,7 @@ class ConvectionDiffusion(Problem):
         source: str = "uniform",
         dimension: int = 2,
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.scheme = one_of(scheme, ("central", "upwind"), "scheme")
         self.peclet = one_of(peclet, ("global", "cell"), "peclet")
@@ -108,28 +108,14 @@ class ConvectionDiffusion(Problem):
         self.source = one_of(source, ("uniform", "gaussian"), "source")
         modes = default_modes(modes, self.ndim)
         self.velocity = SolenoidalField(self.ndim, flow, alpha, tau, modes)
+        field = self.velocity.potential
+        self.flow = field.boundary
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self._source_field = GaussianRandomField("neumann", self.ndim, 2.0, 3.0, 3.0, modes)
         self.sides: Sides = (("dirichlet", "dirichlet"),) * self.ndim
 
-    def settings(self) -> dict[str, Any]:
-        potential = self.velocity.potential
-        return {
-            "resolution": plain_resolution(self.shape),
-            "scheme": self.scheme,
-            "peclet": self.peclet,
-            "peclet_low": self.peclet_low,
-            "peclet_high": self.peclet_high,
-            "flow": potential.boundary,
-            "alpha": potential.alpha,
-            "tau": potential.tau,
-            "modes": potential.modes,
-            "source": self.source,
-            "dimension": self.ndim,
-        }
-
     def scalars(self) -> dict[str, float]:
-        potential = self.velocity.potential
-        law = {"alpha": potential.alpha, "tau": potential.tau}
+        law = {"alpha": self.alpha, "tau": self.tau}
         return {"peclet_low": self.peclet_low, "peclet_high": self.peclet_high, **law}
 
     @property

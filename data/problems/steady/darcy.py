@@ -17,19 +17,9 @@ from ...boundaries import is_singular, plain_sides, read_sides, well_words, with
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
 from ...format.field import Field
-from ...grids import plain_resolution, space_dimension
-from ...published.darcy import PublishedScheme
-from ...published.skr import (
-    SKR_ALPHA,
-    SKR_TAU,
-    SKR_VARIANTS,
-    check_skr_grid,
-    skr_axes,
-    skr_matrix,
-    skr_residual,
-    skr_rounding,
-    skr_solution,
-)
+from ...grids import space_dimension
+from ...published.darcy import published_darcy
+from ...published.skr import SkrDarcy
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ..problem import Problem
 
@@ -61,21 +51,12 @@ class Darcy(Problem):
     **Values that work.** Measured with the default solver at 64² and 128², rtol 1e-10: contrasts high/low of 4, 100,
     10³ and 10⁴ take about 23, 80, 120 and 170 iterations; log_std of 0.29, 1, 2 and 3 about 12, 20, 33 and 48.
 
-    **legacy=True** solves and stores as the published MATLAB code of Li et al. did (see
-    :class:`~resolvent.data.problems.published_darcy.PublishedScheme`): node-centred differences between two spline
-    interpolations, which leave values that are not zero next to the wall. The nodal solution is stored too, so that the
-    residual can be recomputed from the file. `modes` equal to the resolution gives the law of the published field.
-
-    **legacy='skr'** builds the matrices of the published experiments on Krylov recycling (see
-    :func:`~resolvent.data.problems.skr_matrices.skr_matrix`) on `resolution`² points, n = (resolution − 2)² unknowns:
-    100 points for their "10000", which are 9 604. c = exp(z) with the periodic field of α = 2.5, τ = 7 unless given
-    otherwise; `modes` of half the resolution gives the law of the published field. What is wrong with them: the matrix
-    is meant as that of −Δ(cu), not −∇·(c∇u); an off-diagonal band is shifted by two cells, which amounts to a term that
-    grows with 1/h and makes the matrix indefinite; the coefficient hardly varies (standard deviation of log c 0.185,
-    contrast about 2.5); the right-hand side is the same in all samples; field and matrix disagree about the grid
-    (points i/p of a period against h = 1/(p − 3)); and the published inputs were stored with their first and last
-    columns zeroed. ``legacy='skr_aligned'`` puts the band in its place: A = L·diag(c) with one constant L, so that one
-    solve gives every sample, u = (L⁻¹b)/c.
+    **legacy=True** solves and stores as the published MATLAB code of Li et al. did: node-centred differences between
+    two spline interpolations, which leave values that are not zero next to the wall
+    (:class:`~resolvent.data.published.darcy.PublishedDarcy`). `modes` equal to the resolution gives the law of the
+    published field. **legacy='skr'** builds the matrices of the published experiments on Krylov recycling on
+    `resolution`² points; :class:`~resolvent.data.published.skr.SkrDarcy` says what is wrong with them, and how
+    ``legacy='skr_aligned'`` mends one of the defects.
 
     Parameters
     ----------
@@ -127,43 +108,34 @@ class Darcy(Problem):
         boundary: Any = "dirichlet",
         source: str = "uniform",
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
-        self._skr = legacy in SKR_VARIANTS
-        self._aligned = legacy == "skr_aligned"
-        if not (legacy is None or isinstance(legacy, bool) or self._skr):
-            raise InputError(f"legacy is {legacy!r}: expected true, false, skr or skr_aligned")
+        self.source = one_of(source, ("uniform", "wells"), "source")
+        plain = self.ndim == 2 and plain_sides(self.sides) == "dirichlet" and self.source == "uniform"
+        if legacy and not plain:
+            raise InputError(
+                f"legacy={legacy!r} is on the square with u = 0 and f = 1: leave dimension, boundary and source alone"
+            )
         self.legacy = legacy or False
-        self.medium = "lognormal" if self._skr else one_of(medium, ("binary", "lognormal"), "medium")
+        self._published = published_darcy(legacy, self.shape)
+        skr = self._published if isinstance(self._published, SkrDarcy) else None
+        self.medium = "lognormal" if skr else one_of(medium, ("binary", "lognormal"), "medium")
         self.low, self.high = positive_number(low, "low"), positive_number(high, "high")
         if log_std is not None and self.medium == "binary":
             raise InputError(
                 f"log_std is {log_std!r} for the binary medium: it belongs to medium=lognormal; leave it out"
             )
         self.log_std = None if log_std is None else positive_number(log_std, "log_std")
-        self.source = one_of(source, ("uniform", "wells"), "source")
         if is_singular(self.sides) and self.source == "uniform":
             raise InputError(
                 "a uniform source has no steady flow without a dirichlet side: make one dirichlet, or use source=wells"
             )
-        plain = self.ndim == 2 and plain_sides(self.sides) == "dirichlet" and self.source == "uniform"
-        if legacy and not plain:
-            raise InputError(
-                f"legacy={legacy!r} is on the square with u = 0 and f = 1: leave dimension, boundary and source alone"
-            )
-        if self._skr:
-            check_skr_grid(self.shape)
-        self.gaussian = GaussianRandomField(
-            "periodic" if self._skr else "neumann",
-            self.ndim,
-            (SKR_ALPHA if self._skr else 2.0) if alpha is None else alpha,
-            (SKR_TAU if self._skr else 3.0) if tau is None else tau,
-            sigma,
-            default_modes(modes, self.ndim),
-        )
-        self._published = PublishedScheme(self.shape) if legacy is True else None
+        edge, usual_alpha, usual_tau = (skr.boundary, skr.alpha, skr.tau) if skr else ("neumann", 2.0, 3.0)
+        alpha, tau = usual_alpha if alpha is None else alpha, usual_tau if tau is None else tau
+        self.gaussian = field = GaussianRandomField(edge, self.ndim, alpha, tau, sigma, default_modes(modes, self.ndim))
+        self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
 
     @property
     def exact_outputs(self) -> bool:
@@ -171,39 +143,23 @@ class Darcy(Problem):
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": plain_resolution(self.shape),
-            "medium": self.medium,
-            "low": self.low,
-            "high": self.high,
-            "log_std": self.log_std,
-            "alpha": self.gaussian.alpha,
-            "tau": self.gaussian.tau,
-            "sigma": self.gaussian.sigma,
-            "modes": self.gaussian.modes,
-            "legacy": self.legacy,
-            "dimension": self.ndim,
-            "boundary": plain_sides(self.sides),
-            "source": self.source,
-        }
+        return {**super().settings(), "boundary": plain_sides(self.sides)}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        return skr_axes(self.shape) if self._skr else super().axes
+        return self._published.axes if self._published else super().axes
 
     def scalars(self) -> dict[str, float]:
-        law = {"alpha": self.gaussian.alpha, "tau": self.gaussian.tau, "sigma": self.gaussian.sigma}
+        law = {"alpha": self.alpha, "tau": self.tau, "sigma": self.sigma}
         if self.medium == "binary":
             return {"low": self.low, "high": self.high, **law}
         return {"log_std": self.log_std or float(np.sqrt(self.gaussian.mean_variance)), **law}
 
     @property
     def default_solver(self) -> SolverSpec:
-        if self.legacy:
-            # The splines overshoot at jumps, so the published matrix need not be positive definite; that of skr is
-            # nonsymmetric.
-            return SolverSpec("gmres", {"rtol": 1e-10}, "direct", {})
-        if len(self.shape) in (2, 3) and math.prod(self.shape) >= MULTIGRID_CELLS:
+        if self._published:
+            return self._published.solver
+        if math.prod(self.shape) >= MULTIGRID_CELLS:
             return SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
         scaling = "sqrt_diagonal" if self.medium == "lognormal" else "none"
         return diffusion_solver(self.shape, self.sides, scaling)
@@ -217,50 +173,33 @@ class Darcy(Problem):
         return {"coefficient": np.exp(z)}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+        if self._published:
+            return self._published.system(parameters)
         coefficient = np.ascontiguousarray(parameters["coefficient"], dtype=np.float64)
-        if self._skr:
-            return LinearSystem(*skr_matrix(coefficient, aligned=self._aligned), tuple(n - 2 for n in self.shape))
-        source = self._source(parameters)
-        if self._published is not None:
-            matrix, rhs = self._published.system(coefficient, source)
-            return LinearSystem(matrix, rhs, tuple(n - 2 for n in self.shape))
-        return diffusion_system(coefficient, source, self.sides)
+        return diffusion_system(coefficient, self._source(parameters), self.sides)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
-        where = "points i/p" if self._skr else "cell centres"
-        stored = {
-            "coefficient": Field(np.asarray(parameters["coefficient"]), "1", f"permeability a at the {where}", "input"),
-            "source": Field(self._source(parameters), "1", f"source term f at the {where}", "constant"),
-        }
-        text = f"pressure u at the {where}"
-        if self._skr:
-            return {**stored, "solution": Field(skr_solution(solution, self.shape), "1", text, "output")}
-        if self._published is None:
-            values = np.asarray(solution).reshape(self.shape)
-            if is_singular(self.sides):
-                values = without_mean(values)
-            return {**stored, "solution": Field(values, "1", text, "output")}
-        nodal = self._published.nodal(np.asarray(solution))
+        if self._published:
+            return self._published.fields(parameters, solution)
+        values = np.asarray(solution).reshape(self.shape)
+        if is_singular(self.sides):
+            values = without_mean(values)
         return {
-            **stored,
-            "solution": Field(self._published.to_cells(nodal), "1", f"{text}, by spline from the nodes", "output"),
-            "nodal_solution": Field(nodal, "1", "pressure u at the nodes i/(n-1), boundary included", "auxiliary"),
+            "coefficient": Field(
+                np.asarray(parameters["coefficient"]), "1", "permeability a at the cell centres", "input"
+            ),
+            "source": Field(self._source(parameters), "1", "source term f at the cell centres", "constant"),
+            "solution": Field(values, "1", "pressure u at the cell centres", "output"),
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        if self._published is not None:
+        if self._published:
             return self._published.residual(fields)
-        if self._skr:
-            arrays = fields["coefficient"], fields["solution"], fields["source"]
-            return skr_residual(*arrays, aligned=self._aligned)
         return diffusion_residual(fields["coefficient"], fields["solution"], fields["source"], self.sides)
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        if self._published is not None:
+        if self._published:
             return self._published.rounding(fields, dtype)
-        if self._skr:
-            arrays = fields["coefficient"], fields["solution"], fields["source"]
-            return skr_rounding(*arrays, dtype, aligned=self._aligned)
         return diffusion_rounding(fields["coefficient"], fields["solution"], fields["source"], self.sides, dtype)
 
     def _source(self, parameters: Mapping[str, Any]) -> np.ndarray:

@@ -84,7 +84,6 @@ class Elasticity(Problem):
         modes: int = 64,
     ) -> None:
         super().__init__(resolution)
-        self.boxes = self.shape
         self.element = one_of(element, ("p1", "p2"), "element")
         self.state = one_of(state, ("plane_stress", "plane_strain"), "state")
         if isinstance(poisson_ratio, bool) or not -1.0 < float(poisson_ratio) < 0.5:
@@ -92,11 +91,12 @@ class Elasticity(Problem):
         self.poisson_ratio = float(poisson_ratio)
         self.log_std, self.load = positive_number(log_std, "log_std"), positive_number(load, "load")
         self.variation = nonnegative_number(variation, "variation")
-        self.modulus_field = GaussianRandomField("neumann", 2, alpha, tau, None, modes)
+        self.modulus_field = field = GaussianRandomField("neumann", 2, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self.profile = GaussianRandomField("neumann", 1, alpha, tau, None, modes)
         self.degree = 1 if self.element == "p1" else 2
-        self.shape = tuple(self.degree * n + 1 for n in self.boxes)
-        lines = [np.linspace(0.0, 1.0, n + 1) for n in self.boxes]
+        self.shape = tuple(self.degree * n + 1 for n in self.cells)
+        lines = [np.linspace(0.0, 1.0, n + 1) for n in self.cells]
         self._mesh = box_mesh(lines[0], lines[1], self.degree)
         self._assemble: ElasticStiffness | None = None
 
@@ -107,20 +107,6 @@ class Elasticity(Problem):
     def exact_outputs(self) -> bool:
         """True: the values at the nodes of the held side are given."""
         return True
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.boxes[0] if len(set(self.boxes)) == 1 else list(self.boxes),
-            "element": self.element,
-            "state": self.state,
-            "poisson_ratio": self.poisson_ratio,
-            "log_std": self.log_std,
-            "load": self.load,
-            "variation": self.variation,
-            "alpha": self.modulus_field.alpha,
-            "tau": self.modulus_field.tau,
-            "modes": self.modulus_field.modes,
-        }
 
     def scalars(self) -> dict[str, float]:
         return {"poisson_ratio": self.poisson_ratio, "log_std": self.log_std, "load": self.load}

@@ -16,18 +16,8 @@ from resolvent.solvers.linear_system import LinearSystem
 from ...boundaries import Sides, well_words
 from ...certificates import balance
 from ...format.field import Field
-from ...grids import plain_resolution, space_dimension
-from ...published.skr import (
-    SKR_ALPHA,
-    SKR_TAU,
-    SKR_VARIANTS,
-    check_skr_grid,
-    skr_axes,
-    skr_matrix,
-    skr_residual,
-    skr_rounding,
-    skr_solution,
-)
+from ...grids import space_dimension
+from ...published.skr import SKR_VARIANTS, SkrHelmholtz
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.point_sources import gaussian_source, point_source
 from ..problem import Problem
@@ -68,12 +58,9 @@ class Helmholtz(Problem):
     **Values that work.** k0 = 10, 20 and 40 at 64², 64² and 128²; contrast 0 to 0.5. In three dimensions k0 = 8 to 12
     at 20³ to 32³.
 
-    **legacy='skr'** builds the matrices of the published experiments on Krylov recycling: that of
-    :func:`~resolvent.data.problems.skr_matrices.skr_matrix` less h²k² on the diagonal, with one k ~ U(0, 1) a sample
-    and a source of 1. `resolution`, and what is wrong with the coefficient's part, as for ``darcy`` with
-    ``legacy='skr'`` (``'skr_aligned'`` likewise puts the shifted band in its place). Beyond that: k < 1 is far below
-    the first resonance of 4.44, and h²k² is at most 1.1e-4 beside a diagonal of 4c: there are no waves, and what is
-    indefinite about the matrices comes from the shifted band alone.
+    **legacy='skr'** builds the matrices of the published experiments on Krylov recycling on `resolution`² points, with
+    one k ~ U(0, 1) a sample: no waves. :class:`~resolvent.data.published.skr.SkrHelmholtz` says what is wrong with
+    them, and how ``legacy='skr_aligned'`` mends one of the defects.
 
     Parameters
     ----------
@@ -119,7 +106,7 @@ class Helmholtz(Problem):
         dimension: int = 2,
         legacy: str | None = None,
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.k0 = positive_number(k0, "k0")
         try:
@@ -135,17 +122,13 @@ class Helmholtz(Problem):
         self.source = one_of(source, ("gaussian", "point", "random"), "source")
         self.source_width = positive_number(source_width, "source_width")
         self.points_per_wavelength = positive_number(points_per_wavelength, "points_per_wavelength")
-        self._aligned = self.legacy == "skr_aligned"
-        if self.legacy:
-            if self.ndim != 2:
-                raise InputError("legacy='skr' is on the square: use dimension=2")
-            check_skr_grid(self.shape)
-        else:
+        self._published = skr = SkrHelmholtz(self.legacy, self.shape) if self.legacy else None
+        if not skr:
             self._check_resolution()
-        alpha = (SKR_ALPHA if self.legacy else float(self.ndim)) if alpha is None else alpha
-        tau = (SKR_TAU if self.legacy else 5.0) if tau is None else tau
-        kind = "periodic" if self.legacy else "neumann"
-        self.gaussian = GaussianRandomField(kind, self.ndim, alpha, tau, None, default_modes(modes, self.ndim))
+        edge, usual_alpha, usual_tau = (skr.boundary, skr.alpha, skr.tau) if skr else ("neumann", float(self.ndim), 5.0)
+        alpha, tau = usual_alpha if alpha is None else alpha, usual_tau if tau is None else tau
+        self.gaussian = field = GaussianRandomField(edge, self.ndim, alpha, tau, None, default_modes(modes, self.ndim))
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def _check_resolution(self) -> None:
         least = math.ceil(self.points_per_wavelength * self.k0 * (1.0 + self.contrast) / (2.0 * math.pi))
@@ -162,27 +145,14 @@ class Helmholtz(Problem):
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": plain_resolution(self.shape),
-            "k0": self.k0,
-            "contrast": self.contrast,
-            "boundary": self.condition,
-            "source": self.source,
-            "source_width": self.source_width,
-            "points_per_wavelength": self.points_per_wavelength,
-            "alpha": self.gaussian.alpha,
-            "tau": self.gaussian.tau,
-            "modes": self.gaussian.modes,
-            "dimension": self.ndim,
-            "legacy": self.legacy,
-        }
+        return {**super().settings(), "boundary": self.condition}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        return skr_axes(self.shape) if self.legacy else super().axes
+        return self._published.axes if self._published else super().axes
 
     def scalars(self) -> dict[str, float]:
-        law = {"alpha": self.gaussian.alpha, "tau": self.gaussian.tau}
+        law = {"alpha": self.alpha, "tau": self.tau}
         return law if self.legacy else {"k0": self.k0, "contrast": self.contrast, **law}
 
     @property
@@ -196,8 +166,8 @@ class Helmholtz(Problem):
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         z = self.gaussian.evaluate(self.gaussian.sample(rng), *self.axes)
-        if self.legacy:
-            return {"coefficient": np.exp(z), "wavenumber": np.full(self.shape, rng.uniform())}
+        if self._published:
+            return self._published.sample(z, rng)
         unit = 1.0 / math.sqrt(self.gaussian.mean_variance)
         wavenumber = self.k0 * (1.0 + self.contrast * np.tanh(unit * z))
         if self.source == "random":
@@ -211,11 +181,9 @@ class Helmholtz(Problem):
         return {"wavenumber": wavenumber, "source": gaussian_source(centre, self.source_width, *self.axes)}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+        if self._published:
+            return self._published.system(parameters)
         k = np.ascontiguousarray(parameters["wavenumber"], dtype=np.float64)
-        if self.legacy:
-            return LinearSystem(
-                *skr_matrix(parameters["coefficient"], k.flat[0] ** 2, self._aligned), tuple(n - 2 for n in self.shape)
-            )
         source = np.ravel(parameters["source"])
         if self.condition == "dirichlet":
             diffusion = box_diffusion(np.ones(self.shape))
@@ -230,17 +198,9 @@ class Helmholtz(Problem):
         return LinearSystem(_shifted(insulated, shift), source.astype(np.complex128), self.shape)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
+        if self._published:
+            return self._published.fields(parameters, solution)
         wavenumber = np.asarray(parameters["wavenumber"])
-        if self.legacy:
-            ones = np.ones(self.shape)
-            return {
-                "coefficient": Field(
-                    np.asarray(parameters["coefficient"]), "1", "coefficient at the points i/p", "input"
-                ),
-                "wavenumber": Field(wavenumber, "1", "wavenumber k, one number a sample", "input"),
-                "source": Field(ones, "1", "source term f at the points i/p", "constant"),
-                "solution": Field(skr_solution(solution, self.shape), "1", "solution u at the points i/p", "output"),
-            }
         stored = {
             "wavenumber": Field(wavenumber, "1", "wavenumber k at the cell centres", "input"),
             "source": Field(np.asarray(parameters["source"]), "1", "source term f at the cell centres", "input"),
@@ -257,12 +217,9 @@ class Helmholtz(Problem):
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
         """‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face (:mod:`resolvent.data.certificates.balance`)."""
+        if self._published:
+            return self._published.residual(fields)
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
-        if self.legacy:
-            if np.any(k != k.flat[0]):
-                return float("inf")
-            arrays = fields["coefficient"], fields["solution"], fields["source"]
-            return skr_residual(*arrays, float(k.flat[0]) ** 2, self._aligned)
         f, u = np.asarray(fields["source"], dtype=np.float64), self._wave(fields)
         residual = f - balance.diffusion(None, u, self.sides) + k * k * u
         if self.condition == "absorbing":
@@ -271,10 +228,9 @@ class Helmholtz(Problem):
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         """Bound on what rounding k, u and f to `dtype` can add: υ|A||u| for each of them, twice more for k²."""
+        if self._published:
+            return self._published.rounding(fields, dtype)
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
-        if self.legacy:
-            arrays = fields["coefficient"], fields["solution"], fields["source"]
-            return skr_rounding(*arrays, dtype, float(k.flat[0]) ** 2, self._aligned)
         unit = np.finfo(dtype).eps / 2.0
         f, u = np.asarray(fields["source"], dtype=np.float64), self._wave(fields)
         reach = balance.diffusion_magnitude(None, u, self.sides) + (3.0 + 4.0 * unit) * k * k * np.abs(u)

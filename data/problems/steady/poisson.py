@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
@@ -17,7 +16,8 @@ from ...boundaries import is_singular, plain_sides, read_sides, well_words, with
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
 from ...format.field import Field
-from ...grids import AXES, plain_resolution, space_dimension
+from ...grids import AXES, space_dimension
+from ...published.poisson import skr_poisson_sample
 from ...random_fields.chebyshev_series import ChebyshevSeries
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.kernel import KernelField
@@ -50,13 +50,9 @@ class Poisson(Problem):
     **Values that work.** The defaults give a source that varies over the whole square, of standard deviation ≈ 0.3;
     raise `alpha` for smoother and `tau` for finer sources; scale with `sigma`. Up to 128³ cells a sample takes seconds.
 
-    **legacy='skr'** draws what the published generator for Krylov recycling did: f and the data of all four sides are
-    Σ_{k≤degree} a_k T_k(x), one dimension, evaluated at x alone. What is wrong with it: on the vertical sides the data
-    are constants, T_k is evaluated on (0, 1) instead of (−1, 1), and all samples have one constant matrix and
-    right-hand sides from a space of at most 6 + 6 + 6 + 1 + 1 = 20 dimensions (degree 5): one factorisation and 20
-    solves give every sample, and a speed-up measured on it says nothing about families of operators. The published
-    matrices come from the triangulation of another package (n = 7 153 … 71 313) and cannot be rebuilt; here the
-    constant matrix is that of this class, under those very data.
+    **legacy='skr'** draws f and the data of all four sides as the published generator for Krylov recycling did;
+    :func:`~resolvent.data.published.poisson.skr_poisson_sample` says what is wrong with them. The matrix is that of
+    this class: the published ones cannot be rebuilt.
 
     Parameters
     ----------
@@ -105,7 +101,7 @@ class Poisson(Problem):
         length: float = 0.2,
         points: int = 16,
     ) -> None:
-        self.ndim = space_dimension(dimension)
+        self.ndim = self.dimension = space_dimension(dimension)
         super().__init__(resolution)
         self.sides = read_sides(boundary, self.ndim)
         self.boundary = well_words(self.sides)
@@ -118,10 +114,13 @@ class Poisson(Problem):
             )
         if self.walls != "zero" and is_singular(self.sides):
             raise InputError("walls='chebyshev' without a dirichlet side: make one dirichlet, or use walls=zero")
-        self.source_field = GaussianRandomField(
+        self.source_field = field = GaussianRandomField(
             source_boundary, self.ndim, alpha, tau, sigma, default_modes(modes, self.ndim)
         )
+        self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
+        self.source_boundary = field.boundary
         self.series = ChebyshevSeries(degree, 1 if self.legacy else self.ndim)
+        self.degree = self.series.degree
         periodic = all(side == "periodic" for pair in self.sides for side in pair)
         kernel = "periodic" if periodic else "squared_exponential"
         self.length, self.points = positive_number(length, "length"), positive_integer(points, "points")
@@ -129,30 +128,14 @@ class Poisson(Problem):
         self._wall_series = ChebyshevSeries(degree, self.ndim - 1)
 
     def settings(self) -> dict[str, Any]:
-        field = self.source_field
-        return {
-            "resolution": plain_resolution(self.shape),
-            "alpha": field.alpha,
-            "tau": field.tau,
-            "sigma": field.sigma,
-            "boundary": plain_sides(self.sides),
-            "modes": field.modes,
-            "dimension": self.ndim,
-            "source": self.source,
-            "source_boundary": field.boundary,
-            "degree": self.series.degree,
-            "walls": self.walls,
-            "legacy": self.legacy,
-            "length": self.length,
-            "points": self.points,
-        }
+        return {**super().settings(), "boundary": plain_sides(self.sides)}
 
     def scalars(self) -> dict[str, float]:
         if self.source == "chebyshev" or self.legacy:
-            return {"degree": float(self.series.degree)}
+            return {"degree": float(self.degree)}
         if self.source == "kernel":
             return {"length": self.length}
-        return {"alpha": self.source_field.alpha, "tau": self.source_field.tau, "sigma": self.source_field.sigma}
+        return {"alpha": self.alpha, "tau": self.tau, "sigma": self.sigma}
 
     @property
     def default_solver(self) -> SolverSpec:
@@ -160,7 +143,7 @@ class Poisson(Problem):
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         if self.legacy:
-            return self._published_sample(rng)
+            return skr_poisson_sample(self.series, self.axes, rng)
         if self.source == "chebyshev":
             parameters = {"source": self.series.evaluate(self.series.sample(rng), *self.axes)}
         elif self.source == "kernel":
@@ -172,19 +155,6 @@ class Poisson(Problem):
             values = self._wall_series.evaluate(self._wall_series.sample(rng), *along)
             parameters[name] = np.broadcast_to(np.expand_dims(values, axis), self.shape).copy()
         return parameters
-
-    def _published_sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Five series in x alone, T_k taken at x in (0, 1): the source, then the sides bottom, right, top, left."""
-        x = self.axes[0]
-        source, bottom, right, top, left = (self.series.sample(rng) for _ in range(5))
-        values = {
-            "source": chebval(x, source)[:, None],
-            "wall_x_low": chebval(0.0, left),
-            "wall_x_high": chebval(1.0, right),
-            "wall_y_low": chebval(x, bottom)[:, None],
-            "wall_y_high": chebval(x, top)[:, None],
-        }
-        return {name: np.broadcast_to(value, self.shape).copy() for name, value in values.items()}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         return diffusion_system(np.ones(self.shape), parameters["source"], self.sides, self._wall_values(parameters))

@@ -80,7 +80,7 @@ class Riesz(Problem):
         tau: float = 3.0,
         modes: int = 64,
     ) -> None:
-        self.ndim = positive_integer(dimensions, "dimensions")
+        self.ndim = self.dimensions = positive_integer(dimensions, "dimensions")
         if self.ndim > 2:
             raise InputError(f"dimensions is {self.ndim}: expected 1 or 2")
         super().__init__(resolution)
@@ -90,21 +90,9 @@ class Riesz(Problem):
         self.reaction = nonnegative_number(reaction, "reaction")
         self.log_std = positive_number(log_std, "log_std")
         self.form = one_of(form, ("symmetric", "direct"), "form")
-        self.field = GaussianRandomField("neumann", self.ndim, alpha, tau, None, modes)
+        self.field = field = GaussianRandomField("neumann", self.ndim, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self._columns = tuple(_grunwald_column(n, self.order) for n in self.shape)
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.shape[0] if len(set(self.shape)) == 1 else list(self.shape),
-            "dimensions": self.ndim,
-            "order": self.order,
-            "reaction": self.reaction,
-            "log_std": self.log_std,
-            "form": self.form,
-            "alpha": self.field.alpha,
-            "tau": self.field.tau,
-            "modes": self.field.modes,
-        }
 
     def scalars(self) -> dict[str, float]:
         return {"order": self.order, "reaction": self.reaction, "log_std": self.log_std}

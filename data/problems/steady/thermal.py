@@ -15,7 +15,7 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ...certificates.triangle_forms import TriangleForms
 from ...discretisations.finite_elements import edge_load, mass_load, stiffness
-from ...discretisations.meshes import TriangleMesh, boundary_edges, box_mesh, spread_cells
+from ...discretisations.meshes import TriangleMesh, box_mesh, spread_cells
 from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
@@ -101,10 +101,12 @@ class Thermal(Problem):
         self.geometry = one_of(geometry, ("fixed", "varying"), "geometry")
         default = 0.0 if self.legacy else 0.25
         self.variation = default if variation is None else nonnegative_number(variation, "variation")
-        self.profile = GaussianRandomField("neumann", 1, alpha, tau, None, modes)
+        self.profile = field = GaussianRandomField("neumann", 1, alpha, tau, None, modes)
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self._mesh = self.mesh(np.array(_SLOT))
         self._matrix: sp.csr_array | None = None
         super().__init__(len(self._mesh.points))
+        self.cells = (self.boxes,)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_matrix": None}
@@ -114,20 +116,8 @@ class Thermal(Problem):
         """True: the values at the nodes of the held side are given."""
         return True
 
-    def settings(self) -> dict[str, Any]:
-        return {
-            "resolution": self.boxes,
-            "element": self.element,
-            "geometry": self.geometry,
-            "variation": self.variation,
-            "alpha": self.profile.alpha,
-            "tau": self.profile.tau,
-            "modes": self.profile.modes,
-            "legacy": self.legacy,
-        }
-
     def scalars(self) -> dict[str, float]:
-        return {"variation": self.variation, "alpha": self.profile.alpha, "tau": self.profile.tau}
+        return {"variation": self.variation, "alpha": self.alpha, "tau": self.tau}
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
@@ -263,5 +253,5 @@ class Thermal(Problem):
 
     @staticmethod
     def _load(forms: TriangleForms, flux: np.ndarray, right: np.ndarray) -> np.ndarray:
-        edges = boundary_edges(forms.nodes)
+        edges = forms.boundary_edges()
         return forms.edge_integral(edges[right[edges].all(axis=1)], flux)

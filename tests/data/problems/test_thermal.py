@@ -80,6 +80,11 @@ def test_closed_forms_equal_scikit_fem(degree: int) -> None:
     keep[1:3, 2:4] = False
     mesh = box_mesh(*lines, degree=degree, keep=keep)
     forms = TriangleForms(*mesh.points.T, mesh.triangles)
+    edges = [
+        {tuple(edge) for edge in np.sort(found, axis=1)} for found in (forms.boundary_edges(), mesh.boundary_edges)
+    ]
+    assert edges[0] == edges[1]
+    assert len(edges[0]) == len(forms.boundary_edges()) == 2 * (4 + 6) + 2 * (2 + 2)
     u = rng.normal(size=len(mesh.points))
     np.testing.assert_allclose(forms.diffusion(u), stiffness(mesh) @ u, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(

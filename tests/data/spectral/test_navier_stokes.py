@@ -9,7 +9,7 @@ import pytest
 import scipy.integrate
 
 from resolvent.data import SpectralNavierStokes
-from resolvent.data.spectral.problem import relative_errors
+from resolvent.operators.evaluation.metrics import relative_errors
 from resolvent.solvers import InputError
 
 TURN = 2.0 * np.pi

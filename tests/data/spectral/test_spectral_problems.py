@@ -8,7 +8,6 @@ import scipy.integrate
 import torch
 
 from resolvent.data import SPECTRAL_PROBLEMS, KernelField, SpectralPoisson, SpectralReactionDiffusion, make_problem
-from resolvent.data.spectral.problem import relative_errors
 from resolvent.solvers import Fourier, InputError, TensorBasis
 
 
@@ -134,15 +133,6 @@ def test_draws_and_residual_in_torch(name: str) -> None:
     assert wanted.shape[1:] == problem.residual_basis.shape
     found = problem.residual(torch.as_tensor(inputs), torch.as_tensor(guess))
     assert np.allclose(found.numpy(), wanted, atol=1e-12 * np.abs(wanted).max())
-
-
-def test_relative_errors_are_integrals() -> None:
-    space = TensorBasis(Fourier(5))
-    x = space.points((16,))[0]
-    u, v = np.sin(2 * np.pi * x)[None], 2.0 * np.sin(2 * np.pi * x)[None]
-    assert relative_errors(u, v, space)[0] == pytest.approx(0.5)
-    assert relative_errors(u + 3.0, v - 1.0, space, gauge_free=True)[0] == pytest.approx(0.5)
-    assert relative_errors(u + 2.0, v, space)[0] == pytest.approx(np.sqrt((4.0 + 0.5) / 2.0))
 
 
 def test_wrong_use_is_named() -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from resolvent.data.spectral.problem import relative_errors
 from resolvent.operators import NeuralSpectral, NormalizedOperator, Operator, load_operator, train
 from resolvent.operators.evaluation.draws import TestFunctions
+from resolvent.operators.evaluation.metrics import relative_errors
 from resolvent.solvers import SeparablePoisson
 
 from ...console import say

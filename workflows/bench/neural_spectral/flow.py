@@ -19,7 +19,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from resolvent.data import SpectralNavierStokes
-from resolvent.data.spectral.problem import relative_errors
 from resolvent.operators import (
     DrawnSamples,
     NeuralSpectral,
@@ -31,6 +30,7 @@ from resolvent.operators import (
     train,
 )
 from resolvent.operators.evaluation.draws import TestFunctions
+from resolvent.operators.evaluation.metrics import relative_errors
 from resolvent.solvers import InputError
 
 from ...console import say
