@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 from .atomic_files import storage_errors, write_temporary
-from .compression import Compression
 from .digests import combined_digest
 from .file_image import FileImage
 from .folder import ShardRecord
@@ -15,12 +14,10 @@ from .layout import ShardContents, encode_shard
 from .splits import Shard
 
 
-def encode_to_temporary(
-    contents: ShardContents, folder: Path, shard: Shard, compression: Compression
-) -> tuple[Path, ShardRecord]:
+def encode_to_temporary(contents: ShardContents, folder: Path, shard: Shard) -> tuple[Path, ShardRecord]:
     """Encode, hash and write a shard beside its final place; the record still lacks what only a solver knows."""
     image = _image_of_this_thread()
-    encode_shard(contents, image, compression)
+    encode_shard(contents, image)
     content = image.content
     target = folder / shard.path(contents.name)
     record = ShardRecord(
