@@ -29,6 +29,7 @@ its ``docs/data_format.md`` and ``scripts/check_thewell_formatting.py``.
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 from collections import OrderedDict
@@ -46,8 +47,6 @@ from resolvent.solvers import InputError
 
 from ..grids import AXES
 from .compression import PLUGIN
-from .file_image import FileImage
-from .hdf5_objects import add_array, set_attributes
 from .stored_field import StoredField
 from .untrusted_hdf5 import check_file
 
@@ -145,16 +144,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def encode_shard(contents: ShardContents, image: FileImage) -> None:
-    """Write the file to an image in memory: the caller can hash it and write it in one go, and no HDF5 handle ever sees
-    a full disk. The bytes hold no time stamps beyond those in the provenance."""
-    image.clear()
+def encode_shard(contents: ShardContents) -> memoryview:
+    """Return the bytes of the file: the caller can hash them and write them in one go, and no HDF5 handle ever sees a
+    full disk. They hold no time stamps beyond those in the provenance."""
+    image = io.BytesIO()
     with h5py.File(image, "w", libver=("v108", "v110")) as file:
         _write_root(file, contents)
         _write_grid(file, contents)
         _write_scalars(file, contents.scalars)
         _write_fields(file, contents)
         _write_provenance(file, contents)
+    return image.getbuffer()
 
 
 def _write_root(file: h5py.File, contents: ShardContents) -> None:
@@ -171,17 +171,17 @@ def _write_root(file: h5py.File, contents: ShardContents) -> None:
         "output_fields": names["output"],
         "config": json.dumps(contents.config, sort_keys=True),
     }
-    set_attributes(file, root)
+    file.attrs.update(root)
 
 
 def _write_grid(file: h5py.File, contents: ShardContents) -> None:
     grid = contents.grid
     spatial = list(grid.names or AXES[: len(grid.axes)])
     dimensions = file.create_group("dimensions")
-    set_attributes(dimensions, {"spatial_dims": spatial})
+    dimensions.attrs.update({"spatial_dims": spatial})
     for axis, points in zip(("time", *spatial), (grid.times, *grid.axes), strict=True):
         # The Well's checker reads 'time_varying' as "has a leading time axis", which the time axis itself has.
-        add_array(dimensions, axis, points, sample_varying=False, time_varying=axis == "time")
+        dimensions.create_dataset(axis, data=points).attrs.update(sample_varying=False, time_varying=axis == "time")
 
     conditions = file.create_group("boundary_conditions")
     if grid.boundary is None:
@@ -192,15 +192,15 @@ def _write_grid(file: h5py.File, contents: ShardContents) -> None:
     for axis, word, mask in zip(spatial, words, masks, strict=True):
         group = conditions.create_group(f"{axis}_{word}")
         about = {"associated_dims": [axis], "associated_fields": outputs, "bc_type": word}
-        set_attributes(group, about | {"sample_varying": False, "time_varying": False})
-        add_array(group, "mask", mask)
+        group.attrs.update(about | {"sample_varying": False, "time_varying": False})
+        group.create_dataset("mask", data=mask)
 
 
 def _write_scalars(file: h5py.File, scalars: Mapping[str, float]) -> None:
     group = file.create_group("scalars")
-    set_attributes(group, {"field_names": list(scalars)})
+    group.attrs.update({"field_names": list(scalars)})
     for key, value in scalars.items():
-        add_array(group, key, float(value), sample_varying=False, time_varying=False)
+        group.create_dataset(key, data=float(value)).attrs.update(sample_varying=False, time_varying=False)
 
 
 def _write_fields(file: h5py.File, contents: ShardContents) -> None:
@@ -218,9 +218,9 @@ def _write_fields(file: h5py.File, contents: ShardContents) -> None:
             "units": item.units,
             "description": item.description,
         }
-        set_attributes(_write_chunks(groups[where], name, item), about)
+        _write_chunks(groups[where], name, item).attrs.update(about)
     for name, group in groups.items():
-        set_attributes(group, {"field_names": names[name]})
+        group.attrs.update({"field_names": names[name]})
 
 
 def _write_chunks(group: h5py.Group, name: str, item: StoredField) -> h5py.Dataset:
@@ -233,15 +233,15 @@ def _write_chunks(group: h5py.Group, name: str, item: StoredField) -> h5py.Datas
 def _write_provenance(file: h5py.File, contents: ShardContents) -> None:
     provenance = file.create_group("provenance")
     about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
-    set_attributes(provenance, about | {"versions": json.dumps(versions(), sort_keys=True)})
+    provenance.attrs.update(about | {"versions": json.dumps(versions(), sort_keys=True)})
     if contents.nested_digests:
-        set_attributes(provenance, {"digest_over": "fields"})
+        provenance.attrs.update({"digest_over": "fields"})
     for name, values in contents.provenance.items():
-        add_array(provenance, name, values)
+        provenance.create_dataset(name, data=values)
     if contents.chains:
         chains = file.create_group("chains")
-        add_array(chains, "number", np.array(list(contents.chains)))
-        add_array(chains, "report", np.array(list(contents.chains.values())))
+        chains.create_dataset("number", data=np.array(list(contents.chains)))
+        chains.create_dataset("report", data=np.array(list(contents.chains.values())))
 
 
 def _ends(count: int) -> np.ndarray:
