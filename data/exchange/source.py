@@ -18,14 +18,15 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of
 
 from ..dataset import Dataset
-from ..format.compression import Compression, encode_field
+from ..format.compression import Compression
 from ..format.digests import combined_digest, sample_digest
 from ..format.field import Field, Role
 from ..format.folder import DatasetFolder, shard_size_there
 from ..format.identifiers import check_identifier
-from ..format.layout import ShardContents
+from ..format.layout import ShardContents, StoredGrid
 from ..format.shard_file import encode_to_temporary
 from ..format.splits import Shard, automatic_shard_size, plan_shards, split_sizes
+from ..format.stored_field import FieldEncoder
 from ..grids import AXES, cell_centres
 from ..statistics import write_statistics
 
@@ -165,40 +166,40 @@ def write_source(
     if source.origin:
         config["origin"] = dict(source.origin)
     folder = DatasetFolder(Path(out), source.name, config, shards)
+    grid = StoredGrid(points, source.boundary, times=np.zeros(1) if times is None else times)
 
     def contents(shard: Shard) -> ShardContents:
         rows = order[shard.start : shard.stop]
         held = _rows(source, rows)
-        encoded = {}
-        if compression.lossy:
-            encoded = {f.name: encode_field(held[f.name], compression) for f in source.fields if f.role == "output"}
-            held.update({name: item.values for name, item in encoded.items()})
-        stored = digests[shard.start : shard.stop]
-        if encoded:
-            each = [{name: values[i] for name, values in held.items()} for i in range(len(rows))]
-            stored = np.array([np.frombuffer(sample_digest(sample), np.uint8) for sample in each])
+        encoders: dict[str, FieldEncoder] = {}
+        stored = digests[shard.start : shard.stop].copy()
+        for place in range(len(rows)):
+            sample = {}
+            for item in source.fields:
+                values = held[item.name][place]
+                if place == 0:
+                    timed = item.role == "output" and times is not None
+                    first = Field(values, item.units, item.description, item.role, timed)
+                    encoders[item.name] = FieldEncoder(first, compression)
+                sample[item.name] = encoders[item.name].add(values)
+            if compression.lossy:
+                stored[place] = np.frombuffer(sample_digest(sample), np.uint8)
         return ShardContents(
             name=source.name,
-            fields={
-                f.name: Field(held[f.name], f.units, f.description, f.role, f.role == "output" and times is not None)
-                for f in source.fields
-            },
-            axes=points,
-            boundary=source.boundary,
             config=folder.config,
             config_hash=folder.hash,
             split=shard.split,
             start=shard.start,
+            grid=grid,
+            fields={name: encoder.finish() for name, encoder in encoders.items()},
             provenance={"index": rows, "digest": stored},
             scalars=source.scalars,
-            times=np.zeros(1) if times is None else times,
-            encoded=encoded,
         )
 
     with folder.writing(source.bytes_per_sample) as missing:
         done = len(order) - sum(len(shard) for shard in missing)
         for shard in missing:
-            folder.accept(*encode_to_temporary(contents(shard), folder.folder, shard, compression))
+            folder.accept(*encode_to_temporary(contents(shard), folder.folder, shard))
             done += len(shard)
             if progress is not None:
                 progress(done, len(order))

@@ -38,8 +38,6 @@ _ADVICE = {
     errno.EEXIST: "a file stands where a folder is needed: choose another folder",
 }
 
-_NOT_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)  # of a file system without direct I/O, or with larger blocks
-
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
@@ -51,53 +49,22 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path} ({error.strerror or error}): {advice}") from error
 
 
-def write_temporary(content: bytes | memoryview, target: Path, pages: memoryview | None = None) -> Path:
+def write_temporary(content: bytes | memoryview, target: Path) -> Path:
     """Write `content` beside `target` under a name of its own, flushed to the disk; leave nothing there on failure.
 
-    The name starts with a dot and ends in ``.tmp``: no reader of ``*.hdf5`` picks it up. `pages`: the content in whole
-    pages of memory, filled up with anything; with it, the page cache is passed by where the system can, since a copy of
-    the data there costs the processor more than their way to the disk.
+    The name starts with a dot and ends in ``.tmp``: no reader of ``*.hdf5`` picks it up.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
-        if pages is None or not _write_directly(pages, len(content), temporary):
-            with temporary.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
     return temporary
-
-
-def _write_directly(pages: memoryview, size: int, path: Path) -> bool:
-    """Write and flush a new file of `size` bytes by direct I/O; False, and no file, where there is none."""
-    flag = getattr(os, "O_DIRECT", 0)
-    if not flag:
-        return False
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flag, 0o666)
-    except OSError as error:
-        if error.errno not in _NOT_DIRECT:
-            raise
-        path.unlink(missing_ok=True)  # some systems make the file before they refuse
-        return False
-    try:
-        done = 0
-        while done < size:
-            done += os.write(descriptor, pages[done:])
-        os.ftruncate(descriptor, size)
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NOT_DIRECT:
-            raise
-        path.unlink()
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def publish(temporary: Path, target: Path) -> None:
