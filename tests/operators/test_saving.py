@@ -89,7 +89,7 @@ def test_truncated_description(saved: Path) -> None:
     [
         ({"format_version": 99}, "format version 99; this resolvent reads 1"),
         ({"operator": "fnoo"}, "unknown operator 'fnoo'"),
-        ({"arguments": {"in_channels": 1, "out_channels": 1, "wide": 4}}, "unknown argument"),
+        ({"arguments": {"in_channels": 1, "out_channels": 1, "wide": 4}}, "unknown setting of operator fno 'wide'"),
         ({"arguments": {"in_channels": 1, "out_channels": 1, "ndim": 1, "modes": 5}}, "does not fit"),
         ({"dtype": "float31"}, "does not fit"),
         ({"normalized": False}, "does not fit"),
