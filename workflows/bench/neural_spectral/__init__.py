@@ -18,12 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.data.spectral.problem import relative_errors
 from resolvent.operators import NeuralSpectral, NormalizedOperator, Operator, load_operator, train
+from resolvent.operators.beside_baselines import BASELINES
 from resolvent.operators.evaluation.draws import TestFunctions
 from resolvent.solvers import SeparablePoisson
 
 from ...console import say
 from ...verbs.drawn_baselines import baseline_errors
-from ...verbs.evaluate import BASELINES
 from ..markdown import RESULTS, Section, write_results
 from ..training_course import TrainingCourse, read_course
 from . import variants
