@@ -37,6 +37,7 @@ def test_every_export_is_there() -> None:
         "import resolvent; resolvent.solvers, resolvent.data, resolvent.operators, resolvent.workflows",
         "from resolvent.workflows.cli import main; main(['--help'])",
         "from resolvent.workflows.cli import main; main(['--version'])",
+        "from resolvent.workflows.cli import main; main(['solve', '--help'])",
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(code: str) -> None:
