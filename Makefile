@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
-SOURCES := $(shell find solvers data operators workflows conf -name '*.py' -o -name '*.yaml' -o -name 'py.typed' -o -name '*.cu') pyproject.toml setup.py README.md
+SOURCES := $(shell find package solvers data operators workflows conf -name '*.py' -o -name '*.pyi' -o -name '*.yaml' -o -name '*.cu' -o -name 'FORMAT.md' -o -name 'py.typed') pyproject.toml setup.py README.md
 
 export MPLBACKEND := Agg
 
@@ -37,7 +37,7 @@ lint: $(VENV)/.installed ## ruff
 	$(VENV)/bin/ruff check .
 
 typecheck: $(VENV)/.installed ## mypy on the installed package
-	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml --cache-dir .mypy_cache $(foreach p,solvers data operators workflows,-p resolvent.$(p))
+	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml --cache-dir .mypy_cache -p resolvent
 
 bench: $(VENV)/.installed ## the measured tables (NAME=generation makes one)
 	$(VENV)/bin/resolvent bench $(or $(NAME),--help)

@@ -1,1 +1,1 @@
-"""Hydra configuration: one group a concept, one file an option. Read as ``pkg://resolvent.conf``."""
+"""Hold the Hydra configuration: one group a concept, one file an option. Hydra reads it as ``pkg://resolvent.conf``."""

@@ -1,6 +1,7 @@
 """Neural operators: models, losses, metrics, baselines, the training loop and evaluation."""
 
 from .baselines import MeanField, PCALinearRegression
+from .beside_baselines import Evaluation, evaluate
 from .evaluation import (
     RolloutBlewUp,
     TrajectoryErrors,
@@ -29,6 +30,7 @@ __all__ = [
     "OPERATORS",
     "ChannelStatistics",
     "DrawnSamples",
+    "Evaluation",
     "GridDataset",
     "KernelRidge",
     "MeanField",
@@ -50,6 +52,7 @@ __all__ = [
     "build_operator",
     "channel_statistics",
     "compare",
+    "evaluate",
     "evaluate_operator",
     "evaluate_trajectories",
     "load_operator",

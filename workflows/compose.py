@@ -1,4 +1,4 @@
-"""Hydra configs from a verb and its overrides, with errors that name the fix.
+"""Compose Hydra configs from a verb and its overrides, with errors that name the fix.
 
 The compose API is used throughout, so that the library, the tests and every worker read the same configs without
 ``@hydra.main``. Overrides are checked before Hydra composes: a group's option, a key and a value's type are each
@@ -13,7 +13,6 @@ from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
@@ -23,8 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import did_you_mean
 
-CONFIG_MODULE = "resolvent.conf"
-GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "draw", "experiment")
+from .config_files import GROUPS, group_options, groups_of
 
 
 def one_line(error: BaseException) -> str:
@@ -36,23 +34,8 @@ def one_line(error: BaseException) -> str:
 def configs() -> Iterator[None]:
     """Open the project's config module for Hydra's compose API."""
     GlobalHydra.instance().clear()
-    with initialize_config_module(version_base="1.3", config_module=CONFIG_MODULE):
+    with initialize_config_module(version_base="1.3", config_module="resolvent.conf"):
         yield
-
-
-def group_options(group: str) -> list[str]:
-    """Return the options of a config group (inside `configs`)."""
-    return list(_loader().get_group_options(group, results_filter=ObjectType.CONFIG))
-
-
-def groups_of(verb: str) -> list[str]:
-    """Return the config groups that a verb's defaults list names (inside `configs`)."""
-    loaded = _loader().load_configuration(
-        config_name=verb, overrides=[], run_mode=_run_mode(), from_shell=False, validate_sweep_overrides=False
-    )
-    choices = OmegaConf.to_container(loaded.hydra.runtime.choices)
-    assert isinstance(choices, dict)
-    return [group for group in GROUPS if group in choices]
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -127,16 +110,6 @@ def keys_of(config: Any, prefix: str = "") -> list[str]:
         if OmegaConf.is_dict(node) and not node._is_none() and not node._is_missing():
             keys += keys_of(node, path + ".")
     return keys
-
-
-def _loader() -> Any:
-    return GlobalHydra.instance().config_loader()
-
-
-def _run_mode() -> Any:
-    from hydra.types import RunMode
-
-    return RunMode.RUN
 
 
 def _first(override: Override) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
-from resolvent.data import ClassicalSolver, Dataset, SpectralProblem, make_spectral_problem
-from resolvent.operators import NormalizedOperator, Operator, load_operator
+from resolvent.data import ClassicalSolver, SpectralProblem, make_spectral_problem
+from resolvent.operators import load_operator
+from resolvent.operators.beside_baselines import BASELINES
 from resolvent.operators.evaluation.draws import DrawnErrors, TestFunctions, drawn_errors, solution_coefficients
 from resolvent.solvers import InputError
 
@@ -26,14 +27,13 @@ COLUMNS = ("model", "relative L2", "estimate", "max error", "ms/sample")
 RESOLUTIONS = {1: 256, 2: 64, 3: 32}
 
 
-def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baselines: Mapping[str, Any]) -> int:
+def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any]) -> int:
     """Evaluate a model on the test functions of the problem that it was trained on; return 0.
 
     Parameters
     ----------
-    config : of the verb.
-    description : of the model, as its ``model.json`` has it.
-    baselines : baselines by their names in tables.
+    config : the config of ``resolvent evaluate``.
+    description : what the model's ``model.json`` holds.
     """
     drawn = description["fields"]["drawn"]
     problem = make_spectral_problem(str(drawn["problem"]), **drawn["settings"])
@@ -58,7 +58,7 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baseli
     if config.baselines:
         count = _baseline_samples(config)
         say(f"baselines are fitted on {count} drawn inputs with classical solutions (baseline_samples)")
-        errors = baseline_errors(problem, tests, baselines, count, batch)
+        errors = baseline_errors(problem, tests, BASELINES, count, batch)
         rows += [_row(title, found_errors) for title, found_errors in errors.items()]
     classical = [
         _row(f"spectral solver, {solver.name}", drawn_errors(partial(_solved, solver, tests), tests, batch))
@@ -94,40 +94,6 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any], baseli
     )
     say(f"wrote {folder.path}/ (evaluation.json, result.json, estimates.png{', predictions_*.png' if shown else ''})")
     return 0
-
-
-def on_cells(model: Operator, description: Mapping[str, Any], dataset: Dataset) -> Operator:
-    """Return a model of coefficients as one of the values that a dataset stores; any other model as it is.
-
-    Raises
-    ------
-    InputError
-        If the values do not determine the coefficients: on a grid that is not periodic, or of other variables.
-    """
-    network = model.operator if isinstance(model, NormalizedOperator) else model
-    drawn = description.get("fields", {}).get("drawn")
-    if drawn is None or getattr(network, "arrays", "cells") != "coefficients":
-        return model
-    where = f"leave data= out to test it on the test functions of {drawn['problem']}"
-    if dataset.trajectories or len(dataset.resolution) != network.ndim:
-        raise InputError(
-            f"{dataset.folder} stores {'trajectories' if dataset.trajectories else 'fields'} in "
-            f"{len(dataset.resolution)} space dimensions and the model maps functions of {network.ndim} variables"
-            f"{', the first of them time' if 'initial' in getattr(network, 'constraints', ()) else ''}: {where}"
-        )
-    bases = {axis.name for axis in make_spectral_problem(str(drawn["problem"]), **drawn["settings"]).basis.axes}
-    if bases != {"fourier"}:
-        raise InputError(
-            f"the model maps coefficients in {' and '.join(sorted(bases))} functions, which the cells of "
-            f"{dataset.folder} do not determine: {where}"
-        )
-    if not all(dataset.periodic):
-        raise InputError(
-            f"the grid of {dataset.folder} is not periodic and the model maps Fourier coefficients: generate it with "
-            f"problem.boundary=periodic, or {where}"
-        )
-    vars(network)["arrays"] = "cells"
-    return model
 
 
 def _solved(solver: ClassicalSolver, tests: TestFunctions, part: slice) -> np.ndarray:

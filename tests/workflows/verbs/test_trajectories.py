@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 from resolvent.data import Dataset
-from resolvent.operators import predict
+from resolvent.operators import beside_baselines, predict
 from resolvent.workflows.cli import main
-from resolvent.workflows.verbs import trajectories
 
 TRAIN = ["train", "operator.modes=3", "operator.width=6", "operator.layers=2", "operator.projection=8", "batch_size=4"]
 
@@ -102,7 +101,7 @@ def test_a_blow_up_loses_nothing_and_is_loud(
     code: int,
 ) -> None:
     """Of the model itself: all files, then one line and exit code 2. Of a baseline: its row says so."""
-    whole = trajectories.evaluate_trajectories
+    whole = beside_baselines.evaluate_trajectories
 
     def evaluate(model: Any, *arguments: Any, name: str, **keywords: Any) -> Any:
         calls = [0]
@@ -116,7 +115,7 @@ def test_a_blow_up_loses_nothing_and_is_loud(
 
         return whole(growing if name == wild else model, *arguments, name=name, **keywords)
 
-    monkeypatch.setattr(trajectories, "evaluate_trajectories", evaluate)
+    monkeypatch.setattr(beside_baselines, "evaluate_trajectories", evaluate)
     out = tmp_path / "e"
     assert main(["evaluate", f"model={heat / 'run'}", f"data={heat / 'data'}", f"out={out}"]) == code
     printed = capsys.readouterr()

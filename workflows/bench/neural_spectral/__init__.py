@@ -17,13 +17,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from resolvent.operators import NeuralSpectral, NormalizedOperator, Operator, load_operator, train
+from resolvent.operators.beside_baselines import BASELINES
 from resolvent.operators.evaluation.draws import TestFunctions
 from resolvent.operators.evaluation.metrics import relative_errors
 from resolvent.solvers import SeparablePoisson
 
 from ...console import say
 from ...verbs.drawn_baselines import baseline_errors
-from ...verbs.evaluate import BASELINES
 from ..markdown import RESULTS, Section, write_results
 from ..training_course import TrainingCourse, read_course
 from . import variants

@@ -29,13 +29,13 @@ from resolvent.operators import (
     build_operator,
     train,
 )
+from resolvent.operators.beside_baselines import BASELINES
 from resolvent.operators.evaluation.draws import TestFunctions
 from resolvent.operators.evaluation.metrics import relative_errors
 from resolvent.solvers import InputError
 
 from ...console import say
 from ...verbs.drawn_baselines import baseline_errors
-from ...verbs.evaluate import BASELINES
 from ..equal_error import Measured, at_equal_error, front
 from ..markdown import Section, write_results
 

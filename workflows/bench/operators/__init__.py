@@ -28,11 +28,11 @@ from resolvent.operators import (
     roll_out,
     spread_arrays,
 )
+from resolvent.operators.beside_baselines import BASELINES
 from resolvent.operators.evaluation import grids as evaluation
 
 from ...console import say
 from ...run_folder import RunFolder
-from ...verbs.evaluate import BASELINES
 from ..equal_error import Measured, at_equal_error, front, time_by_sample
 from ..markdown import RESULTS, Section, write_results
 from .budgets import Interrupted, prepare, trained
