@@ -42,7 +42,7 @@ _STRIKES = 2
 _LEAST_DECADES = 0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecycleSpace:
     """Directions for the solution of the next system, with their images under the matrix they were last used with.
 
@@ -73,6 +73,10 @@ class RecycleSpace:
                 array = array.view()
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        images = "" if self.images is None else ", with images"
+        return f"RecycleSpace({self.k} directions of length {self.n}{images}, {self.strikes} strikes)"
 
     @classmethod
     def from_vectors(cls, vectors: Any) -> RecycleSpace:
