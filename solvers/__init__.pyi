@@ -78,9 +78,12 @@ from .spectral import (
     TensorBasis,
     robin,
 )
-from .stationary.omega import optimal_omega
+from .stationary import optimal_omega
+from .stationary.gauss_seidel import gauss_seidel
+from .stationary.jacobi import jacobi
 from .stationary.richardson import richardson
-from .stationary.splitting import gauss_seidel, jacobi, sor, ssor
+from .stationary.sor import sor
+from .stationary.ssor import ssor
 from .timestepping import SCHEMES, NoTerm, PolynomialTerm, Scheme, Stage, TimeStepper, VorticityTerm
 
 __all__ = [

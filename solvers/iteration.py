@@ -36,7 +36,7 @@ from .errors import InputError
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind, check_kind
-from .result import SEVERITY, SolveResult, Status
+from .result import SEVERITY, SolveResult, Status, counted
 from .stopping import EPSILON, Floor, Progress, check_tolerances
 
 _INSPECTION_INTERVAL = 50
@@ -393,7 +393,7 @@ class _ColumnSolve:
 
 def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:
     """One line: what happened, in numbers, and what to do next."""
-    count = f"{iterations} iteration{'' if iterations == 1 else 's'}"
+    count = counted(iterations, "iteration")
     if status is Status.CONVERGED:
         return f"converged after {count}: ‖b − Ax‖₂ = {residual:.3g} ≤ {threshold:.3g}."
     if status is Status.STAGNATED:

@@ -41,7 +41,7 @@ from .preconditioners import (
     Tau,
 )
 from .result import SolveResult
-from .stationary import richardson, splitting
+from .stationary import gauss_seidel, jacobi, richardson, sor, ssor
 
 _MEMBERS: tuple[tuple[Method, Callable[..., SolveResult]], ...] = (
     (cg.METHOD, cg.cg),
@@ -59,10 +59,10 @@ _MEMBERS: tuple[tuple[Method, Callable[..., SolveResult]], ...] = (
     (idrs.METHOD, idrs.idrs),
     (chebyshev.METHOD, chebyshev.chebyshev),
     (richardson.METHOD, richardson.richardson),
-    (splitting.JACOBI, splitting.jacobi),
-    (splitting.GAUSS_SEIDEL, splitting.gauss_seidel),
-    (splitting.SOR, splitting.sor),
-    (splitting.SSOR, splitting.ssor),
+    (jacobi.METHOD, jacobi.jacobi),
+    (gauss_seidel.METHOD, gauss_seidel.gauss_seidel),
+    (sor.METHOD, sor.sor),
+    (ssor.METHOD, ssor.ssor),
 )
 
 SOLVERS: dict[str, Callable[..., SolveResult]] = {method.name: solver for method, solver in _MEMBERS}

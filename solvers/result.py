@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import html
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -53,7 +54,7 @@ SEVERITY = (
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SolveResult:
     """The solution of A x = b with its certificate and its costs.
 
@@ -127,6 +128,17 @@ class SolveResult:
         yield self.x
         yield self.info
 
+    def __repr__(self) -> str:
+        several = f", {len(self.columns)} columns" if self.columns else ""
+        return (
+            f"SolveResult({self.status}, {counted(self.iterations, 'iteration')}{several}, "
+            f"‖b − Ax‖/‖b‖ = {self.relative_residual:.2g}, {self.setup_seconds + self.solve_seconds:.3g} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        ledger = {name: value for name, value in self.to_dict().items() if name not in ("converged", "info")}
+        return html_table({"unknowns": self.x.shape[0], **ledger})
+
     def to_dict(self) -> dict[str, Any]:
         """Return the ledger as a flat dict of JSON's types; no arrays, and None for what is not finite."""
         ledger: dict[str, Any] = {
@@ -147,6 +159,21 @@ class SolveResult:
             ledger["columns"] = len(self.columns)
             ledger["columns_converged"] = sum(column.converged for column in self.columns)
         return ledger
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 iteration``, ``2 iterations``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def html_table(rows: Mapping[str, Any]) -> str:
+    """Return a table of names and values for a notebook; floats are rounded to four digits."""
+    cells = (
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(f'{value:.4g}' if isinstance(value, float) else str(value))}"
+        "</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _finite(value: float) -> float | None:

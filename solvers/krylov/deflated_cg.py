@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_count
-from ..iteration import Breakdown, Column, Method, run
+from ..iteration import Breakdown, Column, Method
 from ..operands import on_host
 from ..result import SolveResult, Status
 from .cg import energy_of_residual
 from .harmonic_ritz import Harvest
-from .recycle_space import Carrier, RecycleSpace, orthonormal_images
+from .recycle_space import Carrier, RecycleSpace, project, project_once, recycled
 
 _REPROJECTION_INTERVAL = 25
 """Iterations between projections of the residual off the space: its part in there grows by rounding alone."""
@@ -78,21 +78,8 @@ def deflated_cg(
     """
     k = check_count("deflated_cg", "k", k, least=1, example=20)
     window = check_count("deflated_cg", "window", window, least=1, example=40)
-    carrier = Carrier("deflated_cg", space, A, k)
-    result = run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        window=window,
-        carrier=carrier,
-    )
-    return carrier.handed_back(result)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return recycled(METHOD, A, b, x0, space, k, window=window, **options)
 
 
 def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) -> Generator[float, None, None]:
@@ -104,14 +91,8 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
     if U is not None:
         MC = xp.stack([M(row) for row in C]) if column.preconditioned else C
         start = (U, C, MC)
-        _project(xp, U, C, x, r)
-        if "begun" not in column.memory:
-            column.memory["begun"] = True
-            column.budget -= 1
-            yield column.norm(r)
-            if column.budget <= 0:
-                return
-    column.memory["begun"] = True
+    if not (yield from project_once(column, U, U, C, x, r)):
+        return
     harvest = Harvest(column, carrier.k, window, start)
     try:
         z = M(r)
@@ -133,7 +114,7 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
             r -= alpha * q
             step += 1
             if U is not None and step % _REPROJECTION_INTERVAL == 0:
-                _project(xp, U, C, x, r)
+                project(xp, U, U, C, x, r)
             if not column.preconditioned:
                 harvest.add(p, q, q)
             yield column.norm(r)
@@ -146,18 +127,7 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
             if U is not None:
                 p -= xp.conj(C @ xp.conj(z)) @ U
     finally:
-        gathered = harvest.space()
-        if gathered is not None:
-            directions, images = gathered
-            images, directions, _ = orthonormal_images(xp, images, directions, directions)
-            carrier.put(directions, images)
-
-
-def _project(xp: Any, U: Any, C: Any, x: Any, r: Any) -> None:
-    """x ← x + U Uᴴ r, r ← r − C Uᴴ r."""
-    part = xp.conj(U @ xp.conj(r))
-    x += part @ U
-    r -= part @ C
+        carrier.put_harvest(xp, harvest.space())
 
 
 def _energy_orthonormal(carrier: Carrier, xp: Any) -> tuple[Any, Any]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from ..arguments import check_count
 from ..errors import InputError
-from ..iteration import Breakdown, Column, Method, run
+from ..iteration import Breakdown, Column, Method
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON
 from .arnoldi import back_substitution, orthogonalise, rotation
 from .harmonic_ritz import smallest_harmonic
-from .recycle_space import Carrier, RecycleSpace, orthonormal_images
+from .recycle_space import Carrier, RecycleSpace, orthonormal_images, project, recycled
 
 _ORTHONORMAL = 1e-13
 _DRIFT = 1.1
@@ -80,7 +80,8 @@ def gcrodr(
     Parks, de Sturler, Mackey, Johnson and Maiti, SIAM J. Sci. Comput. 28 (2006) 1651; Morgan, SIAM J. Sci. Comput. 24
     (2002) 20 (GMRES-DR).
     """
-    return _solve(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return _solve(METHOD, A, b, x0, restart, k, space, **options)
 
 
 def fgcrodr(
@@ -123,43 +124,20 @@ def fgcrodr(
     ----------
     Carvalho, Gratton, Lago and Vasseur, SIAM J. Matrix Anal. Appl. 32 (2011) 1212.
     """
-    return _solve(FLEXIBLE_METHOD, A, b, x0, rtol, atol, maxiter, M, callback, restart, k, space)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return _solve(FLEXIBLE_METHOD, A, b, x0, restart, k, space, **options)
 
 
 def _solve(
-    method: Method,
-    A: Any,
-    b: Any,
-    x0: Any,
-    rtol: float,
-    atol: float,
-    maxiter: int | None,
-    M: Any,
-    callback: Any,
-    restart: int,
-    k: int,
-    space: RecycleSpace | None,
+    method: Method, A: Any, b: Any, x0: Any, restart: int, k: int, space: RecycleSpace | None, **options: Any
 ) -> SolveResult:
-    name = method.name
-    restart = check_count(name, "restart", restart, least=2, example=40)
-    k = check_count(name, "k", k, least=1, example=20)
+    restart = check_count(method.name, "restart", restart, least=2, example=40)
+    k = check_count(method.name, "k", k, least=1, example=20)
     if k >= restart:
-        raise InputError(f"{name}: k is {k} and restart is {restart}; expected k < restart, such as k=restart // 2.")
-    carrier = Carrier(name, space, A, k, most=restart - 1)
-    result = run(
-        method,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        restart=restart,
-        carrier=carrier,
-    )
-    return carrier.handed_back(result)
+        raise InputError(
+            f"{method.name}: k is {k} and restart is {restart}; expected k < restart, such as k=restart // 2."
+        )
+    return recycled(method, A, b, x0, space, k, most=restart - 1, restart=restart, **options)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int, carrier: Carrier) -> Generator[float, None, None]:
@@ -172,9 +150,7 @@ def _cycle(column: Column, x: Any, r: Any, *, restart: int, carrier: Carrier) ->
     else:
         column.memory["refreshed"] = False
     if carrier.C is not None:
-        part = column.xp.conj(carrier.C @ column.xp.conj(r))
-        x += part @ carrier.U
-        r -= part @ carrier.C
+        project(column.xp, carrier.C, carrier.U, carrier.C, x, r)
         if "claim" not in column.memory:
             column.budget -= 1
             column.memory["claim"] = column.norm(r)

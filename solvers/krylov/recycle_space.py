@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..iteration import Column
+from ..iteration import Column, Method, run
 from ..operands import on_host, read_vectors
 from ..result import SolveResult
 
@@ -41,7 +42,7 @@ _STRIKES = 2
 _LEAST_DECADES = 0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecycleSpace:
     """Directions for the solution of the next system, with their images under the matrix they were last used with.
 
@@ -72,6 +73,10 @@ class RecycleSpace:
                 array = array.view()
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        images = "" if self.images is None else ", with images"
+        return f"RecycleSpace({self.k} directions of length {self.n}{images}, {self.strikes} strikes)"
 
     @classmethod
     def from_vectors(cls, vectors: Any) -> RecycleSpace:
@@ -123,7 +128,7 @@ class Carrier:
     """
 
     def __init__(self, solver: str, space: Any, A: Any, k: int, most: int | None = None) -> None:
-        self.given: RecycleSpace | None = _read_space(solver, space, A)
+        self.initial: RecycleSpace | None = _read_space(solver, space, A)
         self.k, self.most = k, most
         self.U: Any = None
         self.C: Any = None
@@ -135,12 +140,12 @@ class Carrier:
         if self.ready:
             return
         self.ready = True
-        if self.given is None:
+        if self.initial is None:
             return
         xp, n = column.xp, column.A.n
-        U = _of_dtype(xp, self.given.directions, column.dtype)
-        C = self.given.images
-        T = U if self.given.preimages is None else _of_dtype(xp, self.given.preimages, column.dtype)
+        U = _of_dtype(xp, self.initial.directions, column.dtype)
+        C = self.initial.images
+        T = U if self.initial.preimages is None else _of_dtype(xp, self.initial.preimages, column.dtype)
         if T.shape != U.shape or (C is not None and U.shape != C.shape):
             C, T = None, U  # a complex space for a real system was split
         C, U, T = _images(column, U, C, T)
@@ -163,25 +168,28 @@ class Carrier:
             C, U, T = _images(column, self.U, None, self.U if T is None else T)
             self.put(U, C, T if column.preconditioned else None) if C.shape[0] else self.clear()
 
-    def handed_back(self, result: SolveResult) -> SolveResult:
-        """The result with the space for the next solve, or with None where the rule of dropping says so."""
-        result.space = self._next(result)
-        return result
+    def put_harvest(self, xp: Any, gathered: tuple[Any, Any] | None) -> None:
+        """Take the directions and images that a `Harvest` has gathered, made orthonormal; None leaves all as it is."""
+        if gathered is not None:
+            directions, images = gathered
+            images, directions, _ = orthonormal_images(xp, images, directions, directions)
+            self.put(directions, images)
 
-    def _next(self, result: SolveResult) -> RecycleSpace | None:
+    def next_space(self, result: SolveResult) -> RecycleSpace | None:
+        """Return the space for the next solve, or None where the rule of dropping says so."""
         if not self.ready:
-            return self.given  # nothing was solved: b = 0, or x0 was good enough
+            return self.initial  # nothing was solved: b = 0, or x0 was good enough
         if self.U is None:
             return None
         columns = result.columns or (result,)
-        if self.given is None:
+        if self.initial is None:
             columns = columns[:1]  # the others started from a space
         falls = [math.log10(c.residuals[0] / c.residual) for c in columns if 0.0 < c.residual <= c.residuals[0]]
         decades, products = sum(falls), sum(c.matvecs for c in columns)
         rate = products / decades if decades >= _LEAST_DECADES else None
         reference, strikes = rate, 0
-        if self.given is not None:
-            reference, strikes = self.given.products_per_decade, self.given.strikes
+        if self.initial is not None:
+            reference, strikes = self.initial.products_per_decade, self.initial.strikes
             if rate is not None:
                 reference = reference if reference is not None else math.inf
                 strikes = strikes + 1 if rate > reference else 0
@@ -189,6 +197,49 @@ class Carrier:
         if strikes >= _STRIKES:
             return None
         return RecycleSpace(self.U, self.C, None if self.T is self.U else self.T, reference, strikes)
+
+
+def recycled(
+    method: Method, A: Any, b: Any, x0: Any, space: Any, k: int, most: int | None = None, **options: Any
+) -> SolveResult:
+    """Solve by a method whose recurrence takes a `Carrier`; `space` of the result is for the next solve.
+
+    Parameters
+    ----------
+    method : Method
+    A, b, x0 : array
+        The system and the initial guess.
+    space, k, most
+        The space to start from and the sizes of the `Carrier`.
+    **options
+        Those of `run`, and the other settings of the recurrence.
+    """
+    carrier = Carrier(method.name, space, A, k, most)
+    result = run(method, A, b, x0, carrier=carrier, **options)
+    result.space = carrier.next_space(result)
+    return result
+
+
+def project(xp: Any, test: Any, U: Any, C: Any, x: Any, r: Any) -> None:
+    """Set x ← x + U Tᴴ r, r ← r − C Tᴴ r in place, T the test vectors in rows."""
+    part = xp.conj(test @ xp.conj(r))
+    x += part @ U
+    r -= part @ C
+
+
+def project_once(column: Column, test: Any, U: Any, C: Any, x: Any, r: Any) -> Generator[float, None, bool]:
+    """Project the residual off the space, if there is one; return whether iterations are left.
+
+    For each right-hand side the first projection is an iteration of its own.
+    """
+    if U is not None:
+        project(column.xp, test, U, C, x, r)
+        if "begun" not in column.memory:
+            column.memory["begun"] = True
+            column.budget -= 1
+            yield column.norm(r)
+    column.memory["begun"] = True
+    return column.budget > 0
 
 
 def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:

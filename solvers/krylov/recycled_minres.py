@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_count
-from ..iteration import Breakdown, Column, Method, run
+from ..iteration import Breakdown, Column, Method
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON
 from .harmonic_ritz import Harvest
 from .minres import size_in_preconditioner
-from .recycle_space import Carrier, RecycleSpace, orthonormal_images
+from .recycle_space import Carrier, RecycleSpace, project_once, recycled
 
 _AT_REST = 1e-12
 
@@ -74,21 +74,8 @@ def recycled_minres(
     """
     k = check_count("recycled_minres", "k", k, least=1, example=20)
     window = check_count("recycled_minres", "window", window, least=1, example=40)
-    carrier = Carrier("recycled_minres", space, A, k)
-    result = run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        window=window,
-        carrier=carrier,
-    )
-    return carrier.handed_back(result)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return recycled(METHOD, A, b, x0, space, k, window=window, **options)
 
 
 def _recycled(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) -> Generator[float, None, None]:
@@ -97,17 +84,8 @@ def _recycled(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
     xp, A, M, dot = column.xp, column.A, column.M, column.dot
     U, C, MC = _orthonormal_in_preconditioner(column, carrier)
     start = None if U is None else (U, C, MC)
-    if U is not None:
-        part = xp.conj(MC @ xp.conj(r))
-        x += part @ U
-        r -= part @ C
-        if "begun" not in column.memory:
-            column.memory["begun"] = True
-            column.budget -= 1
-            yield column.norm(r)
-            if column.budget <= 0:
-                return
-    column.memory["begun"] = True
+    if not (yield from project_once(column, MC, U, C, x, r)):
+        return
     harvest = Harvest(column, carrier.k, window, start)
     try:
         z = M(r)
@@ -162,11 +140,7 @@ def _recycled(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
                 return
             beta, first = beta_next, False
     finally:
-        gathered = harvest.space()
-        if gathered is not None:
-            directions, images = gathered
-            images, directions, _ = orthonormal_images(xp, images, directions, directions)
-            carrier.put(directions, images)
+        carrier.put_harvest(xp, harvest.space())
 
 
 def _orthonormal_in_preconditioner(column: Column, carrier: Carrier) -> tuple[Any, Any, Any]:

@@ -8,9 +8,10 @@ sample decides whether that was right.
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -116,7 +117,7 @@ class Group:
         return kind if self.exact else f"near {kind}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FamilyReport:
     """What was found in a family of systems, and what will be done.
 
@@ -151,7 +152,7 @@ class FamilyReport:
     variation: float | None
     plan: dict[str, str]
     seconds: float
-    interpolations: tuple[Interpolation, Interpolation] | None = field(default=None, repr=False)
+    interpolations: tuple[Interpolation, Interpolation] | None = None
 
     @property
     def strategy(self) -> str:
@@ -163,6 +164,12 @@ class FamilyReport:
         if self.rest:
             sizes[self.plan["rest"]] = sizes.get(self.plan["rest"], 0) + len(self.rest)
         return max(sizes, key=lambda name: sizes[name])
+
+    def __repr__(self) -> str:
+        return f"FamilyReport({self.samples} systems of {self.n} unknowns, most of them by {self.strategy})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         pattern = "one pattern" if self.shared_pattern else "several patterns, or no entries"

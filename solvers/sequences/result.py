@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..result import SolveResult
+from ..result import SolveResult, html_table
 from .analysis import FamilyReport
 
 CORRECTION_STEPS = 3
@@ -56,7 +56,7 @@ class Ledger:
         self.applies += result.applies
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SequenceResult:
     """Solutions of a sequence, each with its true residual.
 
@@ -94,6 +94,17 @@ class SequenceResult:
             "relative_residual_max": float(max(result.relative_residual for result in self.results)),
             **self.ledger.__dict__,
         }
+
+    def __repr__(self) -> str:
+        ledger, summary = self.ledger, self.to_dict()
+        seconds = ledger.analysis_seconds + ledger.ordering_seconds + ledger.setup_seconds + ledger.solve_seconds
+        return (
+            f"SequenceResult({summary['converged']} of {len(self.results)} samples converged by "
+            f"{summary['strategy']}, ‖b − Ax‖/‖b‖ ≤ {summary['relative_residual_max']:.2g}, {seconds:.3g} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(self.to_dict())
 
     def __str__(self) -> str:
         lines = [] if self.report is None else [str(self.report)]
