@@ -1,4 +1,4 @@
-"""Memory that starts where loads, stores and caches are fastest."""
+"""Allocate memory that starts where loads, stores and caches are fastest."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 
 
 def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
-    """`count` vectors of zeros that start a quarter of a page after each other, as far as the cache can tell.
+    """Return `count` vectors of zeros whose starts, modulo a page, lie a quarter of a page apart.
 
     Loads and stores whose addresses differ by a multiple of 4096 bytes wait for each other, and compete for the same
-    sets of the first-level cache: transforms between vectors that start alike take up to twice as long.
+    sets of the first-level cache: transforms between vectors with equal starts take up to twice as long.
     """
     page, item = 4096, np.dtype(dtype).itemsize
     stride = -(-size * item // page) * page + page
-    room = np.zeros(count * stride // item + page // item, dtype)
-    first = (-room.ctypes.data) % page
+    memory = np.zeros(count * stride // item + page // item, dtype)
+    first = (-memory.ctypes.data) % page
     starts = [(first + k * stride + k % 4 * page // 4) // item for k in range(count)]
-    return tuple(room[start : start + size] for start in starts)
+    return tuple(memory[start : start + size] for start in starts)
 
 
 def whole_lines(n: int, entries: int) -> int:
-    """n, rounded up to whole cache lines of so many entries."""
+    """Return n rounded up to whole cache lines of so many entries."""
     return (n + entries - 1) // entries * entries
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any, lead: int = 0) -> np.ndarray:
-    """Zeros whose entry `lead` begins a cache line: vector loads across two lines take twice as long."""
+    """Return zeros whose entry `lead` begins a cache line: vector loads across two lines take twice as long."""
     size, item = math.prod(shape), np.dtype(dtype).itemsize
     memory = np.zeros(size + 64 // item, dtype=dtype)
     start = (-(memory.ctypes.data // item + lead)) % (64 // item)

@@ -1,7 +1,7 @@
-"""Operations on whole cache lines of contiguous arrays: written once in Python, emitted as vector code.
+"""Write operations on whole cache lines of contiguous arrays in Python, and emit them as vector code.
 
 A compiler unrolls short loops before it looks for vectors in them, and then often finds none. These operations load
-lines (16 float32 or 8 float64 values each), compute on them, and store lines: nothing is left to the optimiser.
+lines (16 float32 or 8 float64 values each), compute on them, and store lines, without relying on the optimiser.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 LINE = 64
-"""Bytes: a cache line, and the widest vector."""
+"""Bytes of a cache line, and of the widest vector."""
 
 
 class Line:
-    """A vector in the code being emitted, with the arithmetic of numbers."""
+    """Represent a vector in the code being emitted, with the arithmetic of numbers."""
 
     def __init__(self, builder: Any, value: Any) -> None:
         self.builder, self.value = builder, value
@@ -50,7 +50,7 @@ class Line:
         return Line(self.builder, self.builder.fneg(self.value))
 
     def times_plus(self, factor: Line, addend: Line) -> Line:
-        """self · factor + addend, rounded once where the processor does so."""
+        """Return self · factor + addend, rounded once where the processor can."""
         kind = self.value.type
         name = f"llvm.fmuladd.v{kind.count}f{32 if isinstance(kind.element, ir.FloatType) else 64}"
         signature = ir.FunctionType(kind, [kind] * 3)
@@ -58,7 +58,7 @@ class Line:
         return Line(self.builder, self.builder.call(function, [self.value, factor.value, addend.value]))
 
     def constant(self, value: float) -> Line:
-        """The line that holds `value` throughout."""
+        """Return the line whose lanes all hold `value`."""
         kind = self.value.type
         return Line(self.builder, ir.Constant(kind, [value] * kind.count))
 
@@ -71,11 +71,11 @@ def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 
 @intrinsic
-def pointers(typingctx: Any, given: Any) -> Any:
-    """`given` (an array, a number, or tuples of them) with a pointer for every array: all that kernels need of one.
+def pointers(typingctx: Any, argument: Any) -> Any:
+    """Replace every array in `argument` (an array, a number, or tuples of them) by a pointer, all that kernels need.
 
-    An array's references are counted, atomically, whenever it is passed on or given another name; for transforms of a
-    hundred points that costs as much as a pass over them, and more where threads share the array. Who calls keeps the
+    Numba counts an array's references, atomically, whenever it is passed on or assigned. For transforms of a hundred
+    points that costs as much as a pass over them, and more where threads share the array. The caller must keep the
     arrays alive.
     """
 
@@ -99,7 +99,7 @@ def pointers(typingctx: Any, given: Any) -> Any:
 
         return convert(signature.args[0], args[0])
 
-    return pointed(given)(given), code
+    return pointed(argument)(argument), code
 
 
 def line_operation(
@@ -108,16 +108,17 @@ def line_operation(
     """Make a compiled operation of a function from lines to lines.
 
     The function gets one list of lines for each group of `reads` and of `numbers`, as long as its entry says, and
-    returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number throughout. The
+    returns a tuple of as many lists as `writes` has entries. A line of `numbers` holds one number in all lanes. The
     operation is called with one tuple: for each group of lines read, then of numbers, then of lines written, an array
-    and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of places,
-    `start, table, first, step` (element k at start + table[first + k·step]). What the function returns as None is not
-    written, nor is what a table gives a negative place. All loads come before the first store. Indices are not checked.
+    and where in it the group lies. That is `start, step` (element k at start + k·step) or, through a table of
+    positions, `start, table, first, step` (element k at start + table[first + k·step]). Lines returned as None are not
+    written, nor are those whose entry in the table is negative. All loads come before the first store. Indices are not
+    checked.
     """
 
     def decorate(body: Callable[..., Any]) -> Any:
         @intrinsic
-        def operation(typingctx: Any, given: Any) -> Any:
+        def operation(typingctx: Any, argument: Any) -> Any:
             def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 kinds = signature.args[0].types
                 values = [builder.extract_value(args[0], i) for i in range(len(kinds))]
@@ -132,54 +133,56 @@ def line_operation(
                 def index(at: int) -> Any:
                     return context.cast(builder, values[at], kinds[at], types.intp)
 
-                def along(first: Any, step: Any, k: int) -> Any:
+                def position(first: Any, step: Any, k: int) -> Any:
                     return builder.add(first, builder.mul(context.get_constant(types.intp, k), step))
 
                 def places(at: int, count: int) -> tuple[list[Any], list[Any], int]:
-                    """Pointers to the elements of the group at `at`, entries of its table, where the next group is."""
+                    """Return pointers to the elements of the group at `at`, entries of its table, where the next is."""
                     first = index(at + 1)
                     tabled = isinstance(kinds[at + 2], (types.Array, types.CPointer))
                     if tabled:
                         table, start, step = data(at + 2), index(at + 3), index(at + 4)
-                        found = [builder.load(builder.gep(table, [along(start, step, k)])) for k in range(count)]
-                        positions, following = [builder.add(first, each) for each in found], at + 5
+                        entries = [builder.load(builder.gep(table, [position(start, step, k)])) for k in range(count)]
+                        positions, following = [builder.add(first, each) for each in entries], at + 5
                     else:
                         step = index(at + 2)
-                        positions, following = [along(first, step, k) for k in range(count)], at + 3
+                        positions, following = [position(first, step, k) for k in range(count)], at + 3
                     pointers = [builder.gep(data(at), [each], inbounds=True) for each in positions]
-                    return pointers, (found if tabled else []), following
+                    return pointers, (entries if tabled else []), following
 
                 def splat(value: Any) -> Any:
                     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
                     mask = ir.Constant(ir.VectorType(ir.IntType(32), LINE // size), [0] * (LINE // size))
                     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
-                at, found, targets, wanted = 0, [], [], []
+                at, sources, targets, conditions = 0, [], [], []
                 for count in reads:
                     pointers, _, at = places(at, count)
-                    found.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
+                    sources.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
                 for count in numbers:
                     pointers, _, at = places(at, count)
-                    found.append(pointers)
+                    sources.append(pointers)
                 for count in writes:
                     pointers, entries, at = places(at, count)
                     targets.append([builder.bitcast(each, vector.as_pointer()) for each in pointers])
-                    wanted.append(entries)
-                groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in found[: len(reads)]]
-                groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in found[len(reads) :]]
-                out = list(zip(body(*groups), targets, wanted, strict=True))
+                    conditions.append(entries)
+                groups = [[Line(builder, builder.load(each, align=size)) for each in g] for g in sources[: len(reads)]]
+                groups += [[Line(builder, splat(builder.load(each))) for each in g] for g in sources[len(reads) :]]
+                out = list(zip(body(*groups), targets, conditions, strict=True))
                 for k in range(max(writes)):
-                    own = [(lines[k], where[k], entries[k : k + 1]) for lines, where, entries in out if k < len(lines)]
-                    if own[0][0] is None:
+                    group = [
+                        (lines[k], where[k], entries[k : k + 1]) for lines, where, entries in out if k < len(lines)
+                    ]
+                    if group[0][0] is None:
                         continue
-                    entry = next((each for *_, each in own if each), [])
+                    entry = next((each for *_, each in group if each), [])
                     nowhere = context.get_constant(types.intp, 0)
                     with builder.if_then(builder.icmp_signed(">=", entry[0], nowhere)) if entry else nullcontext():
-                        for line, pointer, _ in own:
+                        for line, pointer, _ in group:
                             builder.store(line.value, pointer, align=size)
                 return context.get_dummy_value()
 
-            return types.void(given), code
+            return types.void(argument), code
 
         return operation
 
@@ -188,10 +191,10 @@ def line_operation(
 
 @intrinsic
 def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target: Any, begin: Any, step: Any) -> Any:
-    """target[begin + j·step + i] = source[start + i·stride + j] for i, j < L, in registers.
+    """Set target[begin + j·step + i] = source[start + i·stride + j] for i, j < L, in registers.
 
-    By square blocks of half a line, whose own halves are exchanged as they are loaded: processors that have 512-bit
-    registers shuffle half of one in half the time, and load at no cost.
+    It works on square blocks of half a line, whose halves are exchanged as they are loaded: processors with 512-bit
+    registers shuffle half a register in half the time, and load at no cost.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -237,13 +240,13 @@ def transpose_tile(typingctx: Any, source: Any, start: Any, stride: Any, target:
 
 
 def lane_count(dtype: Any) -> int:
-    """Values of `dtype` in a cache line: 16 of float32, 8 of float64."""
+    """Return how many values of `dtype` a cache line holds: 16 of float32, 8 of float64."""
     return LINE // np.dtype(dtype).itemsize
 
 
 @intrinsic
 def lanes_of(typingctx: Any, array: Any) -> Any:
-    """The number of lanes of an array's type, a constant to the compiler."""
+    """Return the number of lanes of an array's type, a constant to the compiler."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.get_constant(types.intp, LINE // (signature.args[0].dtype.bitwidth // 8))

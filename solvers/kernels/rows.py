@@ -1,8 +1,11 @@
-"""The decorator of loops over rows: compiled on the promise that what they write overlaps nothing that they read.
+"""Compile loops over rows on the promise that the arrays they write overlap no array that they read.
 
 Without the promise the compiler guards every loop by comparisons of all its arrays, which cost as much as a row of 64
-cells, and gives vector instructions up where there are too many arrays. Numba has the promise as a flag of its
-compiler, reached through its `pipeline_class`.
+cells, and does not vectorise loops over too many arrays. Numba has the promise as the flag `noalias` of its compiler,
+which a `pipeline_class` sets.
+
+The promise holds for arguments that are arrays, not for arrays inside tuples. So a row kernel takes every array as an
+argument by itself, and has up to 21 of them (`multigrid/plane/galerkin.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ from typing import Any
 import numba
 from numba.core.compiler import Compiler
 
-#: Rounding may be rearranged and contracted; NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
+"""Floating-point operations may be reordered and contracted; NaN and infinity keep their meaning."""
 
 
 class _Disjoint(Compiler):
-    """Numba's compiler, with the C keyword `restrict` on all array arguments."""
+    """Run Numba's compiler with the C keyword `restrict` on all array arguments."""
 
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True

@@ -1,9 +1,9 @@
-"""Loads and stores that promise the compiler not to overlap, so that it turns loops over many arrays into vector code.
+"""Provide loads and stores that promise not to overlap, so that loops over many arrays become vector code.
 
 LLVM vectorises a loop only when it can check at run time, with a handful of comparisons, that the array written to
 overlaps none of those read. A stencil in three dimensions reads a dozen. C has `restrict` for that; these intrinsics
-attach the same metadata (`alias.scope`, `noalias`) to single accesses. They also leave out the test for negative
-indices. Indices are not checked: they must lie inside the array.
+attach the same metadata (`alias.scope`, `noalias`) to single accesses. They also omit the test for negative indices.
+Indices are not checked: they must lie inside the array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SLOTS = 28
 
 
 def _scopes(module: Any, chosen: Iterable[int]) -> Any:
-    """Scope 0 is that of `store`, the others those of the slots."""
+    """Return the chosen scopes: 0 is that of `store`, the others those of the slots."""
     domain = module.add_metadata(["resolvent.multigrid"])
     return module.add_metadata([module.add_metadata([f"resolvent.multigrid.{k}", domain]) for k in chosen])
 
@@ -36,7 +36,7 @@ def _mark_slot(access: Any, module: Any, slot: int) -> None:
 
 @intrinsic
 def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """array[index] of a contiguous vector, for what nothing of the same loop writes to."""
+    """Return array[index] of a contiguous vector to which nothing in the same loop writes."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         load = builder.load(_address(context, builder, signature, args))
@@ -48,7 +48,7 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def load_written(typingctx: Any, array: Any, index: Any) -> Any:
-    """array[index] of a contiguous vector, for what `store` writes to."""
+    """Return array[index] of a contiguous vector to which `store` writes."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_address(context, builder, signature, args))
@@ -58,7 +58,7 @@ def load_written(typingctx: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """array[index] = value of a contiguous vector, cast to its type."""
+    """Set array[index] = value in a contiguous vector, cast to its type."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[2], _address(context, builder, signature, args))
@@ -70,7 +70,7 @@ def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def load_written_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
-    """`load_written` for one of several ranges that a loop writes to, no two of which overlap; `slot` is its number."""
+    """Do as `load_written` for one of several disjoint ranges that a loop writes to; `slot` is its number."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         load = builder.load(_address(context, builder, signature, args))
@@ -82,7 +82,7 @@ def load_written_slot(typingctx: Any, array: Any, index: Any, slot: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def store_slot(typingctx: Any, array: Any, index: Any, value: Any, slot: Any) -> Any:
-    """`store` for one of several ranges that a loop writes to."""
+    """Do as `store` for one of several disjoint ranges that a loop writes to."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[2], _address(context, builder, signature, args))

@@ -1,4 +1,4 @@
-"""Matrix-free multigrid for diffusion with variable coefficients on boxes."""
+"""Solve diffusion with variable coefficients on boxes by matrix-free multigrid."""
 
 from .batch import solve_batch
 from .box_solver import BoxSolver

@@ -1,4 +1,4 @@
-"""Many diffusion problems on one grid, one a thread."""
+"""Solve many diffusion problems on one grid, one a thread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import numpy as np
 from ..arguments import is_integer
 from ..errors import InputError
 from ..matrices.box import Box, read_box
+from ..matrices.coefficient import read_coefficient
 from ..operands import is_gpu
 from ..result import SolveResult
 from ..stopping import check_tolerances
-from .sample import BatchResult, check_sums, read_coefficients, read_rhs, solve_sample, workspace_for
+from .sample import BatchResult, check_sums, read_rhs, solve_sample, workspace_for
 
 
 def solve_batch(
@@ -36,9 +37,9 @@ def solve_batch(
     Cell-centred finite volumes: the flux between two cells is T (u₁ − u₂)/h² with the harmonic mean T = 2a₁a₂/(a₁ +
     a₂), at a wall of value zero, half a cell away, T = 2a. Conjugate gradients run in float64; their preconditioner is
     one V-cycle in float32 of black-box multigrid: operator-dependent interpolation, Galerkin coarse stencils. No matrix
-    is built. Where max a ≤ 16 min a, and in three dimensions always, directions are float32 too, with residuals
-    recomputed in float64 on the way; in three dimensions coarse levels of such a are rediscretised with linear
-    interpolation, unless that converges slowly.
+    is built. Where max a ≤ 16 min a, and always in three dimensions, directions are float32 too, and residuals are
+    recomputed in float64 from time to time. In three dimensions, where max a ≤ 16 min a, coarse levels are
+    rediscretised with linear interpolation, unless that converges slowly.
 
     Convergence is decided on residuals recomputed in float64. A sample on which the cycle stalls is solved by algebraic
     multigrid or a factorisation instead, and its result says so; a tolerance below what float64 holds ends as
@@ -48,14 +49,15 @@ def solve_batch(
     ----------
     coefficients : array, (K, ny, nx) or (K, nz, ny, nx)
         Cell values, positive and finite. A CuPy array (K, ny, nx) is solved on its device, all samples at once, and
-        `x` is then a CuPy array; memory for about 15 doubles a cell is wanted there, and where not all samples find
-        it they are solved in portions. Stalled samples are solved again on the host.
+        `x` is then a CuPy array. That needs memory for about 15 doubles a cell; samples that do not fit at once are
+        solved in portions. Stalled samples are solved again on the host.
     rhs : number or array, of the shape of `coefficients` or of one sample
         The source per unit volume.
     rtol : float
         Converged when ‖b − A x‖₂ ≤ rtol ‖b‖₂.
     threads : int, optional
-        Samples solved at a time on a CPU, the cores at hand by default. Results do not depend on it, bit for bit.
+        Samples solved at a time on a CPU, by default one a core that the process may use. Results do not depend on it,
+        bit for bit.
     lengths : number or tuple, optional
         Extents of the box per axis, in the order of the axes of a sample; the unit box by default.
     boundary : str or tuple
@@ -81,7 +83,7 @@ def solve_batch(
     3224 (1993) 621 (multigrid as preconditioner).
     """
     began = time.perf_counter()
-    fields = read_coefficients(coefficients)
+    fields = read_coefficient(coefficients, (3, 4), "(K, ny, nx) or (K, nz, ny, nx)", "coefficients")
     box = read_box(fields.shape[1:], lengths, boundary)
     sources = read_rhs(rhs, fields.shape, is_gpu(fields))
     rtol, _, maxiter = check_tolerances(rtol, 0.0, maxiter, 1)
@@ -91,7 +93,7 @@ def solve_batch(
     if is_gpu(fields):
         return _solve_on_gpu(fields, sources, box, rtol, maxiter, fallback)
     x = np.empty(fields.shape)
-    done: list[tuple[SolveResult, str] | None] = [None] * len(fields)
+    finished: list[tuple[SolveResult, str] | None] = [None] * len(fields)
     queue = itertools.count()  # next() of it is atomic
     failed = threading.Event()
 
@@ -99,7 +101,7 @@ def solve_batch(
         workspace = workspace_for(box)
         while not failed.is_set() and (k := next(queue)) < len(fields):
             try:
-                done[k] = solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
+                finished[k] = solve_sample(workspace, box, fields[k], sources[k], x[k], rtol, maxiter, fallback)
             except BaseException:
                 failed.set()
                 raise
@@ -110,11 +112,11 @@ def solve_batch(
         with ThreadPoolExecutor(threads) as pool:
             for future in [pool.submit(work) for _ in range(threads)]:
                 future.result()
-    finished = [entry for entry in done if entry is not None]
+    solved = [entry for entry in finished if entry is not None]
     return BatchResult(
         x=x,
-        results=tuple(result for result, _ in finished),
-        methods=tuple(method for _, method in finished),
+        results=tuple(result for result, _ in solved),
+        methods=tuple(method for _, method in solved),
         seconds=time.perf_counter() - began,
         threads=threads,
     )

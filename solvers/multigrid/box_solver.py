@@ -1,4 +1,4 @@
-"""Diffusion problems on one box, one after another, in memory that is kept between them."""
+"""Solve diffusion problems on one box, one after another, in memory that is reused."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 from ..errors import InputError
 from ..matrices.box import read_box
+from ..matrices.coefficient import read_coefficient
 from ..result import SolveResult
 from ..stopping import check_tolerances
-from .sample import check_sums, read_coefficients, read_rhs, solve_sample, workspace_for
+from .sample import check_sums, read_rhs, solve_sample, workspace_for
 
 
 class BoxSolver:
-    """Solves −∇·(a∇u) = f on one grid as `solve_batch` does, for samples that come one at a time.
+    """Solve −∇·(a∇u) = f on one grid as `solve_batch` does, for samples that come one at a time.
 
-    The results are those of `solve_batch`, bit for bit, whatever was solved before; only the memory is kept. One thread
-    at a time.
+    The results are those of `solve_batch`, bit for bit, whatever was solved before; only the memory is reused. Use an
+    instance from one thread at a time.
 
     Parameters
     ----------
@@ -53,10 +54,10 @@ class BoxSolver:
         shape = self.box.shape
         if np.shape(coefficient) != shape:
             raise InputError(f"coefficient has shape {np.shape(coefficient)}; the box has {shape} cells.")
-        field = read_coefficients(np.asarray(coefficient)[None])
-        source = read_rhs(rhs, field.shape, False)
+        field = read_coefficient(coefficient, (len(shape),), f"{shape}")
+        source = read_rhs(rhs, (1, *shape))
         rtol, _, _ = check_tolerances(rtol, 0.0, self._maxiter, 1)
         if self.box.singular:
             check_sums(source)
         x = np.empty(shape)
-        return solve_sample(self._workspace, self.box, field[0], source[0], x, rtol, self._maxiter, self._fallback)[0]
+        return solve_sample(self._workspace, self.box, field, source[0], x, rtol, self._maxiter, self._fallback)[0]

@@ -1,4 +1,4 @@
-"""Which grids a hierarchy has, and how it prints."""
+"""Choose the grids of a hierarchy, and print it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ COARSEST_CELLS = 36
 """Grids of at most so many cells are solved by a dense inverse."""
 
 _ISOTROPY = 1.9
-"""An axis is coarsened when its spacing is at most this many times the smallest one: point relaxation smooths only
-along strong links, so that stretched cells are first coarsened along their short sides."""
+"""An axis is coarsened when its spacing is at most this many times the smallest one. Point relaxation smooths only
+along strong links, so stretched cells are first coarsened along their short sides."""
 
 
 def grid_sizes(box: Box) -> list[tuple[int, ...]]:

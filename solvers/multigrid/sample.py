@@ -1,4 +1,4 @@
-"""One sample of a batch: its coefficients read, solved, and its outcome explained."""
+"""Solve one sample of a batch: read its arrays, solve, explain the outcome, switch the method on a stall."""
 
 from __future__ import annotations
 
@@ -16,31 +16,30 @@ from ..operands import is_gpu
 from ..result import SEVERITY, SolveResult, Status
 from ..stopping import EPSILON
 from .fallback import assemble, solve_assembled
-from .outcomes import CONVERGED, INDEFINITE, MAXITER, NONFINITE, SLOW, STAGNATED, largest_magnitude, sum_of_squares
+from .outcomes import (
+    CONVERGED,
+    INDEFINITE,
+    MAXITER,
+    NONFINITE,
+    SLOW,
+    STAGNATED,
+    STATUS,
+    largest_magnitude,
+    sum_of_squares,
+)
 from .plane.workspace import Workspace
 from .space.workspace import Workspace3D
 
 STEPS = 2
-"""Relaxation steps before and after: measured, 1 costs more iterations than it saves, 3 saves as much as it costs."""
-
+"""Relaxation steps before and after: measured, 1 costs more in iterations than it saves, 3 saves what it costs."""
 
 PATIENCE = 500
-"""Cycles that a sample may be on course for: what algebraic multigrid costs, set-up included."""
-
-
-STATUS = {
-    CONVERGED: Status.CONVERGED,
-    MAXITER: Status.MAXITER,
-    STAGNATED: Status.STAGNATED,
-    INDEFINITE: Status.INDEFINITE,
-    NONFINITE: Status.NONFINITE,
-    SLOW: Status.MAXITER,
-}
+"""A sample whose rate predicts more cycles than this is given up: algebraic multigrid then costs less."""
 
 
 @dataclass(eq=False, repr=False)
 class BatchResult:
-    """The solutions of a batch, with their certificates.
+    """Hold the solutions of a batch, with their certificates.
 
     Attributes
     ----------
@@ -63,32 +62,32 @@ class BatchResult:
 
     @property
     def residuals(self) -> np.ndarray:
-        """‖b − A x‖₂ of each sample, recomputed in float64, (K,)."""
+        """Return ‖b − A x‖₂ of each sample, recomputed in float64, (K,)."""
         return np.array([result.residual for result in self.results])
 
     @property
     def relative_residuals(self) -> np.ndarray:
-        """‖b − A x‖₂/‖b‖₂ of each sample, (K,)."""
+        """Return ‖b − A x‖₂/‖b‖₂ of each sample, (K,)."""
         return np.array([result.relative_residual for result in self.results])
 
     @property
     def iterations(self) -> np.ndarray:
-        """Iterations of each sample, (K,)."""
+        """Return the iterations of each sample, (K,)."""
         return np.array([result.iterations for result in self.results], dtype=np.int64)
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """How the solve of each sample ended."""
+        """Tell how the solve of each sample ended."""
         return tuple(result.status for result in self.results)
 
     @property
     def converged(self) -> bool:
-        """Whether every sample converged."""
+        """Return whether every sample converged."""
         return all(result.converged for result in self.results)
 
     @property
     def message(self) -> str:
-        """One line: how many converged, and what befell the worst."""
+        """Tell in one line how many converged, and what happened to the worst."""
         good = sum(result.converged for result in self.results)
         line = f"{good} of {len(self.results)} samples converged"
         switched = sum("took over" in result.message for result in self.results)
@@ -140,7 +139,7 @@ def solve_sample(
     else:
         code, iterations, residual = INDEFINITE, 0, rhs_norm * factor
         workspace.solve(rhs, factor, math.inf, 0, 1)  # leaves x = 0
-    # A x = b for A = A'/s, and A' y = c b was solved: x = (s/c) y; all factors are powers of two.
+    # A' y = c b was solved with A' = s A, so x = (s/c) y; both factors are powers of two.
     np.multiply(workspace.x, workspace.scale / factor, out=x)
     if box.singular:
         x -= x.mean()
@@ -228,7 +227,7 @@ def switch(
 
 
 def _norm_and_factor(rhs: np.ndarray) -> tuple[float, float]:
-    """‖b‖₂, and a power of two that brings it near one; 1 for b = 0."""
+    """Return ‖b‖₂, and a power of two that brings it near one (1 for b = 0)."""
     flat = rhs.reshape(-1)
     largest = largest_magnitude(flat)
     if largest == 0.0:
@@ -239,29 +238,8 @@ def _norm_and_factor(rhs: np.ndarray) -> tuple[float, float]:
     return norm * scale, math.ldexp(1.0, -exponent) / scale
 
 
-def read_coefficients(coefficients: Any) -> np.ndarray:
-    try:
-        fields = coefficients if is_gpu(coefficients) else np.asarray(coefficients)
-    except ValueError as error:
-        raise InputError(f"coefficients is not an array ({error}); expected shape (K, ny, nx).") from error
-    if fields.dtype.kind not in "iuf" or fields.dtype.itemsize > 8:
-        raise InputError(f"coefficients has dtype {fields.dtype}; expected real numbers up to float64.")
-    if fields.ndim not in (3, 4) or fields.size == 0:
-        fix = ": pass coefficients[None] for one sample" if fields.ndim == 2 else ""
-        raise InputError(
-            f"coefficients has shape {fields.shape}; expected (K, ny, nx) or (K, nz, ny, nx), none of them zero{fix}."
-        )
-    fields = fields.astype(np.float64, copy=False)
-    if not (fields.min() > 0.0 and fields.max() < math.inf):
-        bad = int((~((fields > 0.0) & (fields < math.inf))).sum())
-        raise InputError(
-            f"coefficients holds {bad} values that are not positive and finite; expected a > 0 everywhere."
-        )
-    return fields
-
-
 def read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
-    """Return the sources: of `shape`, or where one serves all samples on a GPU, of shape (1, ...)."""
+    """Return the sources, of `shape`; on a GPU, if all samples share one, of shape (1, ...)."""
     if is_gpu(rhs) and not on_gpu:
         raise InputError("rhs is a CuPy array but coefficients is not; pass cupy.asarray(coefficients), or rhs.get().")
     if on_gpu and not is_gpu(rhs) and np.ndim(rhs) > 0:
@@ -288,7 +266,7 @@ def read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
 
 
 def check_sums(sources: np.ndarray) -> None:
-    """Without a Dirichlet side, the sources must sum to zero for a solution to exist."""
+    """Check that sources sum to zero: without a Dirichlet side no solution exists otherwise."""
     axes = tuple(range(1, sources.ndim))
     sums, sizes = sources.sum(axis=axes), abs(sources).sum(axis=axes)
     bad = abs(sums) > 1e-12 * sizes

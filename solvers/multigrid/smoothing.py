@@ -1,14 +1,14 @@
-"""The smoother: fourth-kind Chebyshev–Jacobi in product form.
+"""Compute the factors of the smoother: fourth-kind Chebyshev–Jacobi in product form.
 
 k steps x ← x + ω_m D⁻¹ (b − A x), m = 1…k, multiply the error by
 
     p_k(λ) = ∏ (1 − ω_m λ) = W_k(1 − 2λ/ρ) / (2k + 1),   W_k(cos θ) = sin((k + ½)θ) / sin(θ/2),
 
-with λ the eigenvalues of D⁻¹A and ρ ≥ λ_max: the polynomial that minimises max √λ |p(λ)| over (0, ρ], which is what the
-smoothing property asks for (no lower end of an interval has to be guessed). Its zeros are
-λ_m = ρ (1 − cos θ_m)/2, θ_m = 2πm/(2k + 1). Factors in product form need no direction vector: one array is streamed
-a step. As a polynomial in D⁻¹A it is self-adjoint in the inner product of A, so that the same steps before and after
-the coarse correction make a symmetric cycle.
+with λ the eigenvalues of D⁻¹A and ρ ≥ λ_max: the polynomial that minimises max √λ |p(λ)| over (0, ρ], as the smoothing
+property requires (no lower end of an interval has to be guessed). Its zeros are λ_m = ρ (1 − cos θ_m)/2, θ_m = 2πm/(2k
++ 1). The product form needs no direction vector: each step streams one array. As a polynomial in D⁻¹A it is
+self-adjoint in the inner product of A, so that the same steps before and after the coarse correction make a symmetric
+cycle.
 
 References
 ----------

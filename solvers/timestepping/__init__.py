@@ -1,4 +1,4 @@
-"""Time steppers for semilinear equations in Fourier space: exponential and implicit-explicit Runge–Kutta."""
+"""Advance semilinear equations in Fourier space by exponential and implicit–explicit Runge–Kutta methods."""
 
 from .schemes import SCHEMES, Scheme, Stage
 from .stepper import TimeStepper

@@ -1,4 +1,4 @@
-"""Schemes of time stepping as tables of stages: ETDRK4, Crank–Nicolson with explicit terms, ARS(4,4,3)."""
+"""Define schemes of time stepping as tables of stages: ETDRK4, Crank–Nicolson with explicit terms, ARS(4,4,3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CONTOUR = 32  # points on the half circle around dt·L
 
 
 class Stage(NamedTuple):
-    """V[target] = N(V[source]), then V[out] = Σ c V[slot] over `terms` of (slot, c)."""
+    """Set V[target] = N(V[source]), then V[out] = Σ c V[slot] over `terms` of (slot, c)."""
 
     source: int
     target: int
@@ -20,17 +20,17 @@ class Stage(NamedTuple):
 
 
 class Scheme(NamedTuple):
-    """The stages of one step; V[0] holds the state before and after it."""
+    """Hold the stages of one step; V[0] is the state before and after it."""
 
     slots: int
     stages: tuple[Stage, ...]
 
 
 def _phi(L: np.ndarray, dt: float) -> tuple[np.ndarray, ...]:
-    """φ₁, φ₂, φ₃ of dt·L and φ₁, φ₂ of dt·L/2, φ_k(z) = ∫₀¹ e^{(1−s)z} s^{k−1}/(k−1)! ds.
+    """Return φ₁, φ₂, φ₃ of dt·L and φ₁, φ₂ of dt·L/2, φ_k(z) = ∫₀¹ e^{(1−s)z} s^{k−1}/(k−1)! ds.
 
-    They are differences that cancel where z is small; means over a circle around z (Kassam and Trefethen 2005) are
-    accurate to round-off for every z.
+    Their closed forms cancel where z is small; means over a circle around z (Kassam and Trefethen 2005) are accurate to
+    round-off for every z.
     """
     distinct, where = np.unique(L, return_inverse=True)
     means = []
@@ -50,7 +50,7 @@ def _phi(L: np.ndarray, dt: float) -> tuple[np.ndarray, ...]:
 
 
 def etdrk4(L: np.ndarray, dt: float) -> Scheme:
-    """Exponential time differencing, four stages, order 4 (Cox and Matthews 2002)."""
+    """Return exponential time differencing of four stages, order 4 (Cox and Matthews 2002)."""
     phi1, phi2, phi3, half1, _ = _phi(L, dt)
     Q = 0.5 * dt * half1
     f1, f2, f3 = phi1 - 3.0 * phi2 + 4.0 * phi3, phi2 - 2.0 * phi3, 4.0 * phi3 - phi2
@@ -67,10 +67,10 @@ def etdrk4(L: np.ndarray, dt: float) -> Scheme:
 
 
 def etdrk4_b(L: np.ndarray, dt: float) -> Scheme:
-    """ETDRK4-B (Krogstad 2005): the stages of ETDRK4 with φ₂ in the second and third, the same last combination.
+    """Return ETDRK4-B (Krogstad 2005): as ETDRK4, with φ₂ in the second and third stage.
 
-    Its stages keep their order where dt·L is large and ETDRK4's lose theirs. Relative errors of both at equal steps,
-    each against steps an eighth of the last:
+    Where dt·L is large, its stages keep their order and those of ETDRK4 do not. Relative errors of both at equal steps,
+    against steps an eighth of the smallest:
 
     | equation | Δt | ETDRK4 | ETDRK4-B |
     |---|---|---|---|
@@ -82,8 +82,8 @@ def etdrk4_b(L: np.ndarray, dt: float) -> Scheme:
     | Navier–Stokes, ν = 1e-3, 64², t = 0.5 | 0.0125 | 5.1e-8 | 5.0e-8 |
     | Allen–Cahn, ε = 0.05, 64², t = 4 | 0.1 | 1.9e-6 | 1.4e-6 |
 
-    A step costs one combination of arrays more than ETDRK4's. It is no one's default: better by a third on
-    Allen–Cahn and on Kuramoto–Sivashinsky at small steps, worse there at large ones, equal on the flows.
+    A step costs one combination of arrays more than with ETDRK4. No problem has it as its default: it is better by a
+    third on Allen–Cahn and on Kuramoto–Sivashinsky at small steps, worse there at large ones, equal on the flows.
     """
     phi1, phi2, phi3, half1, half2 = _phi(L, dt)
     f1, f2, f3 = phi1 - 3.0 * phi2 + 4.0 * phi3, phi2 - 2.0 * phi3, 4.0 * phi3 - phi2
@@ -100,13 +100,13 @@ def etdrk4_b(L: np.ndarray, dt: float) -> Scheme:
 
 
 def cn_euler(L: np.ndarray, dt: float) -> Scheme:
-    """Crank–Nicolson for L, forward Euler for N: order 1; the scheme of FNO's Navier–Stokes data."""
+    """Return Crank–Nicolson for L, forward Euler for N: order 1; the scheme of FNO's Navier–Stokes data."""
     D = 1.0 / (1.0 - 0.5 * dt * L)
     return Scheme(2, (Stage(0, 1, 0, ((0, D * (1.0 + 0.5 * dt * L)), (1, dt * D))),))
 
 
 def cn_heun(L: np.ndarray, dt: float) -> Scheme:
-    """Crank–Nicolson for L, Heun's two stages for N: order 2; the scheme of the NSM reference solutions."""
+    """Return Crank–Nicolson for L, Heun's two stages for N: order 2; the scheme of the NSM reference solutions."""
     D = 1.0 / (1.0 - 0.5 * dt * L)
     A = D * (1.0 + 0.5 * dt * L)
     return Scheme(
@@ -119,7 +119,8 @@ def cn_heun(L: np.ndarray, dt: float) -> Scheme:
 
 
 def ars443(L: np.ndarray, dt: float) -> Scheme:
-    """Implicit–explicit Runge–Kutta (4, 4, 3) of Ascher, Ruuth and Spiteri (1997): order 3, L-stable for L."""
+    """Return the implicit–explicit Runge–Kutta (4, 4, 3) of Ascher, Ruuth and Spiteri (1997): order 3, L-stable for
+    L."""
     implicit = ((1 / 2,), (1 / 6, 1 / 2), (-1 / 2, 1 / 2, 1 / 2), (3 / 2, -3 / 2, 1 / 2, 1 / 2))
     explicit = ((1 / 2,), (11 / 18, 1 / 18), (5 / 6, -5 / 6, 1 / 2), (1 / 4, 7 / 4, 3 / 4, -7 / 4))
     D = 1.0 / (1.0 - 0.5 * dt * L)

@@ -1,4 +1,4 @@
-"""Semi-linear equations u_t = L u + N(u) on a periodic box: exponential and implicit–explicit Runge–Kutta methods.
+"""Advance semilinear equations u_t = L u + N(u) on a periodic box by exponential and implicit–explicit methods.
 
 L is diagonal in Fourier space and may be stiff; N is evaluated at the points, without aliasing. A method is a list of
 stages: evaluate N at one state, then combine states and evaluations with coefficients that depend on the mode alone.
@@ -21,38 +21,38 @@ from ..spectral.fourier_grid import FourierGrid
 from .compiled.terms import CompiledTerm, compiled_term
 from .schemes import SCHEMES, Scheme
 from .stage_programs import StageProgram, stage_program
-from .terms import placed
+from .terms import on_device_of
 
 __all__ = [
     "Advanced",
     "TimeStepper",
 ]
 
-_GROWTH = 8.0  # exponent: by e^8 may rounding grow before it is taken off the modes that no field can have
-_REMEMBERED = 16  # step lengths whose coefficients are kept
+_GROWTH = 8.0  # exponent: rounding may grow by e^8 before it is removed from modes that no real field has
+_REMEMBERED = 16  # step lengths whose coefficients are remembered
 
 
 class Advanced(NamedTuple):
-    """The states after the steps, and for each sample how many steps it stayed finite: `steps`, unless it blew up."""
+    """Hold the states after the steps, and for each sample how many steps it stayed finite (all, unless it blew up)."""
 
     modes: Any
     reached: np.ndarray
 
 
 class TimeStepper:
-    """Advances u_t = L u + N(u), batched over samples.
+    """Advance u_t = L u + N(u), batched over samples.
 
     Parameters
     ----------
     linear : ndarray
-        L of every mode kept, real or complex, float64, shape `grid.modes_shape`.
+        L of every resolved mode, real or complex, float64, shape `grid.modes_shape`.
     term
         N: a member of :mod:`~.terms`, or any callable from modes to modes with a `grid`.
     scheme : {'etdrk4', 'etdrk4_b', 'ars443', 'cn_heun', 'cn_euler'}
     workers : int
-        Threads, of the compiled path; they share the samples out.
+        Threads of the compiled path; each takes a part of the samples.
     compiled : bool
-        False: NumPy arrays too run through the array library.
+        With False, NumPy arrays are stepped by the array library too.
 
     Notes
     -----
@@ -60,8 +60,9 @@ class TimeStepper:
     dimension, each lane) is computed by itself. Stability: ETDRK4 damps every stiff mode exactly; the advective limit
     dt |u|max k_max ≲ 2.8 of the four-stage methods remains.
 
-    Where L has positive parts, modes are made those of real fields again (`FourierGrid.hermitian`) before rounding has
-    grown by e⁸: what they hold besides is seen by no field and so by no N, and would grow as e^{Lt} without bound.
+    Where L has positive real parts, modes are projected to those of real fields (`FourierGrid.hermitian`) before
+    rounding has grown by e⁸. What the projection removes appears in no field, so N cannot damp it, and it would grow as
+    e^{Lt} without bound.
 
     References
     ----------
@@ -92,17 +93,17 @@ class TimeStepper:
 
     @property
     def stages(self) -> int:
-        """Evaluations of N a step."""
+        """Return the evaluations of N in a step."""
         return len(self.coefficients(1e-3).stages)
 
     def coefficients(self, dt: float) -> Scheme:
-        """The stages of a step of length `dt`, in float64; kept for the lengths last used."""
+        """Return the stages of a step of length `dt`, in float64; remembered for the lengths last used."""
         if not (math.isfinite(dt) and dt > 0.0):
             raise InputError(f"dt is {dt!r}: expected a finite number greater than 0")
         return _remembered(self._schemes, dt, lambda: SCHEMES[self.scheme].make(self.linear, dt))
 
     def advance(self, modes: Any, dt: float, steps: int = 1, out: Any = None) -> Advanced:
-        """`steps` steps of length `dt` from modes (batch, *modes_shape), in their library and precision.
+        """Take `steps` steps of length `dt` from modes (batch, *modes_shape), in their library and precision.
 
         Parameters
         ----------
@@ -113,7 +114,7 @@ class TimeStepper:
         Returns
         -------
         Advanced
-            Samples that cease to be finite are left so, and `reached` tells after how many steps; nothing is raised.
+            A sample that blows up stays not finite, and `reached` tells after how many steps; nothing is raised.
         """
         if tuple(modes.shape[1:]) != self.grid.modes_shape or not str(modes.dtype).split(".")[-1].startswith("complex"):
             raise InputError(
@@ -130,7 +131,7 @@ class TimeStepper:
         return result if out is None else Advanced(out, result.reached)
 
     def _advance_real(self, modes: Any, dt: float, steps: int, out: Any) -> Advanced:
-        """Steps from modes, which are kept those of real fields where L has positive parts."""
+        """Take steps from modes, projected to those of real fields from time to time where L has positive parts."""
         growth = dt * float(self.linear.real.max())
         most = max(1, int(_GROWTH / growth)) if growth > 0.0 else steps
         if growth <= 0.0 or steps == 0:
@@ -161,23 +162,23 @@ class TimeStepper:
         threads = min(self.workers, blocks)
         ends = np.linspace(0, blocks, threads + 1).astype(int)
 
-        def part(i: int) -> None:
+        def advance_part(i: int) -> None:
             term.advance(states, int(ends[i]), int(ends[i + 1]), steps, program, C, reached)
 
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(part, range(threads)))
+                list(pool.map(advance_part, range(threads)))
         else:
-            part(0)
+            advance_part(0)
         result = np.empty_like(modes) if out is None else out
         term.unpack(states, result)
         return Advanced(result, reached.reshape(-1)[: len(modes)])
 
     def _advance_arrays(self, modes: Any, dt: float, steps: int) -> Advanced:
         scheme = self.coefficients(dt)
-        kept: dict[str, Any] = {}
+        cache: dict[str, Any] = {}
         terms = [
-            [(slot, placed(kept, f"{i}.{j}", c, modes)) for j, (slot, c) in enumerate(stage.terms)]
+            [(slot, on_device_of(modes, c, cache, f"{i}.{j}")) for j, (slot, c) in enumerate(stage.terms)]
             for i, stage in enumerate(scheme.stages)
         ]
         V: list[Any] = [None] * scheme.slots
@@ -203,10 +204,10 @@ def _compiled(scheme: Scheme, term: CompiledTerm) -> tuple[StageProgram, tuple[n
     return program, term.spread(program.coefficients)
 
 
-def _remembered(kept: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
-    if key not in kept:
-        kept[key] = make()
-        while len(kept) > _REMEMBERED:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+def _remembered(cache: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > _REMEMBERED:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]

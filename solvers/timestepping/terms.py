@@ -1,4 +1,4 @@
-"""Nonlinear terms of semi-linear equations on a periodic box, from modes to modes, without aliasing."""
+"""Compute nonlinear terms of semilinear equations on a periodic box, from modes to modes, without aliasing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["NoTerm", "PolynomialTerm", "VorticityTerm"]
 
 
 class NoTerm:
-    """N = 0: the equation is linear, and an exponential integrator exact."""
+    """Return N = 0: the equation is linear, and exponential integrators are exact."""
 
     transforms = 0
 
@@ -25,9 +25,9 @@ class NoTerm:
 
 
 class PolynomialTerm:
-    """N(u) = D (c₀ + c₂ u² + c₃ u³), D diagonal in Fourier space: 1, or the derivative along an axis.
+    """Compute N(u) = D (c₂ u² + c₃ u³), D diagonal in Fourier space: 1, or the derivative along an axis.
 
-    Two real transforms: u to the points, the polynomial back to the modes.
+    It takes two real transforms: u to the points, the polynomial back to the modes.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class PolynomialTerm:
     square, cube : float
         c₂ and c₃.
     derivative : int or None
-        The axis along which D differentiates; None: D = 1.
+        The axis along which D differentiates, or None for D = 1.
     """
 
     transforms = 2
@@ -51,7 +51,7 @@ class PolynomialTerm:
         self.multiplier = np.ones(grid.modes_shape)
         if derivative is not None:
             self.multiplier = np.broadcast_to(grid.wave_numbers()[derivative], grid.modes_shape).copy()
-        self._placed: dict[str, Any] = {}
+        self._copies: dict[str, Any] = {}
 
     def __call__(self, modes: Any) -> Any:
         fields = self.grid.to_fields(modes)
@@ -60,15 +60,15 @@ class PolynomialTerm:
         out = self.grid.to_modes(values)
         if self.derivative is None:
             return out
-        return out * (1j * placed(self._placed, "multiplier", self.multiplier, modes))
+        return out * (1j * on_device_of(modes, self.multiplier, self._copies, "multiplier"))
 
 
 class VorticityTerm:
-    """N(ω) = −u·∇ω + f in two dimensions, u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
+    """Compute N(ω) = −u·∇ω + f in two dimensions, u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
 
-    As u is free of divergence, u·∇ω = (∂_xx − ∂_yy)(uv) + ∂_xy(v² − u²) (Basdevant 1983): two fields to the points, two
-    products back, four real transforms where u·∇ω as written takes five. Fewer is not to be had with diagonal
-    operations in either space: ω alone must give both components of u at the points, and the two products are
+    As u has no divergence, u·∇ω = (∂_xx − ∂_yy)(uv) + ∂_xy(v² − u²) (Basdevant 1983): two fields to the points, two
+    products back. These are four real transforms, where u·∇ω as written takes five. Operations that are diagonal in
+    either space cannot do with fewer: ω alone must give both components of u at the points, and the two products are
     differentiated differently. The four are computed as two complex ones, of z = u + iv and of z² = (u² − v²) + 2i uv.
 
     Parameters
@@ -94,30 +94,33 @@ class VorticityTerm:
         self.of_product = (kx + 0.0 * ky) ** 2 - ky**2
         self.of_squares = -kx * ky
         self.forcing: np.ndarray | None = None if forcing is None else grid.to_modes(np.asarray(forcing, np.float64))
-        self._placed: dict[str, Any] = {}
+        self._copies: dict[str, Any] = {}
 
     def __call__(self, modes: Any) -> Any:
-        cx = placed(self._placed, "x", self.toward_x, modes)
-        cy = placed(self._placed, "y", self.toward_y, modes)
+        cx = on_device_of(modes, self.toward_x, self._copies, "x")
+        cy = on_device_of(modes, self.toward_y, self._copies, "y")
         u, v = self.grid.to_fields(modes * (1j * cy)), self.grid.to_fields(modes * (-1j * cx))
         product, squares = self.grid.to_modes(u * v), self.grid.to_modes(u * u - v * v)
-        out = product * placed(self._placed, "product", self.of_product, modes)
-        out = out + squares * placed(self._placed, "squares", self.of_squares, modes)
-        return out if self.forcing is None else out + placed(self._placed, "forcing", self.forcing, modes)
+        out = product * on_device_of(modes, self.of_product, self._copies, "product")
+        out = out + squares * on_device_of(modes, self.of_squares, self._copies, "squares")
+        return out if self.forcing is None else out + on_device_of(modes, self.forcing, self._copies, "forcing")
 
 
-def placed(kept: dict[str, Any], name: str, values: np.ndarray, like: Any) -> Any:
-    """`values` in the library, on the device and in the precision of the complex array `like`; made once for each."""
+def on_device_of(like: Any, values: np.ndarray, cache: dict[str, Any], name: str) -> Any:
+    """Return `values` in the library, on the device and in the precision of the complex array `like`.
+
+    Each copy is made once, and stored in `cache` under `name`.
+    """
     module = type(like).__module__.split(".")[0]
     single = str(like.dtype).endswith("complex64")
     kind = ("complex64" if single else "complex128") if values.dtype.kind == "c" else "float32" if single else "float64"
     key = f"{name}|{module}|{kind}|{getattr(like, 'device', '')}"
-    if key not in kept:
+    if key not in cache:
         cast = values.astype(kind)
         if module == "torch":
             import torch
 
-            kept[key] = torch.from_numpy(cast).to(like.device)
+            cache[key] = torch.from_numpy(cast).to(like.device)
         else:
-            kept[key] = transforms(like).library.asarray(cast)
-    return kept[key]
+            cache[key] = transforms(like).library.asarray(cast)
+    return cache[key]

@@ -329,7 +329,7 @@ def _transform_samples(count, term, size, memory, work):  # type: ignore[no-unty
 def sample_transforms(term: VorticityTerm, steps: int, dtype: str) -> np.ndarray:
     """The transforms of `steps` steps of a batch from modes to modes, the points in between left as they are."""
     compiled = CompiledTerm(term, dtype)
-    room, lines, _ = compiled.rooms
+    room, lines, _ = compiled.work_sizes
 
     def part(share: int) -> None:
         memory = aligned(4, max(2 * compiled.size, lines), dtype)

@@ -1,1 +1,1 @@
-"""The batched two-dimensional multigrid on CUDA devices: kernels in one CUDA program, launched through CuPy."""
+"""Solve batches by two-dimensional multigrid on CUDA devices: kernels in one CUDA program, launched through CuPy."""

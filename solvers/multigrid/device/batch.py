@@ -1,4 +1,4 @@
-"""A batch on a device, from arrays to results: in portions that its memory holds, stalled samples on the host."""
+"""Solve a batch on a device, in portions that its memory holds; stalled samples are solved again on the host."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...matrices.box import Box
 from ...operands import on_host
 from ...result import SolveResult
 from ...stopping import EPSILON
-from ..outcomes import CONVERGED
-from ..sample import PATIENCE, STATUS, STEPS, BatchResult, explain, switch
+from ..outcomes import CONVERGED, STATUS
+from ..sample import PATIENCE, STEPS, BatchResult, explain, switch
 from .conjugate_gradients import DeviceSolver, Outcome, samples_at_once
 from .launcher import Launcher
 
@@ -35,7 +35,7 @@ def solve_on_device(
     coefficients : array of the device, (K, ny, nx), float64
     rhs : array of the device, (K, ny, nx) or (1, ny, nx) for one that all samples share, float64
     box, rtol, maxiter, fallback
-        As in `solve_batch`, read.
+        As in `solve_batch`, after its checks.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def _finish_sample(
     fallback: bool,
     seconds: float,
 ) -> tuple[SolveResult, str]:
-    """The result of a sample of a portion, and what solved it; a stalled one is solved again on the host."""
+    """Return the result of a sample of a portion, and the method's name; a stalled one is solved again on the host."""
     code, iterations, factor = int(outcome.states[k]), int(outcome.iterations[k]), float(outcome.factor[k])
     residual = float(outcome.residuals[k]) / factor
     history = outcome.norms[: iterations + 1, k] / factor

@@ -1,4 +1,4 @@
-"""Conjugate gradients for as many samples at a time as a device holds."""
+"""Run conjugate gradients for as many samples at a time as a device holds."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .hierarchy import DeviceHierarchy, side_bits
 from .launcher import Launcher, Tiling, enumerators, integers, sums_over
 
 CHECK = 2
-"""Iterations between two looks of the host at who is still running: one copy of their norms and states each."""
+"""The host checks every so many iterations which samples still run; each check copies their norms and states."""
 
 SUSPENDED_AT_ONCE = 128
-"""Samples whose true residual is looked at side by side; more follow in turn."""
+"""Samples whose true residual is computed side by side; more follow in turn."""
 
 STATUS, SCALAR, MARK = (enumerators(name) for name in ("Status", "Scalar", "Mark"))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a batch of samples ended, on the host; residuals and norms are those of the scaled systems.
+    """Tell how a batch of samples ended, on the host; residuals and norms are those of the scaled systems.
 
-    The operator was multiplied by `scale`, the right-hand side by `factor`, both powers of two: what was solved for is
+    The operator was multiplied by `scale`, the right-hand side by `factor`, both powers of two: the solve computed
     y = (factor/scale) x.
 
     Attributes
     ----------
     states, iterations : ndarray of int, (k,)
     residuals, rhs_norms, scale, factor : ndarray, (k,)
-        The residuals recomputed in float64; ‖b‖₂ of the system as given.
+        The residuals recomputed in float64; ‖b‖₂ of the unscaled system.
     norms : ndarray, (iterations + 1, k)
         ‖r‖₂ by iteration; a column is valid up to its sample's iterations.
     """
@@ -47,11 +47,11 @@ class Outcome:
     factor: np.ndarray
     norms: np.ndarray
     setup_seconds: float
-    """Of all samples together."""
+    """Set-up time of all samples together."""
 
 
 class DeviceSolver:
-    """Memory and kernels for up to `capacity` samples on one grid.
+    """Hold memory and kernels for up to `capacity` samples on one grid.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class DeviceSolver:
         self._sides = side_bits(box)
         self._tiling = Tiling.over(ny, nx, capacity)
         empty = launcher.empty
-        # One sum a block; the coarsest level, where it is the only one, takes one block more than a tile a cell would.
+        # One sum a block; the coarsest level, where it is the only one, takes one block more than one tile a cell.
         self._partials = empty((capacity, self._tiling.count + 1), np.float64)
         self.hierarchy = DeviceHierarchy(launcher, box, steps, capacity, self._partials)
         self.east, self.north = (empty((capacity, ny + 1, nx + 1), np.float64) for _ in range(2))
@@ -81,7 +81,7 @@ class DeviceSolver:
 
     @staticmethod
     def bytes_per_sample(box: Box) -> int:
-        """Device memory that a sample takes, besides its coefficients, its right-hand side and its solution."""
+        """Return the device memory that a sample takes, besides its coefficients, right-hand side and solution."""
         ny, nx = box.shape
         doubles = 2 * (ny + 1) * (nx + 1) + 4 * ny * nx + Tiling.over(ny, nx, 1).count + len(SCALAR) + CHECK + 2
         return DeviceHierarchy.bytes_per_sample(box) + 8 * doubles + 4 * (len(MARK) + 2)
@@ -96,10 +96,10 @@ class DeviceSolver:
         coefficients : array, (k, ny, nx), float64, C order
         rhs : array, (k, ny, nx), float64, C order; (1, ny, nx) where `shared`
         x : array, (k, ny, nx), float64, C order
-            Receives the solution of the system as given.
+            Receives the solution of the unscaled system.
         rtol : float
         maxiter, patience : int
-            As in `solve_batch`, and in `conjugate_gradients2d.solve`.
+            As in `solve_batch`, and in `plane.conjugate_gradients.solve`.
         """
         count = len(coefficients)
         samples = self._list(np.arange(count))
@@ -197,7 +197,7 @@ class DeviceSolver:
         updated = (self._q, self._r, single, partials)
         self._start("update_residual", tiling, count, (samples, capacity, *size, marks, scalars, *updated))
         self._finish("finish_norm", blocks, count, samples, (now, *limits, partials, scalars, marks, suspended, log))
-        # Those whose true residual is wanted.
+        # Samples whose true residual is to be computed.
         grid, block = tiling.grid_of_suspended(count), tiling.block
         self._launcher.launch("catch_up", grid, block, (suspended, capacity, *size, marks, scalars, before, after, x))
         given = (capacity, *size, sides, np.int32(shared), scalars, *faces, rhs, x)
@@ -214,7 +214,7 @@ class DeviceSolver:
         self._launcher.launch(kernel, tiling.grid(count), tiling.block, settings)
 
     def _list(self, samples: np.ndarray) -> Any:
-        """A list for the kernels: how many, and which."""
+        """Return a list for the kernels: how many, and which."""
         return self._launcher.xp.asarray(np.concatenate([[samples.size], samples]).astype(np.int32))
 
     def _mark(self, name: str) -> Any:
@@ -225,9 +225,9 @@ class DeviceSolver:
 
 
 def samples_at_once(launcher: Launcher, box: Box, wanted: int) -> int:
-    """How many samples the device's free memory holds, at least one, at most those wanted.
+    """Return how many samples the device's free memory holds, at least one, at most `count`.
 
-    A tenth is left to what the allocator wastes.
+    A tenth is left for what the allocator wastes.
     """
     fit = math.floor(0.9 * launcher.free_bytes() / DeviceSolver.bytes_per_sample(box))
     return max(1, min(wanted, fit))

@@ -1,13 +1,14 @@
-"""The hierarchies of a batch on a device: their memory, their set-up, and one V-cycle for all samples at once.
+"""Hold the hierarchies of a batch on a device: their memory, their set-up, one V-cycle for all samples at once.
 
-Numbers of four bytes that the passes of a cycle move a cell, from the arrays they name: 5 for the first two steps (r,
-D⁻¹, two faces, x), 6¼ for the residual and its restriction (r, x, two faces, two weights), 4¼ for the interpolation, 6
-for a step; on coarse levels 2 more a pass for the diagonal links. With two steps before and after that is 27½ on the
-finest level and a third of 35½ on the others, 157 bytes; conjugate gradients add 72 (x, p, p', q, r in float64 with
-their reads and writes, z and r in float32) and 16 for the faces, so that an iteration moves 245 bytes a cell.
+The passes of a cycle move the following numbers of four bytes for each cell, counted from the arrays they use: 5 for
+the first two steps (r, D⁻¹, two faces, x), 6¼ for the residual and its restriction (r, x, two faces, two weights), 4¼
+for the interpolation, 6 for a step; on coarse levels 2 more a pass for the diagonal links. With two steps before and
+after that is 27½ on the finest level and a third of 35½ on the others, 157 bytes; conjugate gradients add 72 (x, p, p',
+q, r in float64 with their reads and writes, z and r in float32) and 16 for the faces, so that an iteration moves 245
+bytes a cell.
 
 A cycle starts five kernels a level and one for the coarsest; an iteration six more, and three for those whose true
-residual is wanted. On coarse levels a block holds several samples. Batches of few cells in all are bound by these
+residual is computed. On coarse levels a block holds several samples. Batches of few cells in all are limited by these
 starts, not by memory.
 """
 
@@ -25,12 +26,12 @@ from ..smoothing import fourth_kind_steps
 from .launcher import Launcher, Tiling, integers
 
 BYTES_PER_ITERATION = 245
-"""What an iteration moves a cell of the finest grid, see above."""
+"""Bytes that an iteration moves for each cell of the finest grid, see above."""
 
 
 @dataclass
 class Level:
-    """The fields of one level, float32, each (samples, …); `rising` and `falling` are placeholders on the finest."""
+    """Hold the fields of one level, float32, each (samples, …); `rising`, `falling` are placeholders on the finest."""
 
     ny: int
     nx: int
@@ -51,7 +52,7 @@ class Level:
 
 
 def _lengths(sizes: list[tuple[int, int]]) -> list[list[int]]:
-    """Numbers that a sample takes on each level: four of cells, four of links, the weights or the dense inverse."""
+    """Return the sizes of a sample's arrays on each level: four of cells, four of links, weights or dense inverse."""
     table = []
     for level, (ny, nx) in enumerate(sizes):
         cells, links = ny * nx, (ny + 1) * (nx + 1)
@@ -66,14 +67,14 @@ def _lengths(sizes: list[tuple[int, int]]) -> list[list[int]]:
 
 
 def side_bits(box: Box) -> int:
-    """The sides of a box as the kernels' bits."""
+    """Return the sides of a box as the kernels' bits."""
     south, north, west, east = box.walls
     flags = (south, north, west, east, *box.periodic)
     return sum(bool(flag) << k for k, flag in enumerate(flags))
 
 
 class DeviceHierarchy:
-    """The levels of up to `capacity` samples on one device.
+    """Hold the levels of up to `capacity` samples on one device.
 
     Attributes
     ----------
@@ -105,22 +106,22 @@ class DeviceHierarchy:
 
     @staticmethod
     def bytes_per_sample(box: Box) -> int:
-        """Memory that a sample takes, with what the set-up needs for a while."""
+        """Return the memory that a sample takes, including temporary memory of the set-up."""
         sizes = [(shape[0], shape[1]) for shape in grid_sizes(box)]
         return 4 * sum(map(sum, _lengths(sizes))) + 16 * math.prod(sizes[-1]) ** 2
 
     @property
     def z(self) -> Any:
-        """Where a cycle leaves its result, (capacity, cells)."""
+        """Return the array where a cycle leaves its result, (capacity, cells)."""
         return self._after(0) if len(self.levels) > 1 else self.levels[0].x
 
     @property
     def energy_blocks(self) -> int:
-        """Partial sums of rᵀz that a cycle leaves for each sample."""
+        """Return the number of partial sums of rᵀz that a cycle leaves for each sample."""
         return self.levels[0].tiling.count if len(self.levels) > 1 else self._coarsest_tiling().blocks[0]
 
     def set_up(self, samples: Any, count: int, definite: Any) -> None:
-        """Build the hierarchy from the links of the finest level; writes 0 to `definite` where it is not.
+        """Build the hierarchy from the links of the finest level; write 0 to `definite` where it is not.
 
         `samples` is a list for the kernels (its length, then the samples), `count` that length.
         """
@@ -158,7 +159,7 @@ class DeviceHierarchy:
         self._launcher.launch(kernel, tiling.grid(count), tiling.block, arguments)
 
     def _plan(self) -> list[tuple[str, Tiling, tuple[Any, ...]]]:
-        """The launches of a cycle, but for the list of samples and their states, which come first."""
+        """Return the launches of a cycle, without their first arguments: the list of samples and their states."""
         plan: list[tuple[str, Tiling, tuple[Any, ...]]] = []
         last = len(self.levels) - 1
         omegas = self._omegas
@@ -195,12 +196,12 @@ class DeviceHierarchy:
         return plan
 
     def _before(self, level: int) -> Any:
-        """The array that holds the iterate after the steps before: two at once lead to x, each further one changes."""
+        """Return the array of the iterate after the first steps: x after two of them; each further one swaps."""
         fields = self.levels[level]
         return fields.z if len(self._omegas) > 2 and len(self._omegas) % 2 else fields.x
 
     def _after(self, level: int) -> Any:
-        """The array that holds the result of a level."""
+        """Return the array that holds the result of a level."""
         fields = self.levels[level]
         before = self._before(level)
         if len(self._omegas) % 2 == 0:

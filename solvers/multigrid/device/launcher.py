@@ -1,6 +1,6 @@
-"""How the kernels of the CUDA program are compiled and started.
+"""Compile and start the kernels of the CUDA program.
 
-A launcher is all that the solver knows of a device. `CupyLauncher` is the one for CUDA; the tests have another, which
+The solver knows a device only by its launcher. `CupyLauncher` is the one for CUDA; the tests have another, which
 compiles the same program with a C++ compiler and runs it on NumPy arrays.
 """
 
@@ -27,22 +27,22 @@ _BLOCKS_OF_SUSPENDED = 2048
 
 
 class Launcher(Protocol):
-    """A device: its arrays and how a kernel starts on it."""
+    """Represent a device: its arrays and how a kernel starts on it."""
 
     xp: Any
     """NumPy's namespace for the arrays of the device."""
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
-        """Return an array that holds anything."""
+        """Return an array with arbitrary contents."""
 
     def launch(self, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
         """Start a kernel: arrays of the device, or NumPy scalars of exactly the types of its parameters."""
 
     def free_bytes(self) -> int:
-        """Return the memory that can still be had."""
+        """Return the memory that can still be allocated."""
 
     def synchronize(self) -> None:
-        """Wait for all that was started."""
+        """Wait for all kernels that were started."""
 
 
 @functools.cache
@@ -54,14 +54,14 @@ def program() -> str:
 
 @functools.cache
 def enumerators(name: str) -> dict[str, int]:
-    """Return the names and values of an enumeration of the program, one that counts from zero."""
+    """Return the names and values of an enumeration of the program that counts from zero."""
     found = re.search(rf"enum {name} \{{([^}}=]*)\}}", program())
     assert found is not None
     return {entry.strip(): value for value, entry in enumerate(found.group(1).split(","))}
 
 
 class CupyLauncher:
-    """The current CUDA device, through CuPy; the program is compiled at its first use and kept in CuPy's cache.
+    """Use the current CUDA device, through CuPy; the program is compiled at its first use and kept in CuPy's cache.
 
     Raises
     ------
@@ -104,14 +104,14 @@ def _compiled() -> Any:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Blocks and threads for one thread a point of (rows, columns), and as many samples a block as fit.
+    """Hold blocks and threads: one thread a point of (rows, columns), and as many samples a block as fit.
 
     Attributes
     ----------
     blocks : tuple of int
         In x and y.
     block : tuple of int
-        Threads in x, y, z; those in x and y a power of two together, as `block_sum` asks.
+        Threads in x, y, z; x times y is a power of two, as `block_sum` requires.
     """
 
     blocks: tuple[int, int]
@@ -119,7 +119,7 @@ class Tiling:
 
     @classmethod
     def over(cls, rows: int, columns: int, samples: int) -> Tiling:
-        """Return the tiling of a grid; rows of 32 threads, so that a warp's accesses lie side by side."""
+        """Return the tiling of a grid; rows have 32 threads, so that a warp's accesses lie side by side."""
         x = min(32, _power_of_two(columns))
         y = min(BLOCK // x, _power_of_two(rows))
         z = min(_MOST_IN_Z, BLOCK // (x * y), _power_of_two(samples))
@@ -127,15 +127,15 @@ class Tiling:
 
     @property
     def count(self) -> int:
-        """Blocks of one sample."""
+        """Return the number of blocks of one sample."""
         return self.blocks[0] * self.blocks[1]
 
     def grid(self, samples: int) -> tuple[int, int, int]:
-        """The grid for so many samples."""
+        """Return the launch grid for so many samples."""
         return (*self.blocks, min(_MOST_BLOCKS, -(-samples // self.block[2])))
 
     def grid_of_suspended(self, samples: int) -> tuple[int, int, int]:
-        """The grid for a list whose length only the device knows: mostly none, at times all."""
+        """Return the launch grid for a list whose length only the device knows: mostly 0, at times all samples."""
         return (*self.blocks, max(1, min(self.grid(samples)[2], _BLOCKS_OF_SUSPENDED // self.count)))
 
 
@@ -145,10 +145,10 @@ def sums_over(blocks: int) -> Tiling:
 
 
 def integers(*values: int) -> tuple[np.int32, ...]:
-    """The kernels' `int`s."""
+    """Convert to the kernels' `int`s."""
     return tuple(np.int32(value) for value in values)
 
 
 def _power_of_two(n: int) -> int:
-    """The smallest power of two that is at least n."""
+    """Return the smallest power of two that is at least n."""
     return 1 << (n - 1).bit_length()

@@ -1,1 +1,1 @@
-"""The compiled multigrid of two-dimensional boxes."""
+"""Solve on two-dimensional boxes: the compiled multigrid."""

@@ -1,7 +1,7 @@
-"""Conjugate gradients on a two-dimensional grid, preconditioned by the float32 cycle, in one compiled function.
+"""Run conjugate gradients on a two-dimensional grid in one compiled function, preconditioned by the float32 cycle.
 
 Each iteration streams its vectors twice: once for the direction, the iterate (late by a step or two) and the product
-with A, row by row; once for the residual. Vectors are float64, but at mild contrast directions are float32.
+with A, row by row; once for the residual. Vectors are float64; at mild contrast directions are float32.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .single_directions import direction_and_product as single_direction_and_pro
 from .single_directions import next_goal, start_row, steps_and_residual, update_residual
 
 ENOUGH = 40
-"""Iterations with float32 directions before float64 ones take over: where float32 is enough, half of them are."""
+"""Iterations with float32 directions before float64 ones take over: where float32 suffices, half of them do."""
 
 
 @row_kernel
 def _start_row(r: np.ndarray, single: np.ndarray, b: np.ndarray, scale: float) -> float:
-    """r = scale b, single = r in float32; returns ‖r‖²."""
+    """Set r = scale b and single = r in float32; return ‖r‖²."""
     total = 0.0
     for i in range(r.size):
         value = scale * b[i]
@@ -36,7 +36,7 @@ def _start_row(r: np.ndarray, single: np.ndarray, b: np.ndarray, scale: float) -
 
 @row_kernel
 def _first_direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
-    """x = 0, p = z; p and x are padded."""
+    """Set x = 0, p = z; p and x are padded."""
     for i in range(z.size):
         x[i + 1] = 0.0
         p[i + 1] = z[i]
@@ -44,7 +44,7 @@ def _first_direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
 
 @row_kernel
 def _direction_row(p: np.ndarray, x: np.ndarray, z: np.ndarray, alpha: float, beta: float) -> None:
-    """x += α p, then p = z + β p; p and x are padded."""
+    """Add α p to x, then set p = z + β p; p and x are padded."""
     for i in range(z.size):
         old = p[i + 1]
         x[i + 1] += alpha * old
@@ -61,7 +61,7 @@ def _product_row(
     south: np.ndarray,
     north: np.ndarray,
 ) -> float:
-    """out = (A p) of a row; returns pᵀ A p over the row."""
+    """Set out = A p on a row; return pᵀ A p over the row."""
     total = 0.0
     for i in range(out.size):
         x = row[i + 1]
@@ -74,7 +74,7 @@ def _product_row(
 
 @row_kernel
 def _update_residual(r: np.ndarray, q: np.ndarray, alpha: float, single: np.ndarray) -> float:
-    """r −= α q, single = r in float32; returns ‖r‖²."""
+    """Subtract α q from r and set single = r in float32; return ‖r‖²."""
     total = 0.0
     for i in range(r.size):
         value = r[i] - alpha * q[i]
@@ -97,7 +97,7 @@ def direction_and_product(
     first: bool,
     periodic: tuple,
 ) -> float:
-    """x += α p, p = z + β p, q = A p; returns pᵀ q. The padded p, x are (ny + 2, nx + 2); at first x = 0, p = z."""
+    """Set x += α p, p = z + β p, q = A p; return pᵀ q. The padded p, x are (ny + 2, nx + 2); at first x = 0, p = z."""
     ny, nx = z.shape
     total = 0.0
     for j in range(ny):
@@ -130,7 +130,7 @@ def _residual_row(
     north: np.ndarray,
     scale: float,
 ) -> float:
-    """r = scale b − A x of a row, single = r in float32; returns ‖r‖² over the row."""
+    """Set r = scale b − A x on a row and single = r in float32; return ‖r‖² over the row."""
     total = 0.0
     for i in range(r.size):
         x = row[i + 1]
@@ -156,7 +156,7 @@ def step_and_residual(
     periodic: tuple,
     scale: float,
 ) -> float:
-    """x += α p, r = scale·b − A x recomputed, single = r in float32; returns ‖r‖². x and p are padded."""
+    """Set x += α p, recompute r = scale·b − A x, set single = r in float32; return ‖r‖². x and p are padded."""
     ny, nx = b.shape
     total = 0.0
     for j in range(ny):
@@ -203,16 +203,16 @@ def solve(
     ----------
     b : (ny, nx)
     scale : float
-        Brings the right-hand side to norms of about one, where float32 is at home.
+        Brings the norm of the right-hand side near one, where float32 neither overflows nor underflows.
     maxiter, patience : int
-        Iterations allowed; the solve gives up as slow when its mean rate since the start, seen every fifty iterations
-        from the hundredth on, would need more than `patience` of them.
+        Iterations allowed. From the hundredth on, every fifty iterations, the solve gives up as slow if at its mean
+        rate so far it would need more than `patience` iterations.
     vectors : x, p (padded), q, r
     pair, product : (2, ny + 2, ≥ nx + 2) and (ny, nx), float32
         Two padded directions and q.
     mild : bool
-        Whether to begin with float32 directions. Float64 ones take over, from the residual recomputed, when that does
-        not halve, when the cycle or A seem indefinite, or after `ENOUGH` iterations.
+        Whether to begin with float32 directions. Float64 ones take over, starting from the recomputed residual, when
+        it does not halve, when the cycle or A seems indefinite, or after `ENOUGH` iterations.
     history : (maxiter + 1,)
         Receives ‖r_k‖.
     """
@@ -328,6 +328,6 @@ def solve(
 
 @row_kernel
 def _step_row(x: np.ndarray, p: np.ndarray, alpha: float) -> None:
-    """x += α p."""
+    """Add α p to x."""
     for i in range(x.size):
         x[i] += alpha * p[i]

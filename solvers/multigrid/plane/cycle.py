@@ -1,6 +1,6 @@
-"""The two-dimensional hierarchy in one block of memory: its layout, its set-up and its V-cycle.
+"""Hold the two-dimensional hierarchy in one block of memory: its layout, its set-up and its V-cycle.
 
-All arrays of all levels lie in one float32 `arena`; a row of the table `levels` says where. One compiled function so
+All arrays of all levels lie in one float32 `arena`; a row of the table `levels` says where. So one compiled function
 serves every grid, and a thread allocates once for all its samples.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ...kernels.alignment import whole_lines
 from ...kernels.rows import FAST, row_kernel
 from .galerkin import coarse_links, links_to_walls
 from .interpolation import interpolated_ones, weights_along_columns, weights_along_rows, weights_amid_cells
@@ -26,7 +27,7 @@ def plan(sizes: list[tuple[int, int]]) -> tuple[np.ndarray, int]:
 
     def take(cells: int) -> int:
         nonlocal end
-        begin, end = end, end + (cells + 15) // 16 * 16
+        begin, end = end, end + whole_lines(cells, 16)
         return begin
 
     for level, (ny, nx) in enumerate(sizes):
@@ -35,7 +36,7 @@ def plan(sizes: list[tuple[int, int]]) -> tuple[np.ndarray, int]:
         last = level == len(sizes) - 1
         cy, cx = sizes[level] if last else sizes[level + 1]
         row[STRIDE_Y], row[STRIDE_X] = 2 if cy < ny else 1, 2 if cx < nx else 1
-        # Coarse levels have a rim of one cell, and one row to spare.
+        # Coarse levels have a rim of one cell, and one spare row.
         tight = [ny * nx] * 4 + [ny * (nx + 1), (ny + 1) * nx, 1, 1]
         lengths = [(ny + 3) * (nx + 2)] * 8 if level else tight
         for column, length in zip(range(R, WEIGHTS), lengths, strict=True):
@@ -49,26 +50,26 @@ def plan(sizes: list[tuple[int, int]]) -> tuple[np.ndarray, int]:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def grid(arena: np.ndarray, offset: int, rows: int, columns: int) -> np.ndarray:
-    """A (rows, columns) array inside the arena."""
+    """Return a (rows, columns) array inside the arena."""
     return arena[offset : offset + rows * columns].reshape((rows, columns))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def inside_rim(arena: np.ndarray, offset: int, rows: int, nx: int) -> np.ndarray:
-    """Rows of an array with a rim, from its first inner cell on; entries from nx on belong to the rim."""
+    """Return the rows of an array with a rim, from its first inner cell on; entries from nx on belong to the rim."""
     start = offset + nx + 3
     return arena[start : start + rows * (nx + 2)].reshape((rows, nx + 2))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def with_rim(arena: np.ndarray, offset: int, row: np.ndarray) -> np.ndarray:
-    """An array of a coarse level as one vector, rim included."""
+    """Return an array of a coarse level as one vector, rim included."""
     return arena[offset : offset + (row[NY] + 2) * (row[NX] + 2)]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def cells(arena: np.ndarray, levels: np.ndarray, level: int, column: int) -> np.ndarray:
-    """A field of a level as rows of at least nx cells."""
+    """Return a field of a level as rows of at least nx cells."""
     row = levels[level]
     if level == 0:
         return grid(arena, row[column], row[NY], row[NX])
@@ -77,11 +78,10 @@ def cells(arena: np.ndarray, levels: np.ndarray, level: int, column: int) -> np.
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def links_of(arena: np.ndarray, levels: np.ndarray, level: int) -> tuple:
-    """East, north, rising and falling links of a level; the diagonal ones of the finest level are placeholders.
+    """Return the east, north, rising and falling links of a level; diagonal ones of the finest level are placeholders.
 
-    Entry (j, i) of the east links lies between the cells (j, i − 1) and (j, i), of the north links between (j − 1, i)
-    and (j, i), of the rising links between (j − 1, i − 1) and (j, i), of the falling links between (j − 1, i) and (j, i
-    − 1).
+    Entry (j, i) of the east links couples the cells (j, i − 1) and (j, i); of the north links (j − 1, i) and (j, i); of
+    the rising links (j − 1, i − 1) and (j, i); of the falling links (j − 1, i) and (j, i − 1).
     """
     row = levels[level]
     ny, nx = row[NY], row[NX]
@@ -102,7 +102,7 @@ def links_of(arena: np.ndarray, levels: np.ndarray, level: int) -> tuple:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def link_vectors(arena: np.ndarray, row: np.ndarray) -> tuple:
-    """The links of a coarse level as vectors, rims included."""
+    """Return the links of a coarse level as vectors, rims included."""
     return (
         with_rim(arena, row[EAST], row),
         with_rim(arena, row[NORTH], row),
@@ -113,7 +113,7 @@ def link_vectors(arena: np.ndarray, row: np.ndarray) -> tuple:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def weights_of(arena: np.ndarray, row: np.ndarray, coarse: np.ndarray) -> tuple:
-    """The eight arrays of interpolation weights between a level and the next."""
+    """Return the eight arrays of interpolation weights between a level and the next."""
     ny, nx, cy, cx = row[NY], row[NX], coarse[NY], coarse[NX]
     gaps_y = ny // 2 if cy < ny else 0
     gaps_x = nx // 2 if cx < nx else 0
@@ -144,7 +144,7 @@ def _sum_links(
 
 @row_kernel
 def _invert_row(out: np.ndarray, total: np.ndarray, size: np.ndarray) -> None:
-    """out = 2/(total + size), zero for cells without links."""
+    """Set out = 2/(total + size), zero for cells without links."""
     two, zero = np.float32(2.0), np.float32(0.0)
     for i in range(total.size):
         d = total[i] + size[i]
@@ -153,10 +153,10 @@ def _invert_row(out: np.ndarray, total: np.ndarray, size: np.ndarray) -> None:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def invert_diagonal(links: tuple, diagonals: bool, size: tuple, out: np.ndarray, lines: np.ndarray) -> None:
-    """out = D⁻¹ for relaxation, with D = (Σ links + Σ |links|)/2: the diagonal of A where no link is negative.
+    """Set out = D⁻¹ for relaxation, D = (Σ links + Σ |links|)/2: the diagonal of A where no link is negative.
 
     Galerkin stencils may have a few negative links, beside high contrasts. With this D the spectrum of D⁻¹A stays in
-    (0, 2], by Gershgorin's theorem, without smaller steps everywhere on account of a few cells.
+    (0, 2], by Gershgorin's theorem; otherwise a few cells would force smaller steps everywhere.
     """
     face, riser, rising, falling = links
     ny, nx = size
@@ -178,7 +178,7 @@ def set_up_levels(
     walls: tuple,
     lines: np.ndarray,
 ) -> bool:
-    """Fill the hierarchy from the links of its finest level; returns whether the coarsest matrix is definite."""
+    """Fill the hierarchy from the links of its finest level; return whether the coarsest matrix is definite."""
     count = levels.shape[0]
     wall = walls[0] or walls[1] or walls[2] or walls[3]
     for level in range(count):
@@ -210,9 +210,9 @@ def set_up_levels(
 def invert_coarsest(
     links: tuple, diagonals: bool, ny: int, nx: int, periodic: tuple, wall: bool, out: np.ndarray
 ) -> bool:
-    """out = A⁻¹ of the coarsest level, dense, by Cholesky in float64; without walls of the matrix plus a rank one.
+    """Set out = A⁻¹ of the coarsest level, dense, by Cholesky in float64; without walls, the inverse of A + s 1 1ᵀ.
 
-    Without walls A is singular with the constants as null space; A + s 1 1ᵀ acts like A across it.
+    Without walls A is singular and constants are its null space; A + s 1 1ᵀ acts like A orthogonally to it.
     """
     n = ny * nx
     matrix = np.zeros((n, n))
@@ -282,7 +282,7 @@ def invert_coarsest(
 
 @row_kernel
 def _solve_coarsest(r: np.ndarray, x: np.ndarray, inverse: np.ndarray, ny: int, nx: int) -> float:
-    """x = A⁻¹ r on the coarsest level; returns rᵀ x."""
+    """Set x = A⁻¹ r on the coarsest level; return rᵀ x."""
     energy = 0.0
     for j in range(ny):
         for i in range(nx):
@@ -305,7 +305,7 @@ def cycle(
     rings: np.ndarray,
     lines: np.ndarray,
 ) -> tuple[int, float]:
-    """One V-cycle for the right-hand side in the finest level's R; returns the offset of z ≈ A⁻¹ r, and rᵀ z."""
+    """Run one V-cycle for the right-hand side in the finest level's R; return the offset of z ≈ A⁻¹ r, and rᵀ z."""
     last = levels.shape[0] - 1
     for level in range(last):
         row, coarse = levels[level], levels[level + 1]

@@ -1,10 +1,10 @@
-"""Galerkin coarse operators Pᵀ A P on two-dimensional levels, as links between neighbouring cells.
+"""Form the Galerkin coarse operators Pᵀ A P on two-dimensional levels, as links between neighbouring cells.
 
 A level's operator is the energy ½ Σ t_ab (u_a − u_b)² over the links t_ab between a cell and its eight neighbours, plus
-links to walls, where u = 0. The fine links inside a cell of the coarse grid see its four corners only, so each adds its
-rank-one matrix t δ δᵀ, δ the difference of two rows of P, to that cell's 4 × 4 matrix: −t δ_K δ_L to the coarse link
-KL. P preserves constants away from walls, so that coarse rows sum to zero there, exactly, and diagonals need no
-arithmetic of their own; the links to the walls are the row sums of Pᵀ A P along the boundary.
+links to walls, where u = 0. A fine link inside a cell of the coarse grid depends on the four corners of that cell only.
+It adds the rank-one matrix t δ δᵀ, with δ the difference of two rows of P, to the cell's 4 × 4 matrix: −t δ_K δ_L to
+the coarse link KL. P preserves constants away from walls: there coarse rows sum to zero exactly, and diagonals need not
+be computed. The links to the walls are the row sums of Pᵀ A P along the boundary.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .interpolation import close_columns
 from .rows import copy_row
 
 LINES = 9
-"""Rows of scratch that the set-up of a level needs."""
+"""Rows of working memory that the set-up of a level needs."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
@@ -35,7 +35,8 @@ def coarse_links(
 ) -> None:
     """Fill the coarse links from the fine ones; those to walls stay zero.
 
-    `size` is (ny, nx), `coarse` four arrays like `links` on the coarse grid, `lines` scratch (LINES, ≥ cx + 1).
+    `size` is (ny, nx), `coarse` holds four arrays like `links` on the coarse grid, `lines` is working memory (LINES,
+    ≥ cx + 1).
     """
     cy, cx = weights[0].shape[0], weights[2].shape[1]
     _links_along_rows(links[0], links[1], weights[0], weights[1], size[0], cx, strides, periodic, coarse[0])
@@ -91,7 +92,7 @@ def coarse_links(
 def _links_around_cells(
     links: tuple, diagonals: bool, weights: tuple, periodic: tuple, jc: int, lines: np.ndarray
 ) -> None:
-    """What the cells of coarse row jc add to the coarse links on their south, north, west, east and diagonals.
+    """Compute what coarse row jc adds to the coarse links on the south, north, west, east and diagonals of its cells.
 
     The six rows go to lines[3:9].
     """
@@ -191,7 +192,7 @@ def _straight(
     above: np.ndarray,
     face: np.ndarray,
 ) -> None:
-    """What the four links of the cells amid make (see `_rank_one` for the order)."""
+    """Compute the contribution of the four links of the cell-centre points (see `_rank_one` for the order)."""
     for g in range(along_south.size):
         i = 2 * g
         f0, f1, f2, f3 = sw[g], se[g], nw[g], ne[g]
@@ -223,7 +224,7 @@ def _corners(
     northwest: np.ndarray,
     northeast: np.ndarray,
 ) -> None:
-    """Add what the links from the cells amid to the corners make."""
+    """Add the contribution of the links between the cell-centre points and the corners."""
     one = np.float32(1.0)
     for g in range(along_south.size):
         i = 2 * g
@@ -259,7 +260,7 @@ def _across(
     northwest: np.ndarray,
     northeast: np.ndarray,
 ) -> None:
-    """Add what the links between the neighbours of the cells amid make: south to west, south to east and so on."""
+    """Add the contribution of the links between neighbours of the cell-centre points: south to west, and so on."""
     for g in range(along_south.size):
         i = 2 * g
         a, b, c, d = west[g], east[g], top_west[g], top_east[g]
@@ -308,7 +309,7 @@ def _rank_one(s: tuple, t: float, d: tuple) -> tuple:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_rows(links: tuple, diagonals: bool, weights: tuple, corners: tuple, j: int, i: int) -> tuple:
-    """The cell between two neighbouring fine rows j, j + 1 that are both coarse."""
+    """Treat the cell between two neighbouring fine rows j, j + 1 that are both coarse."""
     _, riser, rising, falling = links
     jc, ic, jn, _ = corners
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -326,7 +327,7 @@ def _across_rows(links: tuple, diagonals: bool, weights: tuple, corners: tuple, 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_columns(links: tuple, diagonals: bool, weights: tuple, corners: tuple, j: int, i: int) -> tuple:
-    """The cell between two neighbouring fine columns i, i + 1 that are both coarse."""
+    """Treat the cell between two neighbouring fine columns i, i + 1 that are both coarse."""
     face, _, rising, falling = links
     jc, ic, _, in_ = corners
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -344,7 +345,7 @@ def _across_columns(links: tuple, diagonals: bool, weights: tuple, corners: tupl
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _across_corner(links: tuple, diagonals: bool, j: int, i: int) -> tuple:
-    """The cell between four neighbouring fine cells that are all coarse points."""
+    """Treat the cell between four neighbouring fine cells that are all coarse points."""
     zero = np.float32(0.0)
     if diagonals:
         return (zero, zero, zero, zero, links[2][j, i], links[3][j, i])
@@ -363,7 +364,7 @@ def _links_along_rows(
     periodic: tuple,
     coarse: np.ndarray,
 ) -> None:
-    """The links along coarse rows that the fine faces of those rows make."""
+    """Compute the links along coarse rows from the fine faces of those rows."""
     one = np.float32(1.0)
     rows, gaps = west.shape
     coarse[:] = 0.0
@@ -375,7 +376,7 @@ def _links_along_rows(
         for ic in range(gaps, cx if periodic[1] else cx - 1):
             i = strides[1] * ic
             coarse[jc, ic + 1] = face[j, i + 1]
-    # The links from cells in between to the walls beside their row couple the coarse points that they hang on.
+    # Links from the cells in between to the walls beside their row couple the two coarse points they depend on.
     if not periodic[0]:
         for ic in range(gaps if periodic[1] else min(gaps, cx - 1)):
             coarse[0, ic + 1] -= riser[0, 2 * ic + 1] * west[0, ic] * east[0, ic]
@@ -395,7 +396,7 @@ def _links_along_columns(
     periodic: tuple,
     coarse: np.ndarray,
 ) -> None:
-    """The links along coarse columns that the fine faces of those columns make."""
+    """Compute the links along coarse columns from the fine faces of those columns."""
     one = np.float32(1.0)
     gaps, columns = south.shape
     coarse[:] = 0.0
@@ -432,10 +433,10 @@ def links_to_walls(
     """Set the coarse links to walls from the row sums Pᵀ A P 1 along the boundary.
 
     `walls` says which of the sides south, north, west, east are walls of value zero; `ones` is P 1 on the fine grid,
-    `products` scratch of its size.
+    `products` is working memory of its size.
     """
     ny, nx = size
-    # P preserves constants but in the outermost row and column, so that A P 1 is zero further in.
+    # P preserves constants except in the outermost row and column, so A P 1 is zero further in.
     for j in range(ny):
         products[j, :nx] = 0.0
         if not periodic[1]:
@@ -470,7 +471,7 @@ def _row_sum(
     jc: int,
     ic: int,
 ) -> Any:
-    """(Pᵀ A P 1) at a coarse point, over the cells that hang on it."""
+    """Return (Pᵀ A P 1) at a coarse point: the sum over the cells interpolated from it."""
     west, east, south, north, sw, se, nw, ne = weights
     ny, nx = size
     gaps_y, gaps_x = south.shape[0], west.shape[1]
@@ -501,7 +502,7 @@ def _row_sum(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _product(links: tuple, diagonals: bool, size: tuple, periodic: tuple, u: np.ndarray, j: int, i: int) -> Any:
-    """(A u) at one cell; neighbours beyond a wall are zero."""
+    """Return (A u) at one cell; neighbours beyond a wall are zero."""
     face, riser, rising, falling = links
     ny, nx = size
     x = u[j, i]
@@ -517,7 +518,7 @@ def _product(links: tuple, diagonals: bool, size: tuple, periodic: tuple, u: np.
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _neighbour(i: int, n: int, periodic: bool) -> int:
-    """An index of a neighbour, −1 beyond a wall."""
+    """Return the index of a neighbour, −1 beyond a wall."""
     if i >= n:
         return 0 if periodic else -1
     return n - 1 if i < 0 and periodic else i

@@ -1,10 +1,10 @@
-"""Operator-dependent interpolation on a two-dimensional level (black-box multigrid).
+"""Compute operator-dependent interpolation on a two-dimensional level (black-box multigrid).
 
 Every other cell of an axis is a coarse point. A cell between two coarse points of its row takes their values weighted
-by its links to either side, those of the neighbouring rows collapsed onto its own; likewise in columns. A cell amid
-four coarse points takes the value that satisfies its own equation with right-hand side zero. The flux is so continuous
-across jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by the link to the
-wall.
+by its links to either side, with those of the neighbouring rows collapsed onto its own; likewise in columns. A cell in
+the centre of four coarse points takes the value that satisfies its own equation with right-hand side zero. So the flux
+is continuous across jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by the
+link to the wall.
 
 References
 ----------
@@ -26,7 +26,7 @@ from ...kernels.rows import FAST, row_kernel
 def weights_along_rows(
     links: tuple, diagonals: bool, nx: int, stride: int, periodic: bool, west: np.ndarray, east: np.ndarray
 ) -> None:
-    """Weights of the coarse points to the west and the east of the cells between them, (cy, gaps)."""
+    """Compute the weights of the coarse points west and east of the cells between them, (cy, gaps)."""
     face, _, rising, falling = links
     rows, gaps = west.shape
     if gaps == 0:
@@ -74,7 +74,7 @@ def _share_nine_points(
 def weights_along_columns(
     links: tuple, diagonals: bool, ny: int, stride: int, periodic: bool, south: np.ndarray, north: np.ndarray
 ) -> None:
-    """Weights of the coarse points to the south and the north of the cells between them, (gaps, cx)."""
+    """Compute the weights of the coarse points south and north of the cells between them, (gaps, cx)."""
     _, face, rising, falling = links
     gaps, columns = south.shape
     for gap in range(gaps):
@@ -142,7 +142,7 @@ def _share_columns(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _shares(low: Any, high: Any) -> tuple:
-    """Two links as parts of their sum, a half each where there are none; negative ones count as none."""
+    """Return two links as parts of their sum, a half each where both are zero; negative ones count as zero."""
     zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
     low, high = max(low, zero), max(high, zero)
     total = low + high
@@ -154,9 +154,9 @@ def _shares(low: Any, high: Any) -> tuple:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def weights_amid_cells(links: tuple, diagonals: bool, weights: tuple, periodic: tuple, lines: np.ndarray) -> None:
-    """Weights of the four corners at the cells amid them, (gaps_y, gaps_x), from the weights along rows and columns.
+    """Compute the weights of the four corners at the cells in their centre, (gaps_y, gaps_x), from those along axes.
 
-    `lines` are three rows of scratch, cx + 1 long.
+    `lines` are three rows of working memory, cx + 1 long.
     """
     face, riser, rising, falling = links
     west, east, south, north, sw, se, nw, ne = weights
@@ -216,7 +216,7 @@ def weights_amid_cells(links: tuple, diagonals: bool, weights: tuple, periodic: 
 
 @row_kernel
 def close_columns(out: np.ndarray, row: np.ndarray, periodic: bool) -> None:
-    """out = row and one entry more: the first again where the box is periodic, zero beyond a wall."""
+    """Copy a row and one entry more: the first again where the box is periodic, zero beyond a wall."""
     for i in range(row.size):
         out[i] = row[i]
     out[row.size] = row[0] if periodic else np.float32(0.0)
@@ -291,7 +291,7 @@ def _collapse_nine_points(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def interpolated_ones(weights: tuple, size: tuple, periodic: tuple, out: np.ndarray) -> None:
-    """out = P 1: one, but for the cells beside a wall that lack a coarse point on that side."""
+    """Set out = P 1: one, except in cells beside a wall that have no coarse point on that side."""
     west, _east, south, _north, sw, se, nw, ne = weights
     ny, nx = size
     gaps_y, gaps_x = south.shape[0], west.shape[1]

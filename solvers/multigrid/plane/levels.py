@@ -1,9 +1,9 @@
-"""The two halves of a V-cycle on a coarse two-dimensional level: nine points, every array with a rim of one cell.
+"""Run the two halves of a V-cycle on a coarse two-dimensional level: nine points, arrays with a rim of one cell.
 
-The rim makes a level one long vector: the neighbours of cell k are k ± 1, k ± W and k ± W ± 1, and one loop goes over
-the whole grid, rim cells between the rows included, where D⁻¹ = 0 keeps them zero. Coarse levels fit into the
-second-level cache, so that several passes cost little; two are needed anyway, for a loop over too many arrays is not
-vectorised.
+The rim makes a level one long vector: the neighbours of cell k are k ± 1, k ± W and k ± W ± 1. One loop goes over the
+whole grid, including the rim cells between the rows, which D⁻¹ = 0 keeps at zero. Coarse levels fit into the
+second-level cache, so several passes cost little; two are needed anyway, because the compiler does not vectorise a loop
+over too many arrays.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _relax(
     omega: float,
     size: tuple,
 ) -> None:
-    """out = x + ω D⁻¹ (r − A x)."""
+    """Set out = x + ω D⁻¹ (r − A x)."""
     ny, nx = size
     width = nx + 2
     begin, end = width + 1, ny * width + nx + 1
@@ -92,7 +92,7 @@ def _relax_cells(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def _residual(out: np.ndarray, x: np.ndarray, r: np.ndarray, links: tuple, size: tuple) -> None:
-    """out = r − A x."""
+    """Set out = r − A x."""
     ny, nx = size
     width = nx + 2
     begin, end = width + 1, ny * width + nx + 1
@@ -172,9 +172,9 @@ def descend_level(
     weights: tuple,
     lines: np.ndarray,
 ) -> None:
-    """x (z after an even number of steps) = k steps for A x = r from zero; coarse_r = Pᵀ (r − A x).
+    """Set x (z if k is even) to the result of k steps for A x = r from zero, and coarse_r = Pᵀ (r − A x).
 
-    All but coarse_r (cy, ≥ cx) and the weights are vectors with the rim, ((ny + 2)(nx + 2),).
+    All arrays except coarse_r (cy, ≥ cx) and the weights are vectors with the rim, ((ny + 2)(nx + 2),).
     """
     ny, nx = size
     cy, cx = coarse_size
@@ -230,7 +230,7 @@ def ascend_level(
     coarse_size: tuple,
     weights: tuple,
 ) -> None:
-    """x = k steps for A x = r from the result of `descend_level` plus P coarse_x."""
+    """Set x to the result of k steps for A x = r, started from that of `descend_level` plus P coarse_x."""
     ny, nx = size
     cy, cx = coarse_size
     width = nx + 2

@@ -1,4 +1,4 @@
-"""What is done to one row of cells: loops that the compiler turns into vector instructions.
+"""Update one row of cells, in loops that the compiler turns into vector instructions.
 
 A *padded* row of nx cells has nx + 2 entries, the first and the last of which hold the neighbours beyond the walls:
 zero, or the cells of the other side where the box is periodic. A row of faces has nx + 1 entries, entry i between the
@@ -14,7 +14,7 @@ from ...kernels.rows import row_kernel
 
 @row_kernel
 def copy_row(out: np.ndarray, row: np.ndarray) -> None:
-    """out = row."""
+    """Copy a row."""
     for i in range(out.size):
         out[i] = row[i]
 
@@ -32,7 +32,7 @@ def close_row(row: np.ndarray, nx: int, periodic: bool) -> None:
 
 @row_kernel
 def first_step_row(out: np.ndarray, r: np.ndarray, inverse_diagonal: np.ndarray, omega: float) -> None:
-    """out = ω D⁻¹ r: the first relaxation step from zero; out is padded."""
+    """Set out = ω D⁻¹ r, the first relaxation step from zero; out is padded."""
     for i in range(r.size):
         out[i + 1] = omega * inverse_diagonal[i] * r[i]
 
@@ -48,7 +48,7 @@ def residual_row(
     south: np.ndarray,
     north: np.ndarray,
 ) -> None:
-    """out = r − A x, A the five-point part: Σ T (x_cell − x_neighbour) over the faces; below, row, above are padded."""
+    """Set out = r − A x with five points, A x = Σ T (x_cell − x_neighbour) over faces; below, row, above are padded."""
     for i in range(r.size):
         x = row[i + 1]
         flux = east[i] * (x - row[i]) + east[i + 1] * (x - row[i + 2])
@@ -69,7 +69,7 @@ def relax_row(
     inverse_diagonal: np.ndarray,
     omega: float,
 ) -> None:
-    """out = x + ω D⁻¹ (r − A x) = (1 − ω) x + ω D⁻¹ (r + Σ T x_neighbour), five points; rows of cells are padded."""
+    """Set out = x + ω D⁻¹ (r − A x) = (1 − ω) x + ω D⁻¹ (r + Σ T x_neighbour), five points; rows of x are padded."""
     rest = np.float32(1.0) - omega
     for i in range(r.size):
         s = r[i] + east[i] * row[i] + east[i + 1] * row[i + 2] + south[i] * below[i + 1] + north[i] * above[i + 1]
@@ -78,7 +78,7 @@ def relax_row(
 
 @row_kernel
 def split_row(row: np.ndarray, points: np.ndarray, between: np.ndarray) -> None:
-    """Take a row apart into its coarse points and those between them; all are points where there are none between."""
+    """Split a row into coarse points and cells between them; all are coarse points where the axis is not coarsened."""
     m = between.size
     for i in range(m):
         points[i] = row[2 * i]
@@ -91,7 +91,7 @@ def split_row(row: np.ndarray, points: np.ndarray, between: np.ndarray) -> None:
 def restrict_pairs(
     coarse: np.ndarray, points: np.ndarray, between: np.ndarray, low: np.ndarray, high: np.ndarray, wrap: bool
 ) -> None:
-    """Add Pᵀ of one row: its coarse points as they are, the points between them by their weights to either side."""
+    """Add Pᵀ of one row: coarse points as they are, cells between them by their weights to either side."""
     n, m = coarse.size, between.size
     for i in range(m):
         coarse[i] += points[i] + low[i] * between[i]
@@ -131,12 +131,12 @@ def restrict_weighted_pairs(
 def prolong_pairs(
     fine: np.ndarray, x: np.ndarray, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, periodic: bool
 ) -> None:
-    """fine = x + P of the coarse row that it runs through; fine is padded."""
+    """Set fine = x + P of the coarse row in the same place; fine is padded."""
     n, m = coarse.size, low.size
     for i in range(min(m, n - 1)):
         fine[2 * i + 1] = x[2 * i] + coarse[i]
         fine[2 * i + 2] = x[2 * i + 1] + low[i] * coarse[i] + high[i] * coarse[i + 1]
-    if m == n:  # the last column hangs on the last coarse point, and on the first where the box is periodic
+    if m == n:  # the last column takes from the last coarse point, and from the first where the box is periodic
         beyond = coarse[0] if periodic else np.float32(0.0)
         fine[2 * m - 1] = x[2 * m - 2] + coarse[m - 1]
         fine[2 * m] = x[2 * m - 1] + low[m - 1] * coarse[m - 1] + high[m - 1] * beyond
@@ -154,7 +154,7 @@ def prolong_weighted_pairs(
     high: np.ndarray,
     periodic: bool,
 ) -> None:
-    """fine = x + the part of one coarse row in the fine row beside it; fine is padded."""
+    """Set fine = x + the contribution of one coarse row to the fine row beside it; fine is padded."""
     n, m = coarse.size, low.size
     for i in range(min(m, n - 1)):
         fine[2 * i + 1] = x[2 * i] + weights[i] * coarse[i]
@@ -171,7 +171,7 @@ def prolong_weighted_pairs(
 def add_weighted_pairs(
     fine: np.ndarray, coarse: np.ndarray, weights: np.ndarray, low: np.ndarray, high: np.ndarray, periodic: bool
 ) -> None:
-    """Add the part of the other coarse row."""
+    """Add the contribution of the other coarse row."""
     n, m = coarse.size, low.size
     for i in range(min(m, n - 1)):
         fine[2 * i + 1] += weights[i] * coarse[i]

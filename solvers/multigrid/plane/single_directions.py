@@ -1,9 +1,10 @@
-"""Conjugate gradients' directions in float32 on a two-dimensional grid, with residuals recomputed in float64.
+"""Compute conjugate-gradient directions in float32 on a two-dimensional grid, and recompute residuals in float64.
 
-Half the memory to stream: directions, residuals and the operator that updates them are float32, the iterate is float64.
-Two directions are kept, so that the iterate takes both of their steps every other time. Rounding parts the residual of
-the recurrence from the true one by some 10⁻⁵ of what it was when last recomputed; well before, it is recomputed as
-scale·b − A x with float64 faces (reliable updates), and directions go on from it.
+That halves the memory to stream: directions, residuals and the operator that updates them are float32, the iterate is
+float64. Two directions are stored, so that every other iteration the iterate takes both steps at once. By rounding, the
+residual of the recurrence deviates from the true one by about 10⁻⁵ of its size when it was last recomputed. Well before
+it is that small, it is recomputed as scale·b − A x with float64 faces (reliable updates), and directions go on from
+it.
 
 References
 ----------
@@ -22,13 +23,13 @@ from ...kernels.rows import FAST, row_kernel
 from .rows import close_row, copy_row
 
 REDUCTION = 3e-4
-"""By how much residuals shrink, at most, until they are recomputed: measured, as many iterations as with float64
-directions up to 2048² cells; at 1e-5 one or two more."""
+"""Residuals are recomputed at the latest when they have shrunk by this factor: measured, as many iterations as with
+float64 directions up to 2048² cells; at 1e-5 one or two more."""
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def next_goal(norm: float, tolerance: float) -> float:
-    """The norm at which to recompute the residual: towards the tolerance in equal steps, none beyond `REDUCTION`."""
+    """Return the norm at which to recompute the residual: equal steps to the tolerance, at most `REDUCTION` each."""
     if norm <= tolerance:
         return tolerance
     if not tolerance > 0.0:
@@ -39,7 +40,7 @@ def next_goal(norm: float, tolerance: float) -> float:
 
 @row_kernel
 def start_row(r: np.ndarray, b: np.ndarray, scale: float) -> float:
-    """r = scale b; returns ‖r‖²."""
+    """Set r = scale b; return ‖r‖²."""
     total = 0.0
     for i in range(r.size):
         value = scale * b[i]
@@ -50,7 +51,7 @@ def start_row(r: np.ndarray, b: np.ndarray, scale: float) -> float:
 
 @row_kernel
 def _first_row(p: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
-    """x = 0, p = z; p and x are padded."""
+    """Set x = 0, p = z; p and x are padded."""
     for i in range(z.size):
         x[i + 1] = 0.0
         p[i + 1] = z[i]
@@ -58,7 +59,7 @@ def _first_row(p: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
 
 @row_kernel
 def _direction_row(new: np.ndarray, before: np.ndarray, z: np.ndarray, beta: float) -> None:
-    """new = z + β before; both are padded."""
+    """Set new = z + β before; both are padded."""
     for i in range(z.size):
         new[i + 1] = z[i] + beta * before[i + 1]
 
@@ -67,7 +68,7 @@ def _direction_row(new: np.ndarray, before: np.ndarray, z: np.ndarray, beta: flo
 def _steps_and_direction_row(
     x: np.ndarray, new: np.ndarray, before: np.ndarray, z: np.ndarray, first: float, second: float, beta: float
 ) -> None:
-    """x += first · the direction at `new` + second · the one before; then new = z + β before. All but z are padded."""
+    """Add first · (direction in `new`) + second · before to x, then set new = z + β before. All but z are padded."""
     for i in range(z.size):
         one, two = new[i + 1], before[i + 1]
         x[i + 1] += first * np.float64(one) + second * np.float64(two)
@@ -84,7 +85,7 @@ def _product_row(
     south: np.ndarray,
     north: np.ndarray,
 ) -> float:
-    """out = (A p) of a row; returns pᵀ A p over the row."""
+    """Set out = A p on a row; return pᵀ A p over the row."""
     total = np.float32(0.0)
     for i in range(out.size):
         u = row[i + 1]
@@ -107,10 +108,10 @@ def direction_and_product(
     iteration: int,
     periodic: tuple,
 ) -> float:
-    """The new direction and q = A p; returns pᵀ q.
+    """Compute the new direction and q = A p; return pᵀ q.
 
-    `pair` holds the padded directions of even and of odd iterations. In even ones x takes the steps along both; in the
-    very first x = 0, p = z.
+    `pair` holds the padded directions of even and odd iterations. In even ones x takes the steps along both; in the
+    first one x = 0, p = z.
     """
     ny, nx = z.shape
     east, north = links[0], links[1]
@@ -148,7 +149,7 @@ def _update_row(r: np.ndarray, q: np.ndarray, alpha: float) -> float:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def update_residual(r: np.ndarray, q: np.ndarray, alpha: float) -> float:
-    """r −= α q; returns ‖r‖²."""
+    """Subtract α q from r; return ‖r‖²."""
     single = np.float32(alpha)
     total = 0.0
     for j in range(r.shape[0]):
@@ -174,7 +175,7 @@ def _true_row(
     north: np.ndarray,
     scale: float,
 ) -> float:
-    """r = scale·b − A x of a row, in float64; returns ‖r‖² over it."""
+    """Set r = scale·b − A x on a row, in float64; return ‖r‖² over it."""
     total = 0.0
     for i in range(r.size):
         u = row[i + 1]
@@ -198,10 +199,10 @@ def steps_and_residual(
     north: np.ndarray,
     periodic: tuple,
 ) -> float:
-    """x takes the steps along both directions, r = scale·b − A x; returns ‖r‖². x and the pair are padded."""
+    """Add the steps along both directions to x, set r = scale·b − A x; return ‖r‖². x and the pair are padded."""
     ny, nx = b.shape
     total = 0.0
-    # Rows of the product follow one behind those of the steps; where the box is periodic in y, after all of them.
+    # Each row of the product follows one row behind the steps; where the box is periodic in y, after all steps.
     for t in range(2 * ny + 1):
         j = t - 1 - (ny if periodic[0] else 0)
         if t < ny:

@@ -1,8 +1,8 @@
-"""The two halves of a V-cycle on the finest two-dimensional level, each in one sweep over the rows.
+"""Run the two halves of a V-cycle on the finest two-dimensional level, each in one sweep over the rows.
 
 Relaxation steps follow each other down the grid like waves: step s is at row t − s while step 0 is at row t, so that
 every row is read from memory once and its k steps, the residual and the transfer happen while it is in the first-level
-cache. Where the box is periodic in y, rows beyond the ends are computed twice instead of waited for.
+cache. Where the box is periodic in y, the rows next to the ends are computed twice, so that no step has to wait.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def descend(
     rings: np.ndarray,
     lines: np.ndarray,
 ) -> None:
-    """x = k steps for A x = r from zero, and coarse_r = Pᵀ (r − A x).
+    """Set x to the result of k steps for A x = r from zero, and coarse_r = Pᵀ (r − A x).
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def descend(
     coarse_size : (cy, cx)
     omegas : (k,)
     periodic : two booleans, y and x
-    rings : (k + 1, 4, nx + 2) scratch
-    lines : (4, nx + 2) scratch
+    rings : (k + 1, 4, nx + 2) working memory
+    lines : (4, nx + 2) working memory
     """
     ny, nx = r.shape
     cy, cx = coarse_size
@@ -123,7 +123,7 @@ def ascend(
     rings: np.ndarray,
     lines: np.ndarray,
 ) -> float:
-    """out = k steps for A x = r from x + P coarse_x; returns rᵀ out.
+    """Set out to the result of k steps for A x = r from x + P coarse_x; return rᵀ out.
 
     `out` may be x where the box is not periodic in y. With no steps (k = 0) it is the interpolation alone.
     """
@@ -172,7 +172,7 @@ def ascend(
 
 @row_kernel
 def copy_with_product(out: np.ndarray, row: np.ndarray, r: np.ndarray) -> float:
-    """out = the inner part of a padded row; returns its product with r, summed in float64."""
+    """Copy the inner part of a padded row; return its product with r, summed in float64."""
     total = 0.0
     for i in range(r.size):
         value = row[i + 1]

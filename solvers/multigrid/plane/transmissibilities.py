@@ -1,4 +1,4 @@
-"""Transmissibilities of the faces of a cell-centred grid, with walls, insulated and periodic sides."""
+"""Compute the transmissibilities of a cell-centred grid with walls, insulated and periodic sides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rows import copy_row
 
 @row_kernel
 def _harmonic_row(out: np.ndarray, low: np.ndarray, high: np.ndarray, weight: float) -> None:
-    """weight · a₁ a₂/(a₁ + a₂), safe from overflow."""
+    """Compute weight · a₁ a₂/(a₁ + a₂) without overflow."""
     for i in range(out.size):
         out[i] = weight * low[i] * (high[i] / (low[i] + high[i]))
 
@@ -33,7 +33,7 @@ def faces2d(
     east_single: np.ndarray,
     north_single: np.ndarray,
 ) -> None:
-    """Transmissibilities over the cell's extent, with the harmonic mean 2 a₁a₂/(a₁ + a₂) between cells, 2a at walls.
+    """Fill in transmissibilities over the cell's extent: harmonic means 2 a₁a₂/(a₁ + a₂) between cells, 2a at walls.
 
     Parameters
     ----------

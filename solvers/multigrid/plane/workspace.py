@@ -1,4 +1,4 @@
-"""What one thread needs to solve problems on one grid, allocated once."""
+"""Allocate once what one thread needs to solve problems on one two-dimensional grid."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .galerkin import LINES
 from .transmissibilities import faces2d
 
 MILD = 16.0
-"""Contrast up to which conjugate gradients have float32 directions: they then take as many iterations as float64 ones;
+"""Up to this contrast conjugate gradients have float32 directions: they then take as many iterations as with float64;
 at 100 one more, at 10⁴ many."""
 
 
 class Workspace:
-    """Memory for one two-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
+    """Hold the memory for one two-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Workspace:
         self.scale = 1.0
 
     def set_up(self, coefficient: np.ndarray) -> bool:
-        """Set the hierarchy up for cell values (ny, nx), float64; False where the coarsest matrix is not definite."""
+        """Set the hierarchy up for cell values (ny, nx), float64; return whether the coarsest matrix is definite."""
         hy, hx = self.box.spacings
         highest = float(coefficient.max())
         self.mild = highest <= MILD * float(coefficient.min())
@@ -66,7 +66,7 @@ class Workspace:
         return self._set_up_levels()
 
     def set_up_from_faces(self, east: np.ndarray, north: np.ndarray, walls: tuple[bool, bool, bool, bool]) -> bool:
-        """Set the hierarchy up from transmissibilities, those to walls in the outermost entries."""
+        """Set the hierarchy up from transmissibilities, with those to walls in the outermost entries."""
         largest = max(float(east.max()), float(north.max()))
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
         self.mild = False
@@ -78,7 +78,7 @@ class Workspace:
         return self._set_up_levels()
 
     def apply(self, r: np.ndarray) -> np.ndarray:
-        """One cycle for a right-hand side of the scaled operator, (ny, nx); the result is a view."""
+        """Apply one cycle to a right-hand side of the scaled operator, (ny, nx); the result is a view."""
         cells(self.arena, self.levels, 0, R)[...] = r
         offset, _ = cycle(self.arena, self.levels, self.periodic, self.omegas, self.rings, self.lines)
         return self.arena[offset : offset + r.size].reshape(r.shape)
@@ -86,7 +86,7 @@ class Workspace:
     def solve(
         self, rhs: np.ndarray, factor: float, tolerance: float, maxiter: int, patience: int
     ) -> tuple[int, int, float]:
-        """Conjugate gradients on the scaled operator; see `conjugate_gradients2d.solve`."""
+        """Run conjugate gradients on the scaled operator; see `plane.conjugate_gradients.solve`."""
         if not self.vectors:
             ny, nx = self.box.shape
             padded = (ny + 2, whole_lines(nx + 2, 8))
@@ -120,19 +120,19 @@ class Workspace:
 
     @property
     def x(self) -> np.ndarray:
-        """The iterate of the last solve, (ny, nx), a view."""
+        """Return the iterate of the last solve, (ny, nx), a view."""
         ny, nx = self.box.shape
         return self.vectors[0][1 : ny + 1, 1 : nx + 1]
 
     def forget(self) -> None:
-        """Clear what a failed solve may have left in the rims of the grids."""
+        """Clear all vectors: a failed solve may have left values in the rims of the grids."""
         self.arena[:] = 0.0
         self.rings[:] = 0.0
         for vector in (*self.vectors, self.directions):
             vector[...] = 0.0
 
     def largest_diagonal(self) -> float:
-        """The largest diagonal entry of the scaled operator."""
+        """Return the largest diagonal entry of the scaled operator."""
         inverse = cells(self.arena, self.levels, 0, INVERSE_DIAGONAL)
         return 1.0 / float(inverse[inverse > 0.0].min(initial=np.inf))
 

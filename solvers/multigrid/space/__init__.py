@@ -1,1 +1,1 @@
-"""The compiled multigrid of three-dimensional boxes."""
+"""Solve on three-dimensional boxes: the compiled multigrid."""

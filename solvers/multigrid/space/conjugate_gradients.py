@@ -1,14 +1,14 @@
-"""Conjugate gradients in mixed precision on a three-dimensional grid, preconditioned by the float32 cycle.
+"""Run conjugate gradients in mixed precision on a three-dimensional grid, preconditioned by the float32 cycle.
 
 The iterate is float64; directions, residuals and the operator that updates them are float32, half the memory to stream.
-Rounding then parts the residual of the recurrence from the true one. Before it does so by as much as it has shrunk, it
-is replaced by scale·b − A x, recomputed in float64 with the float64 operator (reliable updates); directions stay
-conjugate and go on. Convergence is decided on such residuals alone.
+By rounding, the residual of the recurrence deviates from the true one. Before the deviation is as large as the
+residual, it is replaced by scale·b − A x, recomputed in float64 with the float64 operator (reliable updates);
+directions stay conjugate and go on. Only such residuals decide convergence.
 
 Vectors have the layout of the levels, with a rim. Each iteration streams them twice: plane by plane for the direction
-and the product with A, and once for the residual. Two directions are kept, so that the iterate takes both of their
-steps every other time. The loop itself is not compiled: on the grids of interest three calls an iteration cost nothing,
-and compiling it would compile all that it calls once more.
+and the product with A, and once for the residual. Two directions are stored, so that every other iteration the iterate
+takes both steps at once. The loop itself is not compiled: on the grids of interest three calls an iteration cost
+nothing, and compiling it would compile all that it calls a second time.
 
 References
 ----------
@@ -30,22 +30,22 @@ from ..outcomes import CONVERGED, INDEFINITE, MAXITER, NONFINITE, SLOW, STAGNATE
 from .grids import LINKS, NX, NY, NZ, N, R, S, W, X, close_ends, close_plane, close_rim
 
 REDUCTION = 1e-3
-"""By how much residuals shrink until they are recomputed. At a contrast of 10⁶ one computed after 1e-5 is as large as
-the recurrence said but lies in other directions, where A⁻¹ is large."""
+"""Residuals are recomputed when they have shrunk by this factor. At a contrast of 10⁶ and a factor of 1e-5 the true
+residual is as large as the recurrence says, but points in other directions, where A⁻¹ is large."""
 
 MILD_REDUCTION = 1e-5
 """The same at mild contrast, where float32 holds two digits more on grids of interest."""
 
 GLANCE = 6
-"""Every so many iterations the rate is looked at, where the hierarchy can still be exchanged for a better one."""
+"""Every so many iterations the rate is checked, while the hierarchy can still be exchanged for a better one."""
 
 _ENOUGH = 20
-"""Iterations ahead that are worth that exchange, which costs as much as four of them."""
+"""With more iterations than this ahead the exchange pays; it costs as much as four of them."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _direction(p: np.ndarray, new: int, before: int, arena: np.ndarray, z: int, beta: float, count: int) -> None:
-    """New direction = z + β the one before."""
+    """Set the new direction = z + β · (the one before)."""
     no_inline()
     for c in range(count):
         store(p, new + c, load(arena, z + c) + beta * load(p, before + c))
@@ -65,7 +65,7 @@ def _steps_and_direction(
     beta: float,
     count: int,
 ) -> None:
-    """x += first · the direction at `new` + second · that at `before`; then new direction = z + β the one before."""
+    """Add first · (direction at `new`) + second · (at `before`) to x; set the new one = z + β · (the one before)."""
     no_inline()
     for c in range(count):
         one, two = load_written(p, new + c), load(p, before + c)
@@ -77,7 +77,7 @@ def _steps_and_direction(
 def _product_row(
     p: np.ndarray, q: int, d: int, arena: np.ndarray, east: int, w: int, s: int, n: int, count: int
 ) -> float:
-    """q = A p on a row, of which d is the place in p and `east` that of the links; returns pᵀ q over it."""
+    """Set q = A p on a row that begins at d in p, its links at `east`; return pᵀ q over it."""
     total = np.float32(0.0)
     north, up = east + n, east + 2 * n
     for c in range(count):
@@ -93,7 +93,7 @@ def _product_row(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _product(p: np.ndarray, new: int, arena: np.ndarray, k: int, row: np.ndarray) -> float:
-    """q = A p on plane k, counted with the rim; returns pᵀ q over the plane."""
+    """Set q = A p on plane k, counted with the rim; return pᵀ q over the plane."""
     no_inline()
     total = 0.0
     for j in range(1, row[NY] + 1):
@@ -115,9 +115,9 @@ def _direction_and_product(
     second: float,
     beta: float,
 ) -> float:
-    """The new direction, at the second place in p in odd iterations, and its product with A; returns pᵀ A p.
+    """Compute the new direction (in odd iterations in the second slot of p) and its product with A; return pᵀ A p.
 
-    In even iterations x += first · the direction at the first place + second · the one at the second.
+    In even iterations also add first · (direction in the first slot) + second · (in the second) to x.
     """
     no_inline()
     nz, s, n, z = row[NZ], row[S], row[N], row[X]
@@ -155,7 +155,7 @@ def _update_part(arena: np.ndarray, r: int, p: np.ndarray, q: int, alpha: float,
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _update_residual(arena: np.ndarray, p: np.ndarray, row: np.ndarray, alpha: float) -> float:
-    """r −= α q; returns ‖r‖²."""
+    """Subtract α q from r; return ‖r‖²."""
     no_inline()
     single, s, n = np.float32(alpha), row[S], row[N]
     total = 0.0
@@ -179,7 +179,7 @@ def _true_row(
     n: int,
     count: int,
 ) -> float:
-    """r = scale·b − A x on a row; returns ‖r‖² over it."""
+    """Set r = scale·b − A x on a row; return ‖r‖² over it."""
     no_inline()
     total = 0.0
     north, up = begin + n, begin + 2 * n
@@ -199,7 +199,7 @@ def _true_row(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _add_steps(x: np.ndarray, p: np.ndarray, other: int, first: float, second: float) -> None:
-    """x += first · the direction at the first place + second · that at the second."""
+    """Add first · (direction in the first slot) + second · (in the second) to x."""
     no_inline()
     for c in range(x.size):
         steps = first * np.float64(load(p, c)) + second * np.float64(load(p, other + c))
@@ -219,7 +219,7 @@ def _true_norm(
     second: float,
     wraps: tuple,
 ) -> float:
-    """Bring x up to date and set r = scale·b − A x, computed in float64; returns ‖r‖."""
+    """Bring x up to date and set r = scale·b − A x, computed in float64; return ‖r‖."""
     nx, ny, w, s, n = row[NX], row[NY], row[W], row[S], row[N]
     _add_steps(x, p, n, first, second)
     if wraps[0] or wraps[1] or wraps[2]:
@@ -245,7 +245,7 @@ def _first_row(b: np.ndarray, source: int, scale: float, arena: np.ndarray, r: i
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _first_norm(b: np.ndarray, scale: float, arena: np.ndarray, row: np.ndarray) -> float:
-    """Set r = scale·b; returns ‖r‖."""
+    """Set r = scale·b; return ‖r‖."""
     nx, ny = row[NX], row[NY]
     total = 0.0
     for k in range(row[NZ]):
@@ -256,7 +256,7 @@ def _first_norm(b: np.ndarray, scale: float, arena: np.ndarray, row: np.ndarray)
 
 
 def _goal(norm: float, tolerance: float, reduction: float) -> float:
-    """The norm at which to recompute the residual: towards the tolerance in equal steps, none beyond `reduction`."""
+    """Return the norm at which to recompute the residual: equal steps to the tolerance, at most `reduction` each."""
     if not norm > tolerance > 0.0:
         return tolerance
     stages = math.ceil(math.log(norm / tolerance) / -math.log(reduction))
@@ -282,7 +282,7 @@ def solve(
 ) -> tuple[int, int, float]:
     """Solve A x = scale·b to ‖r‖ ≤ tolerance from zero; returns the status, the iterations and the true residual.
 
-    As `conjugate_gradients2d.solve`.
+    Two dimensions have a compiled twin, `plane.conjugate_gradients.solve`.
 
     Parameters
     ----------
@@ -296,9 +296,9 @@ def solve(
     cycle
         Sets z ≈ A⁻¹ r and returns rᵀ z.
     exchange
-        Sets a more robust hierarchy up, unless None, and says whether it could; called once, where convergence is slow.
+        Sets up a more robust hierarchy and returns whether it could, or None; called once, where convergence is slow.
     reduction
-        By how much residuals shrink until they are recomputed.
+        The factor by which residuals shrink until they are recomputed.
     """
 
     def true_norm(steps: list[float]) -> float:
@@ -347,7 +347,7 @@ def solve(
             history[iterations] = norm
             if norm <= tolerance:
                 return CONVERGED, iterations, norm
-            # A residual recomputed that is not half the one before has met float64's floor.
+            # A recomputed residual that is not half the one before has reached float64's floor.
             if norm > 0.5 * best and iterations < maxiter:
                 return STAGNATED, iterations, norm
             best, recomputed = norm, True

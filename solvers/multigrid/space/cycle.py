@@ -1,4 +1,4 @@
-"""The V-cycle on three-dimensional grids.
+"""Run the V-cycle on three-dimensional grids.
 
 On the finest level, relaxation steps follow each other through the planes like waves: step s is at plane t − s while
 step 0 is at plane t, so that each plane is read from memory once and its k steps, the residual and the transfer happen
@@ -29,7 +29,7 @@ def _product(arena: np.ndarray, a: int, b: int, count: int) -> float:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _solve_coarsest(arena: np.ndarray, row: np.ndarray, wraps: tuple) -> float:
-    """x = A⁻¹ r by the dense inverse; returns rᵀ x."""
+    """Set x = A⁻¹ r by the dense inverse; return rᵀ x."""
     no_inline()
     nz, ny, nx, w, s = row[NZ], row[NY], row[NX], row[W], row[S]
     line = row[WEIGHTS]
@@ -55,7 +55,7 @@ def _solve_coarsest(arena: np.ndarray, row: np.ndarray, wraps: tuple) -> float:
 def _relax(
     arena: np.ndarray, seven: bool, row: np.ndarray, to: int, x: int, omega: float, wraps: tuple, work: np.ndarray
 ) -> None:
-    """One step on a whole level, from one vector to another."""
+    """Do one step on a whole level, from one vector to another."""
     no_inline()
     if seven:
         s = row[S]
@@ -79,7 +79,7 @@ def _descend(
     linear: bool,
     ends: np.ndarray,
 ) -> None:
-    """k steps from zero into Z (X after an even number), and R of the next level = Pᵀ (r − A x)."""
+    """Do k steps from zero into Z (X if k is even), and set R of the next level = Pᵀ (r − A x)."""
     no_inline()
     row, coarse = levels[level], levels[level + 1]
     s, k, seven = row[S], omegas.size, linear or level == 0
@@ -115,7 +115,7 @@ def _ascend(
     linear: bool,
     ends: np.ndarray,
 ) -> None:
-    """k steps into X from the result of `_descend` plus P x of the next level."""
+    """Do k steps into X from the result of `_descend` plus P x of the next level."""
     no_inline()
     row, coarse = levels[level], levels[level + 1]
     k, seven = omegas.size, linear or level == 0
@@ -142,7 +142,7 @@ def _descend_in_waves(
     linear: bool,
     ends: np.ndarray,
 ) -> None:
-    """`_descend` on the finest level of a box that is not periodic in z; the result is in X.
+    """Do what `_descend` does on the finest level of a box that is not periodic in z; the result is in X.
 
     `rings` holds four planes for each of the steps but the last, and one more.
     """
@@ -202,7 +202,7 @@ def _ascend_in_waves(
     linear: bool,
     ends: np.ndarray,
 ) -> float:
-    """`_ascend` on the finest level of a box that is not periodic in z, at least two steps, in X; returns rᵀ x."""
+    """Do what `_ascend` does on the finest level of a box not periodic in z, at least two steps, in X; return rᵀ x."""
     no_inline()
     row, coarse = levels[0], levels[1]
     s, nz, k = row[S], row[NZ], omegas.size
@@ -252,7 +252,7 @@ def cycle(
     linear: bool,
     ends: np.ndarray,
 ) -> float:
-    """One V-cycle for the right-hand side in the finest level's R; leaves z ≈ A⁻¹ r in its X and returns rᵀ z.
+    """Run one V-cycle for the right-hand side in the finest level's R; leave z ≈ A⁻¹ r in its X and return rᵀ z.
 
     `linear` says whether coarse operators have seven points and transfers are linear, with the weights `ends`; else
     operators have twenty-seven points and transfers are operator-dependent. `omegas` are the steps on the finest level,

@@ -1,10 +1,10 @@
-"""Galerkin coarse operators Pᵀ A P on three-dimensional levels, as links between neighbouring cells.
+"""Form the Galerkin coarse operators Pᵀ A P on three-dimensional levels, as links between neighbouring cells.
 
 A level's operator is the energy ½ Σ t_ab (u_a − u_b)² over the links t_ab between cells, plus links to walls, where u =
-0. A fine link inside a cube of the coarse grid sees the cube's eight corners only, and fewer where it lies in a face or
-on an edge of it, so that it adds its rank-one matrix t δ δᵀ, δ the difference of two rows of P, to that cube's matrix:
-−t δ_K δ_L to the coarse link KL. P preserves constants away from walls, so that coarse rows sum to zero there, exactly,
-and no diagonal needs arithmetic of its own; the links to the walls are the row sums Pᵀ A P 1.
+0. A fine link inside a cube of the coarse grid depends on the cube's eight corners only, on fewer where it lies in a
+face or on an edge. It adds the rank-one matrix t δ δᵀ, with δ the difference of two rows of P, to the cube's matrix:
+−t δ_K δ_L to the coarse link KL. P preserves constants away from walls: there coarse rows sum to zero exactly, and
+diagonals need not be computed. The links to the walls are the row sums Pᵀ A P 1.
 
 Cubes are treated in tiles, with a table that lists the links of a cube; the links come from `split_level`.
 """
@@ -56,8 +56,9 @@ def galerkin_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
     """Return the tables of `coarse_links`.
 
     - gathers, (64, 5): line, weight vector, shift along z, y, x: the entries of P in a cube that are not zero or one.
-    - links, (·, 28): split vector, shift along z, y, x, number of corners seen, 0, then for each corner seen where in
-      the tile the entries of P at both ends begin, from column 22 on where the sums for pairs of corners do.
+    - links, (·, 28): split vector, shift along z, y, x, number of corners it depends on, 0; then for each of these
+      corners where the entries of P at both ends begin in the tile; from column 22 on where the sums for pairs of
+      corners begin.
     - scatter, (28, 5): line, link vector of the coarse grid, shift of the cube's corner that keeps the link.
     """
     lines: dict[tuple[tuple[int, ...], int], int] = {}
@@ -103,10 +104,10 @@ def _link_row(
     other: tuple[int, ...] | None,
     lines: dict[tuple[tuple[int, ...], int], int],
 ) -> list[int]:
-    """A row for the link between two positions in a cube, or between one and a wall (other None)."""
+    """Return the row for the link between two positions in a cube, or between one and a wall (other None)."""
     kind = 4 * (position[0] & 1) + 2 * (position[1] & 1) + (position[2] & 1)
     ends = [(lines[position, c], lines[other, c] if other else _ZERO) for c in range(8)]
-    # Either end sees the corners of its own face or edge of the cube; two, four or all of them make simple loops.
+    # Each end depends on the corners of its own face or edge of the cube; two, four or all of them make simple loops.
     flat = [axis for axis in range(3) if position[axis] == 0 and (other is None or other[axis] == 0)]
     seen = [c for c in range(8) if not any(_CORNERS[c][axis] for axis in flat)]
     row = [vector + kind, *(int(p == 2) for p in position), len(seen), 0]
@@ -125,7 +126,7 @@ def _empty(v: np.ndarray, begin: int, count: int) -> bool:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _couple_two(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
-    """Subtract t δ_K δ_L for a link that sees two corners."""
+    """Subtract t δ_K δ_L for a link that depends on two corners."""
     no_inline()
     a0, b0, a1, b1, out = link[6], link[7], link[8], link[9], link[22]
     for c in range(TILE):
@@ -135,7 +136,7 @@ def _couple_two(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _couple_four(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
-    """Subtract t δ_K δ_L for the six pairs of a link that sees four corners."""
+    """Subtract t δ_K δ_L for the six pairs of a link that depends on four corners."""
     no_inline()
     a0, b0, a1, b1, a2, b2, a3, b3 = link[6], link[7], link[8], link[9], link[10], link[11], link[12], link[13]
     p0, p1, p2, p3, p4, p5 = link[22], link[23], link[24], link[25], link[26], link[27]
@@ -154,7 +155,7 @@ def _couple_four(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _couple_eight(tile: np.ndarray, t: np.ndarray, begin: int, link: np.ndarray) -> None:
-    """Subtract t δ_K δ_L for the pairs of corners K < L of a link that sees all eight."""
+    """Subtract t δ_K δ_L for the pairs of corners K < L of a link that depends on all eight."""
     no_inline()
     a0, b0, a1, b1, a2, b2, a3, b3 = link[6], link[7], link[8], link[9], link[10], link[11], link[12], link[13]
     a4, b4, a5, b5, a6, b6, a7, b7 = link[14], link[15], link[16], link[17], link[18], link[19], link[20], link[21]
@@ -214,7 +215,7 @@ def _accumulate(out: np.ndarray, to: int, tile: np.ndarray, line: int, count: in
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _clear_rim_cubes(tile: np.ndarray, begin: int, count: int, row: np.ndarray) -> None:
-    """Cubes that begin in the rim of a periodic grid are counted on the other side."""
+    """Clear the cubes that begin in the rim of a periodic grid: they are counted on the other side."""
     no_inline()
     for c in range(count):
         j, i = (begin + c) % row[S] // row[W], (begin + c) % row[W]
@@ -272,7 +273,7 @@ def coarse_links(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _fold(v: np.ndarray, start: int, row: np.ndarray, wraps: tuple) -> None:
-    """Add what the upper rim has gathered to the cells that it stands for."""
+    """Add what the upper rim has gathered to the cells that it is a copy of."""
     no_inline()
     nz, ny, nx, w, s = row[NZ], row[NY], row[NX], row[W], row[S]
     if wraps[2]:
@@ -288,7 +289,7 @@ def _fold(v: np.ndarray, start: int, row: np.ndarray, wraps: tuple) -> None:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _snap_to_one(v: np.ndarray, begin: int, count: int) -> None:
-    """Take rounding away from rows of P that sum to one, so that differences of ones are exactly zero."""
+    """Remove rounding from rows of P that sum to one, so that differences of ones are exactly zero."""
     one = np.float32(1.0)
     for c in range(count):
         x = load_written(v, begin + c)
@@ -331,7 +332,7 @@ def links_to_walls(arena: np.ndarray, levels: np.ndarray, level: int, wraps: tup
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _sum_links(work: np.ndarray, arena: np.ndarray, low: int, high: int, count: int) -> None:
-    """work += t + |t| of the links to both sides."""
+    """Add t + |t| of the links to both sides to work."""
     for c in range(count):
         a, b = load(arena, low + c), load(arena, high + c)
         store(work, c, load_written(work, c) + ((a + abs(a)) + (b + abs(b))))
@@ -348,10 +349,10 @@ def _invert(arena: np.ndarray, to: int, work: np.ndarray, ground: int, count: in
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def invert_diagonal(arena: np.ndarray, row: np.ndarray, directions: np.ndarray, work: np.ndarray) -> None:
-    """D⁻¹ of a coarse level for relaxation, with D = (Σ links + Σ |links|)/2: A's diagonal where no link is negative.
+    """Set D⁻¹ of a coarse level for relaxation, D = (Σ links + Σ |links|)/2: A's diagonal where no link is negative.
 
     Galerkin stencils may have a few negative links, beside high contrasts. With this D the spectrum of D⁻¹A stays in
-    (0, 2], by Gershgorin's theorem, without smaller steps everywhere on account of a few cells.
+    (0, 2], by Gershgorin's theorem; otherwise a few cells would force smaller steps everywhere.
     """
     no_inline()
     w, s, n, t = row[W], row[S], row[N], row[LINKS]

@@ -1,4 +1,4 @@
-"""How a three-dimensional level lies in memory, and what is done to its rim.
+"""Define how a three-dimensional level lies in memory, and fill its rim.
 
 Every array of a level has a rim of one cell and is one vector: cell (k, j, i) of an (nz, ny, nx) grid has the index
 (k + 1) S + (j + 1) W + i + 1 with W = nx + 2 and S = (ny + 2) W. Neighbours lie at constant distances, so that a loop
@@ -15,6 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ...kernels.alignment import whole_lines
 from ...kernels.rows import FAST
 from ...kernels.unaliased import load, no_inline, store
 
@@ -38,7 +39,7 @@ def plan(sizes: list[tuple[int, ...]]) -> tuple[np.ndarray, int]:
 
     def take(length: int) -> int:
         nonlocal end
-        begin, end = end, end + (length + 31) // 16 * 16
+        begin, end = end, end + whole_lines(length + 16, 16)
         return begin
 
     def with_rim(shape: tuple[int, ...]) -> int:
@@ -60,7 +61,7 @@ def plan(sizes: list[tuple[int, ...]]) -> tuple[np.ndarray, int]:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def fill(v: np.ndarray, begin: int, end: int, value: float) -> None:
-    """v[begin:end] = value."""
+    """Set v[begin:end] = value."""
     no_inline()
     for c in range(begin, end):
         store(v, c, value)
@@ -68,7 +69,7 @@ def fill(v: np.ndarray, begin: int, end: int, value: float) -> None:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def copy(out: np.ndarray, to: int, v: np.ndarray, begin: int, count: int) -> None:
-    """out[to:to + count] = v[begin:begin + count]."""
+    """Set out[to:to + count] = v[begin:begin + count]."""
     no_inline()
     for c in range(count):
         store(out, to + c, load(v, begin + c))

@@ -1,14 +1,14 @@
-"""Operator-dependent interpolation on a three-dimensional level (black-box multigrid).
+"""Compute operator-dependent interpolation on a three-dimensional level (black-box multigrid).
 
 Every other cell of an axis is a coarse point. A cell between two coarse points takes their values weighted by its links
-to either side, those to neighbouring rows and planes collapsed onto its own row; a cell amid four coarse points of a
-plane takes the value that satisfies its equation collapsed onto that plane, with right-hand side zero; a cell amid
-eight the value that satisfies its own equation. The flux is so continuous across jumps of the coefficient. Beside a
-wall the missing coarse point counts as zero, weighted by the link to the wall.
+to either side, with those to neighbouring rows and planes collapsed onto its own row. A cell in the centre of four
+coarse points of a plane takes the value that satisfies its equation collapsed onto that plane, with right-hand side
+zero; a cell in the centre of eight takes the value that satisfies its own equation. So the flux is continuous across
+jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by the link to the wall.
 
-The links are first taken apart into the eight kinds of cells, even or odd along each axis, in the layout of the coarse
-grid (`split_level`). What is to be multiplied with what is then a table, made once from the geometry of the stencil,
-and one loop over the table serves all kinds of cells, tile by tile.
+The links are first split by the eight kinds of cells, even or odd along each axis, into the layout of the coarse grid
+(`split_level`). A table, made once from the geometry of the stencil, then lists which products to form, and one loop
+over the table serves all kinds of cells, tile by tile.
 
 References
 ----------
@@ -49,7 +49,7 @@ from .transfers import split
 _AXES = np.array(AXES)
 
 TILE = 256
-"""Cells treated together: what is accumulated for them stays in the first-level cache."""
+"""Cells treated together: their sums stay in the first-level cache."""
 
 LINES = 10
 _ADD, _CLIP, _TIMES, _CLOSE, _FINISH = range(5)
@@ -61,8 +61,8 @@ def interpolation_tables(diagonals: bool) -> tuple[np.ndarray, ...]:
 
     Rows are operations with five operands. Three of them gather the links in one direction: add split vector a, with a
     shift along z, y, x; clip the sum at zero; multiply it with weight vector b, shifted, and add that to the share of
-    corner a. Then the sum is closed, and when all directions are done the shares of a kind of cells are divided by the
-    sum over all of them.
+    corner a. Then the sum is closed, and after all directions the shares of a kind of cells are divided by the sum over
+    all of them.
     """
     stages: list[list[tuple[int, ...]]] = [[], [], []]
     directions = [d for d in itertools.product((-1, 0, 1), repeat=3) if any(d)]
@@ -106,7 +106,7 @@ def _parity(p: tuple[int, ...]) -> int:
 
 
 def _directed_link(parity: tuple[int, ...], d: tuple[int, ...], diagonals: bool) -> tuple[int, ...] | None:
-    """Split vector and shift of the link of a cell of one kind in one direction; None where the stencil has none."""
+    """Return split vector and shift of the link of a kind of cell in one direction; None where there is none."""
     lower = d in DIRECTIONS
     m = DIRECTIONS.index(d if lower else tuple(-step for step in d))
     if not diagonals:
@@ -115,7 +115,7 @@ def _directed_link(parity: tuple[int, ...], d: tuple[int, ...], diagonals: bool)
         m = AXES.index(m)
     if lower:
         return (8 * m + _parity(parity), 0, 0, 0, 0)
-    # Kept with the neighbour: of the other kind along the axes stepped on, in the next coarse cell behind a gap.
+    # The neighbour stores it: it is of the other kind along the axes of the step, in the next coarse cell behind a gap.
     other = tuple(p ^ (step != 0) for p, step in zip(parity, d, strict=True))
     shift = tuple(
         1 if (p and step > 0) else -1 if (not p and step < 0) else 0 for p, step in zip(parity, d, strict=True)
@@ -134,11 +134,12 @@ def split_level(
     directions: np.ndarray,
     kinds: np.ndarray,
 ) -> None:
-    """Take links and links to walls of a level apart into the kinds of cells.
+    """Split the links, and the links to walls, of a level by kinds of cells.
 
-    `kinds` receives 8 vectors for each of the links, then 8 of the links to walls, then 8 of those of them that
-    interpolation sees; where there are no cells they must be zero. Gaps that no cell fills, of axes that are not
-    coarsened or of odd length, count as copies of the coarse point below them: their links are those of the point.
+    `kinds` receives 8 vectors for each of the links, then 8 for the links to walls, then 8 for those links to walls
+    that interpolation uses; where there are no cells they must be zero. Gaps that no cell fills (along axes that are
+    not coarsened or of odd length) count as copies of the coarse point below them: their links are those of the
+    point.
     """
     no_inline()
     n = coarse[N]
@@ -165,7 +166,7 @@ def split_level(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def empty_gaps(axis: int, row: np.ndarray, coarse: np.ndarray) -> int:
-    """Coarse index of the first gap along an axis that no cell fills."""
+    """Return the coarse index of the first gap along an axis that no cell fills."""
     return row[NZ + axis] // 2 if row[STRIDE_Z + axis] == 2 else 0
 
 
@@ -206,8 +207,10 @@ def _fill_gaps(kinds: np.ndarray, start: int, row: np.ndarray, coarse: np.ndarra
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def clear_gaps(kinds: np.ndarray, vectors: int, row: np.ndarray, coarse: np.ndarray, directions: np.ndarray) -> None:
-    """Keep one of the two copies of each link of a point with an empty gap, for the Galerkin product: as the gap lies
-    above its point, links towards lower neighbours stay with the point, links towards upper ones with the gap."""
+    """Keep one of the two copies of each link of a point with an empty gap, for the Galerkin product.
+
+    As the gap lies above its point, the point keeps links to lower neighbours and the gap those to upper ones.
+    """
     no_inline()
     n = coarse[N]
     for axis in range(3):
@@ -226,7 +229,7 @@ def clear_gaps(kinds: np.ndarray, vectors: int, row: np.ndarray, coarse: np.ndar
 def _split_walls(
     kinds: np.ndarray, start: int, row: np.ndarray, coarse: np.ndarray, wraps: tuple, walls: tuple
 ) -> None:
-    """Of the links to walls, those that stand in for a missing coarse point: of the last cell of an even axis.
+    """Split off the links to walls that replace a missing coarse point: those of the last cell of an even axis.
 
     A cell at an edge or a corner of the box has one number for its walls; each gets the same share of it.
     """
@@ -275,7 +278,7 @@ def _clip(tile: np.ndarray, line: int, count: int) -> None:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _invert(tile: np.ndarray, kinds: np.ndarray, wall: int, count: int) -> None:
-    """The first line becomes 1/(Σ links + link to the wall), zero where there is nothing to divide by."""
+    """Set the first line to 1/(Σ links + link to the wall), zero where the sum is zero."""
     zero, one = np.float32(0.0), np.float32(1.0)
     for c in range(count):
         total = load_written(tile, c) + load(kinds, wall + c)
@@ -285,7 +288,7 @@ def _invert(tile: np.ndarray, kinds: np.ndarray, wall: int, count: int) -> None:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _divide(out: np.ndarray, to: int, tile: np.ndarray, line: int, share: float, count: int) -> None:
-    """out = the weight of one corner, or `share` where there was nothing to divide by."""
+    """Set out = the weight of one corner, or `share` where the sum is zero."""
     zero = np.float32(0.0)
     for c in range(count):
         inverse = load(tile, c)
@@ -305,7 +308,8 @@ def _weigh(
 ) -> None:
     """Run one table of `interpolation_tables` over a level.
 
-    Lines of the tile: Σ of all links of a cell, Σ of those in one direction, and what the eight corners gather.
+    Lines of the tile: the sum of all links of a cell, the sum of those in one direction, and the shares of the eight
+    corners.
     """
     no_inline()
     n, w, s = coarse[N], coarse[W], coarse[S]
@@ -349,7 +353,7 @@ def interpolate(
     tables: tuple,
     tile: np.ndarray,
 ) -> None:
-    """Fill the weights of a level from what `split_level` made."""
+    """Fill the weights of a level from the output of `split_level`."""
     no_inline()
     n, weights = coarse[N], row[WEIGHTS]
     fill(arena, weights, weights + n, 1.0)

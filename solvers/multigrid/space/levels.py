@@ -1,4 +1,4 @@
-"""The set-up of one three-dimensional level from the one above it, and of the coarsest."""
+"""Set up one three-dimensional level from the one above it, and the coarsest matrix."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _AXES = np.array(AXES)
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _walls(arena: np.ndarray, row: np.ndarray, c: int, k: int, j: int, i: int, wraps: tuple) -> float:
-    """What a cell of a level of seven points has as links to walls."""
+    """Return the sum of the links to walls of a cell of a level of seven points."""
     no_inline()
     n, total = row[N], np.float64(0.0)
     x = row[LINKS] + c

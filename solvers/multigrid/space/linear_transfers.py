@@ -1,4 +1,4 @@
-"""Linear interpolation and its transpose between three-dimensional levels, plane by plane, without stored weights.
+"""Apply linear interpolation and its transpose between three-dimensional levels, by planes, without stored weights.
 
 Along each axis that is coarsened, even cells are coarse points and odd ones lie halfway between two of them. The last
 cell of an even axis has a coarse point on one side only; its weight is that of linear interpolation towards the wall,
@@ -35,7 +35,7 @@ def end_weights(sizes: list[tuple[int, ...]], periodic: tuple[bool, ...], walls:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def neighbours(c: int, n: int, stride: int, wraps: bool, end: float) -> tuple[int, np.floating, int, np.floating]:
-    """The fine cells before and behind coarse point c of an axis of n cells, and their weights; `end` is the last's."""
+    """Return the fine cells before and behind coarse point c of n cells, and their weights; `end` is the last one's."""
     no_inline()
     half, zero = np.float32(0.5), np.float32(0.0)
     me = stride * c
@@ -61,7 +61,7 @@ def _compress(arena: np.ndarray, to: int, line: int, count: int) -> None:
 def compress(
     arena: np.ndarray, to: int, line: int, row: np.ndarray, coarse: np.ndarray, wraps: tuple, end: float
 ) -> None:
-    """Gather the cells line + 1 … line + nx into coarse points; sets the cells around them."""
+    """Gather the cells line + 1 … line + nx into coarse points; set the cells around them."""
     no_inline()
     nx = row[NX]
     zero = np.float32(0.0)
@@ -82,7 +82,7 @@ def compress(
 def combine(
     arena: np.ndarray, to: int, v: np.ndarray, low: int, here: int, high: int, a: float, b: float, count: int
 ) -> None:
-    """to = v_here + a v_low + b v_high."""
+    """Set to = v_here + a v_low + b v_high."""
     no_inline()
     for c in range(count):
         store(arena, to + c, load(v, here + c) + a * load(v, low + c) + b * load(v, high + c))
@@ -90,7 +90,7 @@ def combine(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def accumulate(arena: np.ndarray, to: int, parts: int, weight: float, count: int) -> None:
-    """to += weight parts."""
+    """Add weight parts to to."""
     no_inline()
     for c in range(count):
         store(arena, to + c, load_written(arena, to + c) + weight * load(arena, parts + c))
@@ -141,7 +141,7 @@ def restrict_linear(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _expand(arena: np.ndarray, to: int, first: int, second: int, n: int, stride: int, a: float) -> None:
-    """Add to a row of n cells what lies between two coarse rows, a times the one and 1 − a times the other."""
+    """Add the interpolation between two coarse rows, a times one and 1 − a times the other, to a row of n cells."""
     no_inline()
     half = np.float32(0.5)
     b = np.float32(1.0) - a
@@ -177,7 +177,7 @@ def prolong_linear(
         _mix(arena, parts, x, x + s, half, half, s)
     else:
         _mix(arena, parts, x, x, np.float32(ends[0]), zero, s)
-    # Behind the last points stand values that make the mean of both the interpolated one.
+    # The values behind the last points are such that the mean of both is the interpolated value.
     if row[STRIDE_X] == 2 and not wraps[2]:
         for j in range(1, ny + 2):
             arena[parts + j * w + nx + 1] = (two * ends[2] - one) * arena[parts + j * w + nx]
@@ -193,7 +193,7 @@ def prolong_linear(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _mix(arena: np.ndarray, to: int, first: int, second: int, a: float, b: float, count: int) -> None:
-    """to = a first + b second."""
+    """Set to = a first + b second."""
     no_inline()
     for c in range(count):
         store(arena, to + c, a * load(arena, first + c) + b * load(arena, second + c))

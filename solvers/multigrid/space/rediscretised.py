@@ -1,9 +1,9 @@
-"""Coarse operators of seven points on three-dimensional levels, for coefficients of mild contrast.
+"""Form coarse operators of seven points on three-dimensional levels, for coefficients of mild contrast.
 
 A coarse link stands for the fine ones between two coarse points: two of them in series along its axis, t₁t₂/(t₁ + t₂),
 and those in parallel across it, each added to the nearest coarse links with the weights of interpolation. That is the
 seven-point scheme again, on coarser cells. Links to walls lie in the same vectors, where the neighbour is the rim,
-which holds zeros. Against Galerkin products of the same transfers this saves nine tenths of the set-up and three
+which holds zeros. Compared with Galerkin products of the same transfers this saves nine tenths of the set-up and three
 quarters of the arithmetic of coarse sweeps.
 """
 
@@ -19,12 +19,12 @@ from .linear_transfers import combine, compress, neighbours, share_plane
 from .transmissibilities import invert_diagonal_of_faces
 
 TINY = np.float32(1e-30)
-"""Keeps links that float32 has rounded to zero from being divided by their sum."""
+"""Added to sums of links, so that links which float32 has rounded to zero are not divided by zero."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _pairs_along(arena: np.ndarray, to: int, low: int, here: int, high: int, a: float, b: float, count: int) -> None:
-    """Pairs in series along three rows, side by side: to = here + a low + b high."""
+    """Combine pairs in series along three rows, side by side: to = here + a low + b high."""
     no_inline()
     for c in range(count):
         first, second = load(arena, here + 2 * c), load(arena, here + 2 * c + 1)
@@ -39,7 +39,7 @@ def _pairs_along(arena: np.ndarray, to: int, low: int, here: int, high: int, a: 
 def _pairs_across(
     arena: np.ndarray, to: int, low: int, here: int, high: int, a: float, b: float, distance: int, count: int
 ) -> None:
-    """`_pairs_along` for pairs at a distance."""
+    """Combine pairs as `_pairs_along` does, at a distance."""
     no_inline()
     for c in range(count):
         first, second = load(arena, here + c), load(arena, here + c + distance)
@@ -52,7 +52,7 @@ def _pairs_across(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _pairs(arena: np.ndarray, to: int, here: int, distance: int, count: int) -> None:
-    """Pairs in series at a distance."""
+    """Combine pairs in series at a distance."""
     no_inline()
     for c in range(count):
         first, second = load(arena, here + c), load(arena, here + c + distance)
@@ -63,7 +63,7 @@ def _pairs(arena: np.ndarray, to: int, here: int, distance: int, count: int) -> 
 def _links_along_rows(
     arena: np.ndarray, begin: int, row: np.ndarray, coarse: np.ndarray, wraps: tuple, ends: np.ndarray
 ) -> None:
-    """The links across x of a fine plane, which begins at `begin`, into a plane of the coarse layout."""
+    """Combine the links across x of a fine plane, which begins at `begin`, into a plane of the coarse layout."""
     no_inline()
     nx, w, parts = row[NX], row[W], row[PARTS]
     count, last = nx >> 1, coarse[NX]
@@ -86,7 +86,7 @@ def _links_along_rows(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def _pair(c: int, n: int, stride: int, wraps: bool) -> tuple[int, bool]:
-    """The first fine link of coarse link c along an axis of n cells, and whether the next one is in series with it."""
+    """Return the first fine link of coarse link c on an axis of n cells, and whether the next is in series with it."""
     if stride == 1:
         return c, False
     if c == 0:
@@ -98,7 +98,7 @@ def _pair(c: int, n: int, stride: int, wraps: bool) -> tuple[int, bool]:
 def coarse_operator(arena: np.ndarray, levels: np.ndarray, level: int, wraps: tuple, ends: np.ndarray) -> None:
     """Fill the links and the inverse diagonal of the next level.
 
-    `ends` are the weights of `linear_transfers3d.end_weights` on this level.
+    `ends` are the weights of `linear_transfers.end_weights` on this level.
     """
     no_inline()
     row, coarse = levels[level], levels[level + 1]

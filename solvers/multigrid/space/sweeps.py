@@ -1,4 +1,4 @@
-"""Relaxation and residuals on three-dimensional levels: seven points or twenty-seven."""
+"""Relax and compute residuals on three-dimensional levels of seven points or twenty-seven."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ...kernels.unaliased import load, load_written, no_inline, store
 from .grids import GROUND, INVERSE_DIAGONAL, LINKS, N, S, W
 
 TILE = 1024
-"""Cells of a coarse level treated together, so that what is accumulated stays in the first-level cache."""
+"""Cells of a coarse level treated together, so that their sums stay in the first-level cache."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def first_step(out: np.ndarray, to: int, arena: np.ndarray, r: int, d: int, count: int, omega: float) -> None:
-    """out = ω D⁻¹ r: the first relaxation step from zero."""
+    """Set out = ω D⁻¹ r, the first relaxation step from zero."""
     no_inline()
     for c in range(count):
         store(out, to + c, omega * load(arena, d + c) * load(arena, r + c))
@@ -35,7 +35,7 @@ def relax_plane(
     plane: int,
     omega: float,
 ) -> None:
-    """out = (1 − ω) x + ω D⁻¹ (r + Σ t x_neighbour) on one plane of a level of seven points.
+    """Set out = (1 − ω) x + ω D⁻¹ (r + Σ t x_neighbour) on one plane of a level of seven points.
 
     `to`, `below`, `here` and `above` are where planes of `out` and `x` begin, `r` where that of the right-hand side
     does; `plane` is the distance of the plane from the beginning of a level's vector.
@@ -57,7 +57,7 @@ def relax_plane(
 def residual_plane(
     out: np.ndarray, to: int, arena: np.ndarray, x: int, r: int, row: np.ndarray, plane: int, scale: float
 ) -> None:
-    """out = scale r − A x on one plane of a level of seven points, x and r where vectors begin."""
+    """Set out = scale r − A x on one plane of a level of seven points; x and r are where vectors begin."""
     no_inline()
     w, s, n = row[W], row[S], row[N]
     east, r, x = row[LINKS] + plane, r + plane, x + plane
@@ -77,7 +77,7 @@ def residual_plane(
 def _along_row(
     work: np.ndarray, arena: np.ndarray, x: int, r: int, t: int, ground: int, count: int, scale: float
 ) -> None:
-    """work = scale r − σ x + the fluxes from both neighbours in the row."""
+    """Set work = scale r − σ x + the fluxes from both neighbours in the row."""
     for c in range(count):
         u = load(arena, x + c)
         total = scale * load(arena, r + c) - load(arena, ground + c) * u
@@ -102,7 +102,7 @@ def _across_rows(work: np.ndarray, arena: np.ndarray, x: int, t: int, n: int, di
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _step(arena: np.ndarray, to: int, x: int, d: int, work: np.ndarray, omega: float, count: int) -> None:
-    """to = x + ω D⁻¹ work; `to` differs from x."""
+    """Set to = x + ω D⁻¹ work; `to` differs from x."""
     for c in range(count):
         store(arena, to + c, load(arena, x + c) + omega * load(arena, d + c) * load(work, c))
 
@@ -111,7 +111,7 @@ def _step(arena: np.ndarray, to: int, x: int, d: int, work: np.ndarray, omega: f
 def sweep_level(
     arena: np.ndarray, to: int, x: int, r: int, row: np.ndarray, work: np.ndarray, omega: float, scale: float
 ) -> None:
-    """to = x + ω D⁻¹ (scale r − A x) on a coarse level, or to = scale r − A x where ω = 0; to, x, r are offsets."""
+    """Set to = x + ω D⁻¹ (scale r − A x) on a coarse level, or scale r − A x where ω = 0; to, x, r are offsets."""
     no_inline()
     w, s, n = row[W], row[S], row[N]
     first, last = s + w + 1, n - s - w - 1

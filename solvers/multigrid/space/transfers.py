@@ -1,7 +1,7 @@
-"""Interpolation and restriction between three-dimensional levels, plane by plane.
+"""Interpolate and restrict between three-dimensional levels, plane by plane.
 
-A plane of fine cells is taken apart into four planes in the layout of the coarse grid: cells in even and odd columns of
-even and odd rows. Behind that, both transfers are sums of products of aligned vectors, without strides.
+A plane of fine cells is split into four planes in the layout of the coarse grid: cells in even and odd columns of even
+and odd rows. After that, both transfers are sums of products of aligned vectors, without strides.
 
 The weights of a level are twenty-seven vectors in the layout of the coarse grid. Vector 9 s_z + 3 s_y + s_x, entry c,
 is the weight of a coarse point at the fine cell with coarse index c, even along axes with s = 0, odd along the others:
@@ -20,7 +20,7 @@ from .grids import NX, NY, NZ, PARTS, SPREAD, STRIDE_X, STRIDE_Y, STRIDE_Z, WEIG
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def split(even: np.ndarray, a: int, odd: np.ndarray, b: int, v: np.ndarray, begin: int, n: int, stride: int) -> None:
-    """Take a row of n cells apart into even and odd ones; all are even ones where the stride is 1."""
+    """Split a row of n cells into even and odd ones; all are even where the stride is 1."""
     pairs = n >> 1 if stride == 2 else 0
     for i in range(pairs):
         store(even, a + i, load(v, begin + 2 * i))
@@ -76,7 +76,7 @@ def restrict_plane(
 ) -> None:
     """Add Pᵀ of fine plane k, which begins at `begin` of `fine`, to R of the coarse level.
 
-    The parts of a plane have a place of their own at each level: where the fine grid has no cells they stay zero.
+    Each level has its own memory for the parts of a plane: where the fine grid has no cells they stay zero.
     """
     no_inline()
     nx, ny, w, s, n, parts = row[NX], row[NY], coarse[W], coarse[S], coarse[N], row[PARTS]
@@ -101,7 +101,7 @@ def restrict_plane(
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _spread(arena: np.ndarray, parts: int, keep: float, weights: int, n: int, x: int, s: int, w: int) -> None:
-    """parts = keep parts + what one coarse plane gives to the four kinds of cells of a fine plane."""
+    """Set parts = keep parts + the contribution of one coarse plane to the four kinds of cells of a fine plane."""
     no_inline()
     w0, w1, w2, w3, w4, w5, w6, w7, w8 = (
         weights,

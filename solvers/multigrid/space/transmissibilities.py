@@ -1,4 +1,4 @@
-"""Transmissibilities of a three-dimensional grid, in the layout of the levels."""
+"""Compute the transmissibilities of a three-dimensional grid, in the layout of the levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .grids import GROUND, INVERSE_DIAGONAL, LINKS, NX, NY, NZ, N, S, W, close_r
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _harmonic(out: np.ndarray, to: int, a: np.ndarray, low: int, high: int, weight: float, count: int) -> None:
-    """weight · a₁ a₂/(a₁ + a₂), safe from overflow."""
+    """Compute weight · a₁ a₂/(a₁ + a₂) without overflow."""
     no_inline()
     for c in range(count):
         first, second = load(a, low + c), load(a, high + c)
@@ -28,7 +28,7 @@ def _times(out: np.ndarray, to: int, a: np.ndarray, begin: int, weight: float, c
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def faces3d(a: np.ndarray, row: np.ndarray, weights: tuple, wraps: tuple, walls: tuple, faces: np.ndarray) -> None:
-    """Transmissibilities over the cell's extent, with the harmonic mean 2 a₁a₂/(a₁ + a₂) between cells, 2a at walls.
+    """Fill in transmissibilities over the cell's extent: harmonic means 2 a₁a₂/(a₁ + a₂) between cells, 2a at walls.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def faces3d(a: np.ndarray, row: np.ndarray, weights: tuple, wraps: tuple, walls:
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def _invert_sums(arena: np.ndarray, to: int, begin: int, row: np.ndarray) -> None:
-    """D⁻¹ of a row of cells."""
+    """Set D⁻¹ of a row of cells."""
     no_inline()
     w, s, north, up = row[W], row[S], begin + row[N], begin + 2 * row[N]
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -89,7 +89,7 @@ def _invert_sums(arena: np.ndarray, to: int, begin: int, row: np.ndarray) -> Non
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False)
 def single_faces(arena: np.ndarray, row: np.ndarray, faces: np.ndarray) -> None:
-    """The faces in float32 as the links of the finest level, those to walls among them."""
+    """Store the faces in float32 as the links of the finest level, including those to walls."""
     no_inline()
     links = row[LINKS]
     for c in range(3 * row[N]):
@@ -98,7 +98,7 @@ def single_faces(arena: np.ndarray, row: np.ndarray, faces: np.ndarray) -> None:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def invert_diagonal_of_faces(arena: np.ndarray, row: np.ndarray) -> None:
-    """D⁻¹ of a level of seven points; zero where a cell has no links."""
+    """Set D⁻¹ of a level of seven points; zero where a cell has no links."""
     no_inline()
     w, s = row[W], row[S]
     for k in range(1, row[NZ] + 1):
@@ -109,7 +109,7 @@ def invert_diagonal_of_faces(arena: np.ndarray, row: np.ndarray) -> None:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def part_walls(arena: np.ndarray, row: np.ndarray, wraps: tuple) -> None:
-    """Take the links to walls out of the links of the finest level, into a vector of their own."""
+    """Move the links to walls out of the links of the finest level, into a separate vector."""
     nz, ny, nx, w, s, n = row[NZ], row[NY], row[NX], row[W], row[S], row[N]
     links, ground = row[LINKS], row[GROUND]
     fill(arena, ground, ground + n, 0.0)

@@ -1,4 +1,4 @@
-"""What one thread needs to solve problems on one three-dimensional grid, allocated once."""
+"""Allocate once what one thread needs to solve problems on one three-dimensional grid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...kernels.alignment import aligned_empty
+from ...kernels.alignment import aligned_empty, whole_lines
 from ...matrices.box import Box
 from ..hierarchy import grid_sizes
 from ..smoothing import fourth_kind_steps
@@ -22,16 +22,16 @@ from .sweeps import TILE as SWEEP_TILE
 from .transmissibilities import faces3d, invert_diagonal_of_faces, single_faces
 
 MILD = 16.0
-"""Contrast up to which coarse operators are rediscretised: measured, up to 20 a solve is faster than with Galerkin
-products on every kind of field tried (interfaces, rough fields, random cells and blocks, layers, fibres), at up to four
-iterations more at 10 and eight at 20; at 50 blocks of three cells take twice the time."""
+"""Up to this contrast coarse operators are rediscretised: measured, up to 20 a solve is faster than with Galerkin
+products on every kind of field tried (interfaces, rough fields, random cells and blocks, layers, fibres), although it
+takes up to four iterations more at 10 and eight at 20; at 50 it takes twice the time on blocks of three cells."""
 
 COARSE_STEPS = 3
-"""Relaxation steps on their levels, at least, before and after: 2 cost an iteration, 4 save none."""
+"""Minimum of relaxation steps before and after on rediscretised levels: 2 cost an iteration, 4 save none."""
 
 
 class Workspace3D:
-    """Memory for one three-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
+    """Hold the memory for one three-dimensional sample at a time: faces, vectors of conjugate gradients, the hierarchy.
 
     Attributes
     ----------
@@ -61,10 +61,9 @@ class Workspace3D:
         self.rings = np.zeros(4 * plane * (steps - 1) + plane, dtype=np.float32)
         self.work = np.zeros(max(plane, SWEEP_TILE), dtype=np.float32)
         self.tile = np.zeros(LINES * TILE, dtype=np.float32)
-        # One block for all that is double: memory of several megabytes gets huge pages, which vectors alone would not.
-        lines = (cells + 7) // 8 * 8
-        double = aligned_empty((3 * cells + 8 + lines,), np.float64)
-        self.faces, self.iterate = double[: 3 * cells], double[(3 * cells + 7) // 8 * 8 :][:cells]
+        # One block for all float64 vectors: several megabytes at once get huge pages, which single vectors would not.
+        double = aligned_empty((3 * cells + 8 + whole_lines(cells, 8),), np.float64)
+        self.faces, self.iterate = double[: 3 * cells], double[whole_lines(3 * cells, 8) :][:cells]
         self.directions = aligned_empty((3 * cells,), np.float32)
         kinds = [8 * (15 if level else 5) * int(coarse[N]) for level, coarse in enumerate(self.levels[1:])]
         self.kinds = [np.zeros(length, dtype=np.float32) for length in kinds]
@@ -74,7 +73,7 @@ class Workspace3D:
         self._directions = np.array(DIRECTIONS, dtype=np.int64)
 
     def set_up(self, coefficient: np.ndarray) -> bool:
-        """Set the hierarchy up for cell values (nz, ny, nx); False where the coarsest matrix is not definite."""
+        """Set the hierarchy up for cell values (nz, ny, nx); return whether the coarsest matrix is definite."""
         inverse_squares = [spacing**-2 for spacing in self.box.spacings]
         largest = float(coefficient.max()) * 2.0 * max(inverse_squares)
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
@@ -83,7 +82,7 @@ class Workspace3D:
         return self._set_up_levels(float(coefficient.min()) * MILD >= float(coefficient.max()))
 
     def set_up_from_faces(self, faces: tuple[np.ndarray, ...], walls: tuple[bool, ...]) -> bool:
-        """Set the hierarchy up from transmissibilities across z, y, x, those to walls in the outermost entries."""
+        """Set the hierarchy up from transmissibilities across z, y, x, with those to walls in the outermost entries."""
         largest = max(float(face.max()) for face in faces)
         self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
         self.walls = walls
@@ -93,12 +92,12 @@ class Workspace3D:
         return self._set_up_levels(all(_mild(face, axis) for axis, face in enumerate(faces)))
 
     def unscaled_faces(self) -> tuple[np.ndarray, ...]:
-        """The transmissibilities across z, y, x."""
+        """Return the transmissibilities across z, y, x, without the scale."""
         z, y, x = (face / self.scale for face in self._inner_faces())
         return z, y, x
 
     def apply(self, r: np.ndarray) -> np.ndarray:
-        """One cycle for a right-hand side of the scaled operator, (nz, ny, nx); the result is a view."""
+        """Apply one cycle to a right-hand side of the scaled operator, (nz, ny, nx); the result is a view."""
         self._cells(R)[...] = r
         self._cycle()
         return self._cells(X)
@@ -120,7 +119,7 @@ class Workspace3D:
     def solve(
         self, rhs: np.ndarray, factor: float, tolerance: float, maxiter: int, patience: int
     ) -> tuple[int, int, float]:
-        """Conjugate gradients on the scaled operator; see `conjugate_gradients3d.solve`."""
+        """Run conjugate gradients on the scaled operator; see `space.conjugate_gradients.solve`."""
         if self.history.size <= maxiter:
             self.history = np.zeros(maxiter + 1)
         outcome: tuple[int, int, float] = solve(
@@ -144,18 +143,18 @@ class Workspace3D:
 
     @property
     def x(self) -> np.ndarray:
-        """The iterate of the last solve, (nz, ny, nx), a view."""
+        """Return the iterate of the last solve, (nz, ny, nx), a view."""
         return self._inner(self.iterate)
 
     def forget(self) -> None:
-        """Clear what a failed solve may have left in the rims of the grids."""
+        """Clear all vectors: a failed solve may have left values in the rims of the grids."""
         self.arena[:] = 0.0
         self.rings[:] = 0.0
         self.directions[:] = 0.0
         self.iterate[:] = 0.0
 
     def largest_diagonal(self) -> float:
-        """The largest diagonal entry of the scaled operator."""
+        """Return the largest diagonal entry of the scaled operator."""
         inverse = self._cells(INVERSE_DIAGONAL)
         return 1.0 / float(inverse[inverse > 0.0].min(initial=np.inf))
 
@@ -173,7 +172,7 @@ class Workspace3D:
         return z[1:, 1:-1, 1:-1], y[1:-1, 1:, 1:-1], x[1:-1, 1:-1, 1:]
 
     def _writeable(self, values: np.ndarray) -> np.ndarray:
-        """The values as one vector that may be written to: kernels are compiled for that type alone."""
+        """Return the values as one vector that may be written to: kernels are compiled for that type alone."""
         flat = values.reshape(-1)
         if flat.flags.writeable:
             return flat
@@ -208,18 +207,18 @@ class Workspace3D:
         return self._invert_coarsest()
 
     def _exchange(self) -> bool:
-        """Set Galerkin products up instead."""
+        """Replace the rediscretised hierarchy by Galerkin products; return whether that worked."""
         return self._set_up_levels(False)
 
     def _clear_below(self) -> None:
-        """Clear all but the finest level and the weights: the two kinds of hierarchies leave other things in rims."""
+        """Clear all but the finest level and the weights: the two kinds of hierarchies use rims differently."""
         row = self.levels[0]
         self.arena[int(row[PARTS]) : int(row[WEIGHTS])] = 0.0
         if len(self.sizes) > 1:
             self.arena[int(self.levels[1, R]) :] = 0.0
 
     def _invert_coarsest(self) -> bool:
-        """Store A⁻¹ of the coarsest level; without walls of A plus a rank one, which acts like A across constants."""
+        """Store A⁻¹ of the coarsest level; without walls (A + s 1 1ᵀ)⁻¹, the same orthogonally to constants."""
         row = self.levels[-1]
         n = math.prod(self.sizes[-1])
         matrix = np.zeros((n, n))
@@ -239,6 +238,6 @@ class Workspace3D:
 
 
 def _mild(faces: np.ndarray, axis: int) -> bool:
-    """Whether the links of one axis between cells are of mild contrast."""
+    """Return whether the links between cells along one axis are of mild contrast."""
     inner = np.moveaxis(faces, axis, 0)[1:-1]
     return not inner.size or float(inner.min()) * MILD >= float(inner.max()) > 0.0

@@ -1,4 +1,4 @@
-"""Incomplete factorisations: IC(0), ICT, ILU(0), ILUT."""
+"""Provide incomplete factorisations: IC(0), ICT, ILU(0), ILUT."""
 
 from .ic0 import IC0
 from .ict import ICT

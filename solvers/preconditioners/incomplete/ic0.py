@@ -1,4 +1,4 @@
-"""Incomplete Cholesky factorisation without fill-in."""
+"""Precondition by an incomplete Cholesky factorisation without fill-in."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ...arguments import is_real
 from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
 from ..cholesky_kernels import factor_ic0, solve_cholesky
-
-_FIRST_SHIFT = 1e-3
-_LAST_SHIFT = 1e3
+from .shifts import read_shift, shifted
 
 
 class IC0(Preconditioner):
-    """M = (L Lᴴ)⁻¹ with L on the pattern of the lower triangle of A and (L Lᴴ)_ij = a_ij there; kind 'spd'.
+    """Apply M = (L Lᴴ)⁻¹ with L on the pattern of the lower triangle of A, (L Lᴴ)_ij = a_ij there; kind 'spd'.
 
     The factor exists for M-matrices and H-matrices with a positive diagonal (Meijerink and van der Vorst). Where a
     pivot is not positive, A + α diag(A) is factored instead, α = 1e-3 and doubled until it works (Manteuffel); the α
@@ -45,9 +42,7 @@ class IC0(Preconditioner):
     name = "ic0"
 
     def __init__(self, shift: float = 0.0) -> None:
-        if not is_real(shift) or not 0.0 <= shift < np.inf:
-            raise InputError(f"ic0: shift is {shift!r}; expected a finite number ≥ 0.")
-        self._first_shift = float(shift)
+        self._first_shift = read_shift(self.name, shift)
         self._pattern: tuple[np.ndarray, np.ndarray] | None = None
 
     def _build(self, A: Any, again: bool) -> None:
@@ -63,20 +58,14 @@ class IC0(Preconditioner):
                 f"ic0 needs A positive definite, but its diagonal is {diagonal[row]:.3g} in row {row}: "
                 f"use direct with gmres."
             )
-        self._values = np.empty_like(values)
-        shift = self._first_shift
-        while True:
-            shifted = values.copy()
-            shifted[self._ends] *= 1.0 + shift
-            if factor_ic0(self._indptr, self._indices, shifted, self._values) < 0:
-                break
-            shift = max(2.0 * shift, _FIRST_SHIFT)
-            if shift > _LAST_SHIFT:
-                raise InputError(
-                    f"ic0 found no factor of A + α diag(A) up to α = {_LAST_SHIFT:g}: A is far from positive definite; "
-                    f"use direct with gmres."
-                )
-        self.shift = shift
+
+        def factor(shift: float) -> np.ndarray | None:
+            entries, result = values.copy(), np.empty_like(values)
+            entries[self._ends] *= 1.0 + shift
+            return result if factor_ic0(self._indptr, self._indices, entries, result) < 0 else None
+
+        hint = "A is far from positive definite; use direct with gmres"
+        self.shift, self._values = shifted(self.name, factor, self._first_shift, hint)
         self.kind = "spd"
 
     def _take_lower_triangle(self, matrix: sp.csr_array, again: bool) -> None:
@@ -102,7 +91,7 @@ class IC0(Preconditioner):
 
     @property
     def factor(self) -> sp.csr_array:
-        """L, lower triangular."""
+        """Return L, lower triangular."""
         return sp.csr_array((self._values, self._indices, self._indptr), shape=self.shape)
 
     def _apply(self, r: np.ndarray) -> np.ndarray:

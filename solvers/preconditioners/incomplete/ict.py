@@ -1,4 +1,4 @@
-"""Incomplete Cholesky factorisation with a threshold."""
+"""Precondition by an incomplete Cholesky factorisation with a threshold."""
 
 from __future__ import annotations
 
@@ -15,25 +15,23 @@ from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
 from ..cholesky_kernels import solve_cholesky
-
-_FIRST_SHIFT = 1e-3
-_LAST_SHIFT = 1e3
+from .shifts import read_shift, shifted
 
 
 class ICT(Preconditioner):
-    """M = (L Lᴴ)⁻¹ with small entries of L dropped, wherever they are; kind 'spd'.
+    """Apply M = (L Lᴴ)⁻¹ with small entries of L dropped, wherever they are; kind 'spd'.
 
     A is scaled to a unit diagonal and factored column by column. In column k, entries below
-    `drop_tolerance`·‖A_{k:n,k}‖₂ are dropped, and then all but the `fill` times as many largest as A has there. Where a
-    pivot is not positive, A + α diag(A) is factored instead, α = 1e-3 and doubled until it works; the α in use is
-    `shift`.
+    `drop_tolerance`·‖A_{k:n,k}‖₂ are dropped; of the others the largest are kept, at most `fill` times as many as A has
+    there. Where a pivot is not positive, A + α diag(A) is factored instead, α = 1e-3 and doubled until it works; the α
+    in use is `shift`.
 
     Settings
     --------
     drop_tolerance : float
         0 is the complete factor (within `fill`); 1e-2 to 1e-4 are usual.
     fill : float, optional
-        Entries of a column, at most, over those of A; None for no limit.
+        Entries of a column of L, at most, relative to those of A; None for no limit.
     shift : float
         The first α to try, 0 by default.
 
@@ -53,12 +51,12 @@ class ICT(Preconditioner):
     name = "ict"
 
     def __init__(self, drop_tolerance: float = 1e-2, fill: float | None = 5.0, shift: float = 0.0) -> None:
-        for setting, value in (("drop_tolerance", drop_tolerance), ("shift", shift)):
-            if not is_real(value) or not 0.0 <= value < np.inf:
-                raise InputError(f"ict: {setting} is {value!r}; expected a finite number ≥ 0.")
+        if not is_real(drop_tolerance) or not 0.0 <= drop_tolerance < np.inf:
+            raise InputError(f"ict: drop_tolerance is {drop_tolerance!r}; expected a finite number ≥ 0.")
         if fill is not None and not (is_real(fill) and fill > 0.0):
             raise InputError(f"ict: fill is {fill!r}; expected a number > 0, or None for no limit.")
-        self.drop_tolerance, self.fill, self._first_shift = float(drop_tolerance), fill, float(shift)
+        self.drop_tolerance, self.fill = float(drop_tolerance), fill
+        self._first_shift = read_shift(self.name, shift)
 
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name)
@@ -76,20 +74,13 @@ class ICT(Preconditioner):
         lower = sp.csc_array(sp.tril(inverse @ matrix @ inverse, format="csc"))
         lower.sort_indices()
         fill = math.inf if self.fill is None else self.fill
-        shift = self._first_shift
-        while True:
-            bad, indptr, indices, values = _factor(
-                lower.indptr, lower.indices, lower.data, shift, self.drop_tolerance, fill
-            )
-            if bad < 0:
-                break
-            shift = max(2.0 * shift, _FIRST_SHIFT)
-            if shift > _LAST_SHIFT:
-                raise InputError(
-                    f"ict found no factor of A + α diag(A) up to α = {_LAST_SHIFT:g}: A is far from positive definite; "
-                    f"use ilut or direct with gmres."
-                )
-        self.shift = shift
+
+        def factored(shift: float) -> tuple[np.ndarray, ...] | None:
+            bad, *result = _factor(lower.indptr, lower.indices, lower.data, shift, self.drop_tolerance, fill)
+            return tuple(result) if bad < 0 else None
+
+        hint = "A is far from positive definite; use ilut or direct with gmres"
+        self.shift, (indptr, indices, values) = shifted(self.name, factored, self._first_shift, hint)
         factor = sp.csr_array(sp.csc_array((values, indices, indptr), shape=self.shape))
         factor.sort_indices()  # each row ends with its diagonal
         self._indptr, self._indices = factor.indptr.astype(np.int64), factor.indices.astype(np.int64)
@@ -98,7 +89,7 @@ class ICT(Preconditioner):
 
     @property
     def factor(self) -> sp.csr_array:
-        """L, lower triangular."""
+        """Return L, lower triangular."""
         return sp.csr_array((self._values, self._indices, self._indptr), shape=self.shape)
 
     def _apply(self, r: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Incomplete LU factorisation without fill-in."""
+"""Precondition by an incomplete LU factorisation without fill-in."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
-from ...arguments import is_real
 from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
-
-_FIRST_SHIFT = 1e-3
-_LAST_SHIFT = 1e3
+from .shifts import read_shift, shifted
 
 
 class ILU0(Preconditioner):
-    """M = (L U)⁻¹ with L, U on the pattern of A and (L U)_ij = a_ij there.
+    """Apply M = (L U)⁻¹ with L, U on the pattern of A and (L U)_ij = a_ij there.
 
-    Exists for M-matrices (Meijerink and van der Vorst). Where a pivot is negligible, A + α diag(A) is factored instead,
-    α = 1e-3 and doubled until it works; the α in use is `shift`. For A Hermitian with positive pivots it is `ic0`, and
-    kind 'spd'; otherwise 'linear'.
+    The factors exist for M-matrices (Meijerink and van der Vorst). Where a pivot is negligible, A + α diag(A) is
+    factored instead, α = 1e-3 and doubled until it works; the α in use is `shift`. For A Hermitian with positive pivots
+    it is `ic0`, and kind 'spd'; otherwise 'linear'.
 
     Settings
     --------
@@ -39,9 +36,7 @@ class ILU0(Preconditioner):
     name = "ilu0"
 
     def __init__(self, shift: float = 0.0) -> None:
-        if not is_real(shift) or not 0.0 <= shift < np.inf:
-            raise InputError(f"ilu0: shift is {shift!r}; expected a finite number ≥ 0.")
-        self._first_shift = float(shift)
+        self._first_shift = read_shift(self.name, shift)
 
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name)
@@ -53,25 +48,20 @@ class ILU0(Preconditioner):
             row = int(np.argmin(present))
             raise InputError(f"ilu0 needs a diagonal free of zeros, but row {row} has none: use ilut or direct.")
         self._indptr, self._indices, self._ends = matrix.indptr, matrix.indices, on_diagonal
-        shift = self._first_shift
-        while True:
-            self._values = matrix.data.copy()
-            self._values[self._ends] *= 1.0 + shift
-            if _factor(self._indptr, self._indices, self._ends, self._values) < 0:
-                break
-            shift = max(2.0 * shift, _FIRST_SHIFT)
-            if shift > _LAST_SHIFT:
-                raise InputError(
-                    f"ilu0 found no factor of A + α diag(A) up to α = {_LAST_SHIFT:g}: use ilut or direct."
-                )
-        self.shift = shift
+
+        def factor(shift: float) -> np.ndarray | None:
+            values = matrix.data.copy()
+            values[self._ends] *= 1.0 + shift
+            return values if _factor(self._indptr, self._indices, self._ends, values) < 0 else None
+
+        self.shift, self._values = shifted(self.name, factor, self._first_shift, "use ilut or direct")
         pivots = self._values[self._ends]
         positive = bool(np.all(pivots.real > 0.0)) and bool(np.all(abs(pivots.imag) <= 1e-12 * abs(pivots)))
         self.kind = "spd" if positive and is_hermitian(matrix) else "linear"
 
     @property
     def factors(self) -> tuple[sp.csr_array, sp.csr_array]:
-        """(L, U), L with a unit diagonal."""
+        """Return (L, U), L with a unit diagonal."""
         both = sp.csr_array((self._values, self._indices, self._indptr), shape=self.shape)
         return sp.csr_array(sp.tril(both, -1) + sp.eye_array(self.shape[0])), sp.csr_array(sp.triu(both))
 
@@ -83,7 +73,7 @@ class ILU0(Preconditioner):
 
 @numba.njit(nogil=True, cache=True)
 def _factor(indptr: np.ndarray, indices: np.ndarray, ends: np.ndarray, values: np.ndarray) -> int:
-    """L (unit diagonal) and U in place of A, row by row on its CSR pattern; −1, or a row whose pivot is negligible."""
+    """Replace A by L (unit diagonal) and U, row by row on its CSR pattern; return −1, or a row of negligible pivot."""
     n = indptr.size - 1
     place = np.full(n, -1, dtype=np.int64)
     for i in range(n):
@@ -110,7 +100,7 @@ def _factor(indptr: np.ndarray, indices: np.ndarray, ends: np.ndarray, values: n
 def _solve(
     indptr: np.ndarray, indices: np.ndarray, ends: np.ndarray, values: np.ndarray, r: np.ndarray, out: np.ndarray
 ) -> None:
-    """out = (L U)⁻¹ r."""
+    """Set out = (L U)⁻¹ r."""
     n = r.size
     for i in range(n):
         s = r[i]

@@ -1,4 +1,4 @@
-"""Incomplete LU factorisation with a threshold."""
+"""Precondition by an incomplete LU factorisation with a threshold."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...preconditioner import Preconditioner
 
 
 class ILUT(Preconditioner):
-    """M = (L U)⁻¹ with small entries dropped and partial pivoting, by SuperLU; kind 'linear'.
+    """Apply M = (L U)⁻¹ with small entries dropped and partial pivoting, by SuperLU; kind 'linear'.
 
-    For nonsymmetric and indefinite matrices, with `gmres`, `bicgstab` or `idrs`. It pivots, so that M is not
+    Use it for nonsymmetric and indefinite matrices, with `gmres`, `bicgstab` or `idrs`. It pivots, so that M is not
     symmetric even where A is: `ict` keeps kind 'spd'.
 
     Settings
@@ -24,7 +24,7 @@ class ILUT(Preconditioner):
     drop_tolerance : float
         Relative to the size of a column; 0 drops nothing.
     fill : float
-        Entries of L and U, at most, over those of A, > 1.
+        Entries of L and U, at most, relative to those of A; ≥ 1.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class ILUT(Preconditioner):
         matrix = as_csr(A, self.name).tocsc()
         try:
             self._factors = spla.spilu(matrix, drop_tol=self.drop_tolerance, fill_factor=self.fill)
-        except RuntimeError as error:  # SuperLU's word for a zero pivot
+        except RuntimeError as error:  # SuperLU's report of a zero pivot
             raise InputError(
                 f"ilut: A is singular ({str(error).splitlines()[0].strip('. ')}); raise fill, or mend A."
             ) from error

@@ -1,1 +1,1 @@
-"""Whole stages of a time step, compiled: transforms, products and updates on cache lines."""
+"""Run whole stages of a time step compiled: transforms, products and updates on cache lines."""

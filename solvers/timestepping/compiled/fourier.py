@@ -1,4 +1,4 @@
-"""Compiled Fourier transforms of many columns at once: one column a lane of the vector unit, all of it in cache.
+"""Compute Fourier transforms of many columns at once, compiled: one column a lane of the vector unit, all in cache.
 
 A block holds n rows of L lanes, L values of a cache line, real and imaginary parts apart: element (i, lane) of a flat
 array is i·L + lane. A transform runs along the rows, the same operations in every lane, so a lane's bits do not depend
@@ -6,12 +6,12 @@ on its neighbours. Stockham's autosorting algorithm, decimation in frequency, ra
 one pair of arrays and writes the other; the last has no twiddle factors. The inverse is the same code with real and
 imaginary parts exchanged.
 
-A transform of two passes or more may begin and end elsewhere than in a block: its first pass takes its rows through a
-table of places (:func:`begin_rows`; other modules add beginnings and endings of their own, which compute the rows as
-they load them or what becomes of them before they store it), :func:`finish_lanes` does the rest, and
-:func:`finish_rows` puts the rows of the result through a table of places. So rows are never moved by themselves: rows
-that are zero are read from one line of zeros, and rows nobody wants are not written. The last pass reads and writes the
-same rows, so that it works in place: less of the first-level cache is in use.
+A transform of two passes or more may read and write outside a block. Its first pass reads its rows through a table of
+positions (:func:`begin_rows`; other modules add first passes that compute the rows as they load them, and last passes
+that process the rows before they store them), :func:`finish_lanes` does the rest, and :func:`finish_rows` writes the
+rows of the result through a table of positions. So no pass only moves rows: rows that are zero are read from one line
+of zeros, and rows that nothing uses are not written. The last pass reads and writes the same rows, so it works in
+place and occupies less of the first-level cache.
 
 References
 ----------
@@ -45,7 +45,7 @@ _RADICES = (8, 4, 2, 3, 5)
 
 
 class LanePlan(NamedTuple):
-    """Radices of the passes and all their twiddle factors, of one length and precision."""
+    """Hold the radices of the passes and all their twiddle factors, for one length and precision."""
 
     radices: np.ndarray
     cosines: np.ndarray
@@ -54,7 +54,7 @@ class LanePlan(NamedTuple):
 
 @lru_cache(maxsize=32)
 def lane_plan(n: int, dtype: str) -> LanePlan | None:
-    """The plan for length n, or None where n has another prime factor than 2, 3 and 5; one pass where n is prime."""
+    """Return the plan for length n, or None if it has a prime factor other than 2, 3, 5; one pass if n is prime."""
     radices, left = [], n
     for radix in _RADICES:
         while left % radix == 0 and (radix != 8 or left != 16) and (radix not in (4, 8) or radix != n):
@@ -76,7 +76,7 @@ Pair = tuple[Line, Line]
 
 
 def _plus(a: Pair | None, b: Pair | None) -> Any:
-    """None stands for zero."""
+    """Add two lines, of which None stands for zero."""
     return b if a is None else a if b is None else (a[0] + b[0], a[1] + b[1])
 
 
@@ -87,12 +87,12 @@ def _minus(a: Pair | None, b: Pair | None) -> Any:
 
 
 def _turned(a: Pair) -> Pair:
-    """−i a."""
+    """Return −i a."""
     return a[1], -a[0]
 
 
 def _times(a: Pair, c: Line, d: Line) -> Pair:
-    """a (c + i d)."""
+    """Return a (c + i d)."""
     return a[0].times_plus(c, -(a[1] * d)), a[0].times_plus(d, a[1] * c)
 
 
@@ -115,7 +115,7 @@ def _eight(a: list[Any]) -> list[Pair]:
 
 
 def _prime(a: list[Pair]) -> list[Pair]:
-    """Radix 3 or 5: sums and differences of a_j and a_{r−j}, weighted with cos, sin (2πj/r), j ≤ r/2."""
+    """Transform by radix 3 or 5: sums and differences of a_j and a_{r−j}, weighted with cos, sin (2πj/r), j ≤ r/2."""
     r = len(a)
     sums = [_plus(a[j], a[r - j]) for j in range(1, (r + 1) // 2)]
     differences = [_minus(a[j], a[r - j]) for j in range(1, (r + 1) // 2)]
@@ -140,7 +140,7 @@ def _prime(a: list[Pair]) -> list[Pair]:
 
 
 def _butterfly(a: list[Any], twiddles: list[Pair]) -> tuple[Lines, Lines]:
-    """Real and imaginary parts of what a pass makes of one row of each of its r parts."""
+    """Return real and imaginary parts of the output of a pass for one row of each of its r parts."""
     r = len(a)
     out = {2: lambda: [_plus(*a), _minus(*a)], 4: lambda: _four(a), 8: lambda: _eight(a)}.get(r, lambda: _prime(a))()
     out[1:] = [_times(out[k], *twiddles[k - 1]) for k in range(1, r)] if twiddles else out[1:]
@@ -148,7 +148,7 @@ def _butterfly(a: list[Any], twiddles: list[Pair]) -> tuple[Lines, Lines]:
 
 
 def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any, gap: bool) -> tuple[Any, ...]:
-    """First passes of radix 2, 3, 4, 5 and 8 whose rows `rows` computes from what they load.
+    """Return first passes of radix 2, 3, 4, 5 and 8 whose rows `rows` computes from what they load.
 
     For each row it gets a line of each group of `reads` and of `numbers` (groups given as 0 are one line for all
     rows), and returns its real and imaginary part. With `gap` rows 3n/8 to 5n/8 are zero, and radix 8 leaves them out.
@@ -172,9 +172,9 @@ def beginnings(reads: tuple[int, ...], numbers: tuple[int, ...], rows: Any, gap:
 
 
 def endings(numbers: int, rows: Any, gap: bool) -> tuple[Any, ...]:
-    """Last passes of radix 2, 3, 4, 5 and 8; `rows` makes of each pair of lines, with `numbers` numbers, another.
+    """Return last passes of radix 2, 3, 4, 5 and 8; `rows` maps each pair of lines, with `numbers` numbers, to another.
 
-    With `gap` nobody wants rows 3n/8 to 5n/8, and radix 8 leaves them out.
+    With `gap` nothing uses rows 3n/8 to 5n/8, and radix 8 leaves them out.
     """
 
     def make(r: int) -> Any:
@@ -203,7 +203,7 @@ _kept2, _kept3, _kept4, _kept5, _kept8 = endings(0, _itself, True)
 
 @njit(cache=True, nogil=True)
 def _pass(r, m, s, w_re, w_im, w, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """A pass of radix r over m groups of s rows."""
+    """Run a pass of radix r over m groups of s rows."""
     no_inline()
     L = lanes_of(x_re)
     i, o, d = s * m * L, s * L, r - 1
@@ -241,7 +241,7 @@ def _pass(r, m, s, w_re, w_im, w, x_re, x_im, y_re, y_im):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _last_pass(r, s, x_re, x_im):  # type: ignore[no-untyped-def]
-    """The last pass, in place: it reads and writes the same rows."""
+    """Run the last pass in place: it reads and writes the same rows."""
     no_inline()
     L = lanes_of(x_re)
     o = s * L
@@ -264,7 +264,7 @@ def _last_pass(r, s, x_re, x_im):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _last_rows(r, s, x_re, x_im, y_re, y_im, y, rows):  # type: ignore[no-untyped-def]
-    """The last pass; row k goes to y + rows[k]."""
+    """Run the last pass; row k goes to y + rows[k]."""
     no_inline()
     L = lanes_of(x_re)
     i = s * L
@@ -292,7 +292,7 @@ def _last_rows(r, s, x_re, x_im, y_re, y_im, y, rows):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of a transform of n rows into block y, row k read at x + rows[k]; rows 3n/8 to 5n/8 are zero."""
+    """Run the first pass on n rows into block y, row k read at x + rows[k]; rows 3n/8 to 5n/8 are zero."""
     no_inline()
     radices, w_re, w_im = plan
     L = lanes_of(x_re)
@@ -322,7 +322,7 @@ def begin_rows(n, plan, x_re, x_im, x, rows, y_re, y_im):  # type: ignore[no-unt
 
 @njit(cache=True, nogil=True)
 def passes_between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """All passes from number `first` to the last but one; the pair that holds the result, the other, the last radix."""
+    """Run the passes from number `first` to the last but one; return the result's pair, the other, the last radix."""
     radices, w_re, w_im = plan
     s, w, k, r = 1, 0, 0, radices[0]
     m = n // r
@@ -340,7 +340,7 @@ def passes_between(n, plan, first, x_re, x_im, y_re, y_im):  # type: ignore[no-u
 
 @njit(cache=True, nogil=True)
 def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """All passes but the first on block x; y is as large. The pair that holds the result, then the other."""
+    """Run all passes but the first on block x; y is as large. Return the result's pair, then the other."""
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
     _last_pass(r, n // r, x_re, x_im)
     return x_re, x_im, y_re, y_im
@@ -348,16 +348,17 @@ def finish_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def finish_rows(n, plan, first, x_re, x_im, y_re, y_im, to_re, to_im, to, rows):  # type: ignore[no-untyped-def]
-    """The passes from number `first` (0 or 1) on, on block x; row k of the result goes to `to` + rows[k].
+    """Run the passes from number `first` (0 or 1) on block x; row k of the result goes to `to` + rows[k].
 
-    Rows 3n/8 to 5n/8, and all whose entry is negative, are not written."""
+    Rows 3n/8 to 5n/8, and all whose entry is negative, are not written.
+    """
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, first, x_re, x_im, y_re, y_im)
     _last_rows(r, n // r, x_re, x_im, to_re, to_im, to, rows)
 
 
 @njit(cache=True, nogil=True)
 def fft_lanes(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """Transform x (n rows) with e^{−2πi jk/n}; y is as large. Returns the pair that holds the result, then the other.
+    """Transform x (n rows) with e^{−2πi jk/n}; y is as large. Return the result's pair, then the other.
 
     Exchange the real and the imaginary arrays to transform with e^{+2πi jk/n}; nothing is scaled.
     """

@@ -1,4 +1,4 @@
-"""Transforms that begin with velocities from a vorticity, and such as end with squares or polynomials."""
+"""Run transforms that begin with velocities from a vorticity, or end with squares or polynomials."""
 
 # ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
@@ -13,19 +13,19 @@ __all__ = ["begin_mirrored", "begin_velocity", "finish_powers", "finish_square"]
 
 
 def _of_vorticity(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[Line, Line]:
-    """Imaginary and real part of (k_x + i k_y) ω̂/|k|²."""
+    """Return imaginary and real part of (k_x + i k_y) ω̂/|k|²."""
     a, b = a * inverse, b * inverse
     return kx.times_plus(b, ky * a), kx.times_plus(a, -(ky * b))
 
 
 def _of_mirrored(a: Line, b: Line, inverse: Line, ky: Line, kx: Line) -> tuple[Line, Line]:
-    """Imaginary and real part of −(k_x + i k_y) conj(ω̂)/|k|², which is û + i v̂ at −k."""
+    """Return imaginary and real part of −(k_x + i k_y) conj(ω̂)/|k|², which is û + i v̂ at −k."""
     a, b = a * inverse, b * inverse
     return kx.times_plus(b, -(ky * a)), -kx.times_plus(a, ky * b)
 
 
 def _of_square(a: Line, b: Line) -> tuple[Line, Line]:
-    """Imaginary and real part of (b + i a)², the former halved; products alone, as the pass itself is all sums."""
+    """Return imaginary (halved) and real part of (b + i a)², in products alone: the pass itself has only sums."""
     return a * b, b.times_plus(b, -(a * a))
 
 
@@ -41,7 +41,7 @@ _powers2, _powers3, _powers4, _powers5, _powers8 = endings(2, _of_powers, False)
 
 @njit(cache=True, nogil=True)
 def begin_velocity(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, ky, c, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of the inverse transform of û + i v̂ at k_y ≥ 0, from the vorticity at v + rows[k]."""
+    """Run the first pass of the inverse transform of û + i v̂ at k_y ≥ 0, from the vorticity at v + rows[k]."""
     no_inline()
     radices, w_re, w_im = plan
     L = lanes_of(y_re)
@@ -86,7 +86,7 @@ def begin_velocity(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, k
 
 @njit(cache=True, nogil=True)
 def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, ky, c, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The same at −k_y ≤ 0, from the vorticity at k = (k_x, k_y); all tables are in the order of −k_x."""
+    """Do as `begin_velocity` at −k_y ≤ 0, from the vorticity at k = (k_x, k_y); tables are in the order of −k_x."""
     no_inline()
     radices, w_re, w_im = plan
     L = lanes_of(y_re)
@@ -131,7 +131,7 @@ def begin_mirrored(n, plan, V_re, V_im, v, rows, inverse, i, inverse_rows, kx, k
 
 @njit(cache=True, nogil=True)
 def finish_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """As :func:`finish_lanes` of an inverse transform u + iv, parts exchanged, to u² − v² + i uv."""
+    """Run :func:`finish_lanes` on an inverse transform u + iv, parts exchanged, and map it to u² − v² + i uv."""
     no_inline()
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
     L = lanes_of(x_re)
@@ -156,7 +156,7 @@ def finish_square(n, plan, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def finish_powers(n, plan, powers, x_re, x_im, y_re, y_im):  # type: ignore[no-untyped-def]
-    """As :func:`finish_lanes`, to the polynomial of both parts of the transform."""
+    """Run :func:`finish_lanes` and map both parts of the transform to their polynomial."""
     no_inline()
     x_re, x_im, y_re, y_im, r = passes_between(n, plan, 1, x_re, x_im, y_re, y_im)
     L = lanes_of(x_re)

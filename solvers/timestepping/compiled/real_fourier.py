@@ -1,4 +1,4 @@
-"""Real transforms on lanes: 2h real points as the even and odd parts of h complex ones.
+"""Transform real data on lanes: 2h real points are the real and imaginary parts of h complex ones.
 
 References
 ----------
@@ -18,7 +18,7 @@ __all__ = ["begin_merged", "split_real"]
 
 
 def _merge(ar: Line, ai: Line, br: Line, bi: Line, c: Line, d: Line) -> tuple[Line, Line]:
-    """Imaginary and real part: it begins an inverse transform."""
+    """Return imaginary part, then real part, as an inverse transform takes them."""
     dr, di = ar - br, ai + bi
     return (ai - bi) + dr.times_plus(c, -(di * d)), (ar + br) - dr.times_plus(d, di * c)
 
@@ -35,7 +35,7 @@ def _split(z_re: list[Line], z_im: list[Line], c: list[Line], d: list[Line]) -> 
 
 @njit(cache=True, nogil=True)
 def begin_merged(h, plan, roots, u_re, u_im, u, real, imaginary, y_re, y_im):  # type: ignore[no-untyped-def]
-    """The first pass of the inverse transform of length h that holds even + i odd points of 2h real ones, unscaled.
+    """Run the first pass of the inverse transform of length h to even + i odd points of 2h real ones, unscaled.
 
     Its rows are Z_k = (U_k + conj U_{h−k}) + i e^{2πik/2h} (U_k − conj U_{h−k}), k < h, of the modes U_0 … U_h. The
     parts of U_k lie at u + real[k] and u + imaginary[k]; `roots` holds the cosines and sines of 2πk/2h.
@@ -85,7 +85,7 @@ def begin_merged(h, plan, roots, u_re, u_im, u, real, imaginary, y_re, y_im):  #
 
 @njit(cache=True, nogil=True)
 def split_real(h, first, last, roots, z_re, z_im, u_re, u_im, u, step):  # type: ignore[no-untyped-def]
-    """Modes k from `first` to `last` < h of 2h real points, times two, from the transform of even + i odd points.
+    """Compute 2 U_k, `first` ≤ k ≤ `last` < h, of 2h real points from the transform of even + i odd points.
 
     2 U_k = (Z_k + conj Z_{h−k}) − i e^{−2πik/2h} (Z_k − conj Z_{h−k}), at u + (k − first)·step.
     """

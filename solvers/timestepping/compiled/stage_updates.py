@@ -1,4 +1,4 @@
-"""The operations of a stage on the modes whose term has just been computed, with a line or a number a coefficient."""
+"""Run the operations of a stage on the modes whose term was just computed; a coefficient is a line or a number."""
 
 # ruff: noqa: RUF005 (compiled code joins tuples by +)
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["update_columns", "update_modes"]
 
 
 def _sum(lines: Lines, coefficients: Lines) -> tuple[Lines, Lines]:
-    """Σ c a over pairs of lines; a pair more than coefficients is added as it is."""
+    """Sum c a over pairs of lines; a pair without coefficient is added as it is."""
     pairs = list(zip(lines[0::2], lines[1::2], strict=True))
     if len(pairs) > len(coefficients):
         re, im = pairs.pop()
@@ -56,7 +56,7 @@ def _numbers3(a: Lines, b: Lines, e: Lines, f: Lines, c: Lines) -> tuple[Lines, 
 
 @njit(cache=True, nogil=True)
 def _update_lines(kind, count, V_re, V_im, o, a, b, C, c, d, step):  # type: ignore[no-untyped-def]
-    """An operation of a :class:`StageProgram` on `count` lines, its coefficients `step` apart."""
+    """Run an operation of a :class:`StageProgram` on `count` lines, its coefficients at distances `step`."""
     no_inline()
     L = lanes_of(V_re)
     if kind == 1:
@@ -81,7 +81,7 @@ def _update_lines(kind, count, V_re, V_im, o, a, b, C, c, d, step):  # type: ign
 
 @njit(cache=True, nogil=True)
 def _update_numbers(kind, count, V_re, V_im, o, a, b, C, c, d):  # type: ignore[no-untyped-def]
-    """The same with a number for a line's coefficient."""
+    """Do as `_update_lines` with a number for each line's coefficient."""
     no_inline()
     L = lanes_of(V_re)
     if kind == 1:
@@ -106,7 +106,7 @@ def _update_numbers(kind, count, V_re, V_im, o, a, b, C, c, d):  # type: ignore[
 
 @njit(cache=True, nogil=True)
 def update_columns(program, size, K, block, evaluated, folded, C, V_re, V_im):  # type: ignore[no-untyped-def]
-    """The operations of a stage on the 2K + 1 rows of a block, N at V[evaluated:]."""
+    """Run the operations of a stage on the 2K + 1 rows of a block, N at V[evaluated:]."""
     operations, begin, end = program
     L = lanes_of(V_re)
     at, rows = block * (2 * K + 2) * L, K + 1 if folded else 2 * K + 1
@@ -126,7 +126,7 @@ def update_columns(program, size, K, block, evaluated, folded, C, V_re, V_im):  
 
 @njit(cache=True, nogil=True)
 def update_modes(program, size, modes, first, count, evaluated, C, V_re, V_im):  # type: ignore[no-untyped-def]
-    """The operations of a stage on `count` modes from number `first` of a line of `modes`."""
+    """Run the operations of a stage on `count` modes from number `first` of a line of `modes`."""
     operations, begin, end = program
     at = first * lanes_of(V_re)
     for k in range(6 * begin, 6 * end, 6):

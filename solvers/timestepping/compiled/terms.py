@@ -1,19 +1,19 @@
-"""Time steps on the CPU, compiled: transforms, products and combinations of a sample without leaving the cache.
+"""Run time steps on the CPU compiled: transforms, products and combinations of a sample without leaving the cache.
 
 In two dimensions a sample's columns are the lanes of :mod:`~.fourier`, in one dimension several samples are.
 Between the transforms along the two axes lies one transposition, in registers, into an array with x contiguous; there
-the rows of a block are transformed to the points, multiplied and transformed back before the next block is looked at,
-so that no field ever exists in memory as a whole. Columns that de-aliasing leaves empty are never transformed.
+the rows of a block are transformed to the points, multiplied and transformed back before the next block is read, so
+that no field ever exists in memory as a whole. Columns that de-aliasing leaves empty are never transformed.
 
-Nothing else sweeps over a sample. What a transform begins with is computed as its first pass loads it (velocities,
-squares, powers), the rows that are wanted leave its last pass for where they are needed, and the combinations of a
-stage (`stage_programs`) follow the last transform of each column while N lies in the first-level cache. States
-are stored column by column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are the same at ±k_x
-once, and in one dimension a number a mode.
+There is no other pass over a sample. The first pass of a transform computes its input as it loads it (velocities,
+squares, powers), the last pass writes only the rows that are needed, to where they are needed, and the combinations of
+a stage (`stage_programs`) follow the last transform of each column while N is in the first-level cache. States are
+stored column by column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are equal at ±k_x are
+stored once, in one dimension as one number a mode.
 
-What remains beside the transforms at 128², in their time: the transposition 14 %, combinations 8 % (they wait for the
-second-level cache: four arrays of a sample do not fit into the first), velocities 5 %, writing rows where they are
-wanted 5 %. Tried without gain: N computed in the last pass of its second transform, lanes of half a line, radix 16.
+The rest costs, at 128² and relative to the transforms: the transposition 14 %, combinations 8 % (they wait for the
+second-level cache: four arrays of a sample do not fit into the first), velocities 5 %, writing rows elsewhere 5 %.
+Tried without gain: N computed in the last pass of its second transform, lanes of half a line, radix 16.
 """
 
 # ruff: noqa: RUF005 (compiled code joins tuples by +)
@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.extending import overload
 
 from ...kernels.alignment import aligned
 from ...kernels.cache_lines import Lines, lane_count, lanes_of, line_operation, pointers, transpose_tile
+from ...kernels.dispatch import body_by_type
 from ...kernels.unaliased import no_inline
 from ...spectral.fourier_grid import FourierGrid
 from ..stage_programs import StageProgram
@@ -39,48 +39,48 @@ from .stage_updates import update_columns, update_modes
 __all__ = ["CompiledTerm", "compiled_term", "cross", "cross_back"]
 
 _CHUNK = 32
-"""Modes in one dimension whose N is used up before the next are computed: they stay in the first-level cache."""
+"""Modes in one dimension treated together: their N is used while it is in the first-level cache."""
 
 
 class _Vorticity(NamedTuple):
-    """:class:`VorticityTerm` for the kernels: sizes, plans, tables of places and what multiplies the modes."""
+    """Hold a :class:`VorticityTerm` for the kernels: sizes, plans, tables of positions and factors of the modes."""
 
     sizes: tuple[int, ...]  # n1, n2, K1, K2, blocks
     plan_x: tuple[np.ndarray, ...]
     plan_y: tuple[np.ndarray, ...]
-    rows: tuple[np.ndarray, ...]  # of the modes and of 1/|k|², at k_x in the order of the transform, then at −k_x
+    rows: tuple[np.ndarray, ...]  # rows of the modes and 1/|k|², at k_x in the order of the transform, then at −k_x
     kx: tuple[np.ndarray, ...]  # at k_x, at −k_x
     ky: np.ndarray
     inverse: np.ndarray
     crossing: tuple[
         np.ndarray, ...
-    ]  # places of the rows along y, in and out, and of those along x, out, at k_x and −k_x
+    ]  # positions of the rows along y, in and out, and of those along x, out, at k_x and −k_x
     products: tuple[np.ndarray, ...]  # k_x², −k_x a row, k_y² a column, scaled
     forcing: tuple[bool, np.ndarray, np.ndarray]  # whether there is any
 
 
 class _Line(NamedTuple):
-    """:class:`PolynomialTerm` in one dimension."""
+    """Hold a :class:`PolynomialTerm` in one dimension for the kernels."""
 
     sizes: tuple[int, ...]  # n, K
     plan: tuple[np.ndarray, ...]
     roots: tuple[np.ndarray, ...]
-    places: tuple[np.ndarray, ...]  # of the real and of the imaginary parts of modes 0…n/2
+    places: tuple[np.ndarray, ...]  # positions of the real and of the imaginary parts of modes 0…n/2
     powers: np.ndarray
     multiplier: np.ndarray
     imaginary: bool
 
 
 class _Plane(NamedTuple):
-    """:class:`PolynomialTerm` in two dimensions."""
+    """Hold a :class:`PolynomialTerm` in two dimensions for the kernels."""
 
     sizes: tuple[int, ...]  # n1, n2, K1, K2, blocks
     plan_x: tuple[np.ndarray, ...]
     plan_y: tuple[np.ndarray, ...]
     roots: tuple[np.ndarray, ...]
-    rows: np.ndarray  # of the modes, in the order of the transform
-    places: tuple[np.ndarray, ...]  # of the rows along y: real, imaginary parts
-    kept: np.ndarray  # of the rows along x, out
+    rows: np.ndarray  # rows of the modes, in the order of the transform
+    places: tuple[np.ndarray, ...]  # positions of the rows along y: real, imaginary parts
+    outputs: np.ndarray  # positions of the rows along x, out
     powers: np.ndarray
     multiplier: np.ndarray
     imaginary: bool
@@ -112,7 +112,7 @@ def _times_number_by_i(a: Lines, b: Lines, c: Lines) -> tuple[Lines, ...]:
 
 
 def _curl(a: Lines, b: Lines, c: Lines, d: Lines, ky: Lines, ky2: Lines, kx2: Lines, kx: Lines) -> tuple[Lines, Lines]:
-    """N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of u² − v² + i uv."""
+    """Return N from a + i b = Q(k) and c + i d = Q(−k), Q the transform of u² − v² + i uv."""
     product, squares = kx2[0] - ky2[0], kx[0] * ky[0]
     re = product.times_plus(b[0] + d[0], squares * (a[0] + c[0]))
     return [re], [product.times_plus(c[0] - a[0], squares * (b[0] - d[0]))]
@@ -131,14 +131,14 @@ def _forced(f: Lines, g: Lines, *lines: Lines) -> tuple[Lines, Lines]:
 
 @line_operation((1, 1, 1, 1), (), (1, 1))
 def _spoil(zero: Lines, one: Lines, a: Lines, b: Lines) -> tuple[Lines, Lines]:
-    """0 as long as all numbers are finite."""
+    """Accumulate 0·x, which becomes NaN once any x is not finite."""
     nothing = a[0].constant(0.0)
     return [a[0].times_plus(nothing, zero[0])], [b[0].times_plus(nothing, one[0])]
 
 
 @njit(cache=True, nogil=True)
 def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def]
-    """`total`, a line: 0 in the lanes of V[0] that hold finite numbers alone."""
+    """Set `total`, a line, to 0 in the lanes of V[0] that hold only finite numbers, to NaN in the others."""
     no_inline()
     L = lanes_of(V_re)
     for lane in range(L):
@@ -151,9 +151,9 @@ def _lanes_alive(size, V_re, V_im, total, other):  # type: ignore[no-untyped-def
 
 @njit(cache=True, nogil=True)
 def cross(n, width, column, x_re, x_im, t_re, t_im):  # type: ignore[no-untyped-def]
-    """The columns of a block, the first of them number `column`, to the lines of n/L tiles of `width` lines each.
+    """Transpose the columns of a block, from number `column` on, to the lines of n/L tiles of `width` lines each.
 
-    Line c of a tile holds L neighbours along x of column c: what is transformed along y next lies together.
+    Line c of a tile holds L neighbours along x of column c: the values transformed next, along y, are then adjacent.
     """
     no_inline()
     L = lanes_of(x_re)
@@ -173,7 +173,7 @@ def cross_back(n, width, column, t_re, t_im, x_re, x_im):  # type: ignore[no-unt
 
 @njit(cache=True, nogil=True)
 def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re, o_im):  # type: ignore[no-untyped-def]
-    """N of a block from Q(k) and Q(−k), both in the order of the modes."""
+    """Compute N of a block from Q(k) and Q(−k), both in the order of the modes."""
     no_inline()
     L = lanes_of(p_re)
     kx2, kx, ky2 = products
@@ -196,7 +196,7 @@ def _curl_rows(K, block, ky, products, forcing, p_re, p_im, q_re, q_im, o, o_re,
 
 
 def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """A stage of :class:`VorticityTerm`; see there for the formulas."""
+    """Run a stage of :class:`VorticityTerm`; see there for the formulas."""
     n1, n2, K1, _, blocks = term.sizes
     plan_x, plan_y = term.plan_x, term.plan_y
     inside, inverse_inside, mirrored, inverse_mirrored = term.rows
@@ -247,7 +247,7 @@ def _vorticity(term, source, program, evaluated, size, folded, C, V_re, V_im, t_
 
 
 def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """A stage of :class:`PolynomialTerm` in one dimension, a sample a lane."""
+    """Run a stage of :class:`PolynomialTerm` in one dimension, a sample a lane."""
     n, K = term.sizes
     h = n // 2
     L = lanes_of(V_re)
@@ -269,7 +269,7 @@ def _line(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t
 
 
 def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """A stage of :class:`PolynomialTerm` in two dimensions."""
+    """Run a stage of :class:`PolynomialTerm` in two dimensions."""
     n1, n2, K1, K2, blocks = term.sizes
     plan_x, plan_y = term.plan_x, term.plan_y
     h = n2 // 2
@@ -288,7 +288,7 @@ def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
         split_real(h, 0, K2, term.roots, z_re, z_im, t_re, t_im, tile, L)
     for block in range(blocks):
         cross_back(n1, width, block * L, t_re, t_im, a_re, a_im)
-        finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, term.kept)
+        finish_rows(n1, plan_x, 0, a_re, a_im, b_re, b_im, p_re, p_im, 0, term.outputs)
         m = block * (2 * K1 + 1) * L
         for i in range(0, (2 * K1 + 1) * L, L):
             o = evaluated + i
@@ -299,19 +299,15 @@ def _plane(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, 
         update_columns(program, size, K1, block, evaluated, folded, C, V_re, V_im)
 
 
+@body_by_type({_Vorticity: _vorticity, _Line: _line, _Plane: _plane})
 def _stage(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    """The stage of the term's kind; compiled code chooses it by the type."""
-    raise TypeError("called by compiled code alone")
-
-
-@overload(_stage)
-def _stage_of(term, source, program, evaluated, size, folded, C, V_re, V_im, t_re, t_im, work):  # type: ignore[no-untyped-def]
-    return {_Vorticity: _vorticity, _Line: _line, _Plane: _plane}[term.instance_class]
+    """Run a stage of the term, as its type says."""
+    raise TypeError("_stage is called by compiled code only")
 
 
 @njit(cache=True, nogil=True)
 def _advance(states, first, last, steps, slots, sources, begins, operations, C, folded, term, memory, work, reached):  # type: ignore[no-untyped-def]
-    """The loop over samples, steps and stages; states (blocks, 2, size) are advanced in place."""
+    """Loop over samples, steps and stages; states (blocks, 2, size) are advanced in place."""
     size = states.shape[2]
     together = reached.shape[1]
     term, pieces, V, C = pointers(term), pointers(work), pointers(memory), pointers(C)
@@ -319,7 +315,7 @@ def _advance(states, first, last, steps, slots, sources, begins, operations, C, 
     V_re, V_im, t_re, t_im = V
     zero, other = pieces[0], pieces[1]
     for b in range(first, last):
-        every, finite = steps, together  # samples are looked at after all steps, and where one blew up again after each
+        every, finite = steps, together  # finiteness is checked after all steps; if one blew up, again after each step
         while True:
             memory[0][:size], memory[1][:size] = states[b, 0], states[b, 1]
             reached[b] = 0
@@ -346,11 +342,11 @@ def _advance(states, first, last, steps, slots, sources, begins, operations, C, 
 
 
 class CompiledTerm:
-    """A term and its arrays, as the kernels take them, in one precision.
+    """Hold a term and its arrays as the kernels take them, in one precision.
 
-    `pack` turns modes (batch, *modes_shape) into states (blocks, 2, size), real and imaginary parts apart; `unpack` the
-    other way; `spread` lays arrays of coefficients out as the kernels read them; `advance` runs the blocks first…last
-    of states, in place.
+    `pack` turns modes (batch, *modes_shape) into states (blocks, 2, size) with separate real and imaginary parts;
+    `unpack` inverts that; `spread` lays arrays of coefficients out as the kernels read them; `advance` advances the
+    blocks first…last of states, in place.
     """
 
     def __init__(self, term: Any, dtype: str) -> None:
@@ -368,9 +364,9 @@ class CompiledTerm:
         else:
             self.term = self._polynomial(term, scale)
             sides = 1
-        room = (max(grid.shape) + 1) * L
+        block = (max(grid.shape) + 1) * L
         lines = L if self.line else (sides * self.columns * L + 1) * grid.shape[0]
-        self.rooms = (room, lines, (_CHUNK if self.line else 2 * K[0] + 1) * L)
+        self.work_sizes = (block, lines, (_CHUNK if self.line else 2 * K[0] + 1) * L)
 
     def _vorticity(self, term: VorticityTerm, scale: float) -> _Vorticity:
         grid, L = self.grid, self.L
@@ -382,7 +378,7 @@ class CompiledTerm:
         inverse[0, 0] = 0.0
         order, minus = self._order(n1, K1), self._order(n1, K1)[-np.arange(n1) % n1]
         unique = np.where(order < 0, 0, np.minimum(order, 2 * K1 + 1 - order))
-        along = np.where(order < 0, 0.0, kx[order])
+        kx_rows = np.where(order < 0, 0.0, kx[order])
         C = self.columns * L
         enter, leave = np.full(n2, 2 * C), np.full(n2, -1)  # a line of zeros, none
         for table in (enter, leave):
@@ -400,7 +396,7 @@ class CompiledTerm:
             self._plan(n1),
             self._plan(n2),
             (self._rows(order), unique * L, self._rows(minus), unique[mirror] * L),
-            (cast(along), cast(along[mirror])),
+            (cast(kx_rows), cast(kx_rows[mirror])),
             cast(ky),
             self._blocks(inverse[: K1 + 1]),
             (enter * L, leave * L, order * L, order[mirror] * L),
@@ -444,7 +440,7 @@ class CompiledTerm:
 
     @staticmethod
     def _order(n: int, K: int) -> np.ndarray:
-        """The row of a state that row k of a transform of length n is, −1 where none is."""
+        """Return for each row k of a transform of length n its row in a state, −1 where there is none."""
         order = np.full(n, -1)
         order[: K + 1] = np.arange(K + 1)
         order[n - K :] = np.arange(K + 1, 2 * K + 1)
@@ -454,13 +450,13 @@ class CompiledTerm:
         return np.where(order < 0, 2 * self.grid.cutoff[0] + 1, order) * self.L
 
     def _blocks(self, values: np.ndarray) -> np.ndarray:
-        """(rows, K_2 + 1) to blocks of L columns, filled up with zeros."""
+        """Turn (rows, K_2 + 1) into blocks of L columns, filled up with zeros."""
         out = np.zeros((len(values), self.columns * self.L), self.dtype)
         out[:, : values.shape[1]] = values
         return np.ascontiguousarray(out.reshape(len(values), self.columns, self.L).transpose(1, 0, 2)).ravel()
 
     def spread(self, coefficients: list[np.ndarray]) -> tuple[np.ndarray, bool]:
-        """Real coefficients of the modes, and whether rows stand for k_x and −k_x at once."""
+        """Return real coefficients of the modes, and whether a row stands for both k_x and −k_x."""
         full = [np.broadcast_to(c, self.grid.modes_shape) for c in coefficients]
         if self.line:
             return np.concatenate([self._cast(c) for c in full]), False
@@ -469,6 +465,7 @@ class CompiledTerm:
         return np.concatenate([self._blocks(c[: K + 1] if folded else c) for c in full]), folded
 
     def pack(self, modes: np.ndarray) -> np.ndarray:
+        """Turn modes (batch, *modes_shape) into states (blocks, 2, size)."""
         batch, L, (rows, *_) = len(modes), self.L, self.grid.modes_shape
         if self.line:
             blocks = -(-batch // L)
@@ -484,6 +481,7 @@ class CompiledTerm:
         return states.reshape(batch, 2, -1)
 
     def unpack(self, states: np.ndarray, out: np.ndarray) -> None:
+        """Turn states (blocks, 2, size) into the modes `out`."""
         batch, L, (rows, *_) = len(out), self.L, self.grid.modes_shape
         if self.line:
             lanes = states.reshape(len(states), 2, -1, L)[:, :, :rows].transpose(1, 0, 3, 2)
@@ -506,18 +504,22 @@ class CompiledTerm:
         coefficients: tuple[np.ndarray, bool],
         reached: np.ndarray,
     ) -> None:
+        """Advance the blocks first…last of states by `steps` steps, in place; `reached` counts finite steps."""
         slots, sources, begins, operations, _ = program
         C, folded = coefficients
-        room, lines, evaluated = self.rooms
+        block, lines, evaluated = self.work_sizes
         memory = aligned(4, max(slots * self.size + evaluated, lines), self.dtype)
-        work = aligned(8, room, self.dtype)
+        work = aligned(8, block, self.dtype)
         flat = operations.ravel()
         _advance(states, first, last, steps, slots, sources, begins, flat, C, folded, self.term, memory, work, reached)
 
 
 def compiled_term(term: Any, dtype: str) -> CompiledTerm | None:
-    """The compiled form of a term, or None where there is none: another kind of term, three axes, lengths with other
-    prime factors than 2, 3 and 5, odd ones, prime ones, or a first axis that is no multiple of the lanes."""
+    """Return the compiled form of a term, or None where there is none.
+
+    That is so for other kinds of terms, three axes, lengths that are odd, prime or have prime factors other than 2, 3
+    and 5, and a first axis that is no multiple of the lanes.
+    """
     grid: FourierGrid = term.grid
     if not isinstance(term, (PolynomialTerm, VorticityTerm)) or grid.ndim > 2:
         return None
