@@ -1,6 +1,7 @@
-"""Points of uniform grids on the unit interval.
+"""Make the points of uniform grids on the unit interval.
 
-Arrays are indexed ``[i, j, k]`` ↔ ``(x_i, y_j, z_k)``: axis 0 is x.
+Fields are indexed ``[i, j, k]`` ↔ ``(x_i, y_j, z_k)``, and shapes, lengths and boundaries stand in the order of the
+array's axes: axis 0 first, here x (`solvers/matrices/box.py` says what the solvers call it).
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ PROBLEMS: dict[str, type[Problem]] = {
         Thermal,
     )
 }
-"""Problems by name. Add your own class under its ``name`` to generate and verify data of it."""
+"""Problems by name. One's own PDE needs this one place, and no file of the package: after ``PROBLEMS[cls.name] = cls``
+`generate`, `verify` and `make_problem` take it. (The command line needs a configuration of it besides.)"""
 
 
 def make_problem(name: str, **settings: Any) -> Problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from resolvent.solvers.linear_system import LinearSystem
 from ..format.compression import Compression
 from ..format.field import Field
 from ..grids import AXES, cell_centres, grid_shape, plain_resolution
+from ..settings import HasSettings
 
 __all__ = [
     "Problem",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class Problem(ABC):
+class Problem(HasSettings, ABC):
     """A steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.
 
     A subclass is one PDE in one file. Its class docstring states the equation, domain, boundary conditions, parameter
@@ -85,16 +85,7 @@ class Problem(ABC):
         return np.zeros(1)
 
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain JSON values: ``type(self)(**settings)`` rebuilds the problem.
-
-        Each is read from the attribute of its name, `resolution` from `cells`. A problem that keeps one under another
-        name overrides this.
-        """
-
-        def setting(name: str) -> Any:
-            return plain_resolution(self.cells) if name == "resolution" else getattr(self, name)
-
-        return {name: setting(name) for name in inspect.signature(type(self)).parameters}
+        return {**super().settings(), "resolution": plain_resolution(self.cells)}
 
     def scalars(self) -> dict[str, float]:
         """Numbers that define the distribution, stored as The Well's scalars. None by default."""
@@ -159,9 +150,6 @@ class Problem(ABC):
     @abstractmethod
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
         """Bound on what storing the fields in `dtype` can add to :meth:`residual`, from the stored arrays alone."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings().items())})"
 
 
 def residual_floor(

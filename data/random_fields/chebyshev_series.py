@@ -9,10 +9,12 @@ from numpy.polynomial.chebyshev import chebvander
 
 from resolvent.solvers.arguments import nonnegative_integer
 
+from ..settings import HasSettings
+
 __all__ = ["ChebyshevSeries"]
 
 
-class ChebyshevSeries:
+class ChebyshevSeries(HasSettings):
     """f(x) = Σ_{k_1+…+k_d ≤ degree} a_k ∏_i T_{k_i}(2x_i − 1), a_k independent and uniform on (−1, 1).
 
     Smooth, of mean zero, and of finite dimension C(degree + d, d): the family has that many independent members.

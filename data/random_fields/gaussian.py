@@ -17,6 +17,8 @@ from scipy.special import ive
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
+from ..settings import HasSettings
+
 __all__ = [
     "GaussianRandomField",
     "PeriodicKernelField",
@@ -26,7 +28,7 @@ __all__ = [
 _REMEMBERED_BASES = 8  # basis matrices kept for the grids last used
 
 
-class GaussianRandomField:
+class GaussianRandomField(HasSettings):
     """Mean-zero Gaussian field with covariance σ²(−Δ + τ²)^{−α} on the unit box (0, 1)^d.
 
     The Laplacian has the boundary condition `boundary`; its eigenfunctions are products of one-dimensional ones, all

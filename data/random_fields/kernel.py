@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from resolvent.solvers import Basis, Chebyshev, Fourier, TensorBasis
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
 
+from ..settings import HasSettings
+
 __all__ = ["KERNELS", "KernelField"]
 
 KERNELS = ("periodic", "squared_exponential")
 
 
-class KernelField:
+class KernelField(HasSettings):
     """z ~ N(0, k) at the collocation points of a basis, as the series that takes those values.
 
     ======================  ============================================  ==========================================
@@ -55,6 +56,16 @@ class KernelField:
         self.basis = TensorBasis(*(kind(positive_integer(n, "points")) for n in sizes))
         self._roots = [self._root(axis) for axis in self.basis.axes]
 
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.basis.ndim
+
+    @property
+    def points(self) -> list[int]:
+        """The number of collocation points along each axis."""
+        return list(self.basis.shape)
+
     def sample(self, rng: np.random.Generator, count: int | None = None) -> np.ndarray:
         """Draw coefficients in `basis`, shape ``basis.shape``, or ``(count, *basis.shape)``."""
         batch = () if count is None else (count,)
@@ -79,13 +90,3 @@ class KernelField:
         """A root of the covariance of one axis; it is too smooth a kernel for Cholesky, its least eigenvalues round."""
         values, vectors = np.linalg.eigh(self.covariance(axis.points(), axis.points()))
         return vectors * np.sqrt(np.maximum(values, 0.0))
-
-    def settings(self) -> dict[str, Any]:
-        """Return the arguments as JSON values."""
-        return {
-            "kernel": self.kernel,
-            "ndim": self.basis.ndim,
-            "length": self.length,
-            "points": list(self.basis.shape),
-            "mean_free": self.mean_free,
-        }

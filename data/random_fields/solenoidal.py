@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..settings import HasSettings
 from .gaussian import GaussianRandomField
 
 __all__ = ["SolenoidalField"]
 
 
-class SolenoidalField:
+class SolenoidalField(HasSettings):
     """w = curl ψ of Gaussian random fields, so that ∇·w = 0 at every point; the mean of |w|² over draws and box is 1.
 
     On the square ψ is one stream function and w = (∂ψ/∂y, −∂ψ/∂x); in the cube ψ is a vector of three independent
@@ -27,14 +28,16 @@ class SolenoidalField:
     """
 
     def __init__(self, ndim: int, boundary: str, alpha: float, tau: float, modes: int) -> None:
-        self.potential = GaussianRandomField(boundary, ndim, alpha, tau, None, modes)
+        self.potential = field = GaussianRandomField(boundary, ndim, alpha, tau, None, modes)
+        self.ndim, self.boundary = field.ndim, field.boundary
+        self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         # On average |∇ψ|² is Σ λ_k μ_k; a curl of three independent potentials takes two derivatives of each.
         gradient = float((self.potential.eigenvalues * self.potential.laplacian_eigenvalues).sum())
         self._scale = 1.0 / np.sqrt(gradient if ndim == 2 else 2.0 * gradient)
 
     def sample(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Coefficients of the potentials: one on the square, three in the cube."""
-        return [self.potential.sample(rng) for _ in range(1 if self.potential.ndim == 2 else 3)]
+        return [self.potential.sample(rng) for _ in range(1 if self.ndim == 2 else 3)]
 
     def evaluate(self, coefficients: list[np.ndarray], *points: np.ndarray) -> list[np.ndarray]:
         """The components of w on the tensor grid of `points`, one array an axis."""
@@ -42,6 +45,6 @@ class SolenoidalField:
         def slope(number: int, axis: int) -> Any:
             return self._scale * self.potential.derivative(coefficients[number], axis, *points)
 
-        if self.potential.ndim == 2:
+        if self.ndim == 2:
             return [slope(0, 1), -slope(0, 0)]
         return [slope((d + 2) % 3, (d + 1) % 3) - slope((d + 1) % 3, (d + 2) % 3) for d in range(3)]

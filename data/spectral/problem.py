@@ -6,7 +6,6 @@ residual alone. The classical solver gives the reference for a test set.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from resolvent.solvers import Condition, InputError, TensorBasis
 from resolvent.solvers.arguments import positive_integer
 
 from ..seeding import sample_generator
+from ..settings import HasSettings
 from .classical import ClassicalSolver
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class SpectralProblem(ABC):
+class SpectralProblem(HasSettings, ABC):
     """A PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.
 
     Attributes
@@ -74,10 +74,6 @@ class SpectralProblem(ABC):
     def modes(self) -> list[int]:
         """Functions of `basis` along each axis."""
         return list(self.basis.shape)
-
-    def settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments as JSON values, each read from the attribute of its name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def classical(self) -> list[ClassicalSolver]:
         """Return classical solvers from coarse to fine, to compare at equal error; by default the reference alone."""

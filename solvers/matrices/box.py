@@ -1,4 +1,9 @@
-"""The box that a batch of diffusion problems lives on: cells, lengths, what holds at its sides."""
+"""Describe the box that a batch of diffusion problems lives on: cells, lengths, what holds at its sides.
+
+Axis 0 first: shapes, lengths and sides always stand in the order of the array's axes (C order). The names (ny, nx) and
+(nz, ny, nx) that the solvers give them carry no more than that: a caller whose arrays are indexed [x, y], as those of
+`data/` are, passes (number in x, number in y).
+"""
 
 from __future__ import annotations
 

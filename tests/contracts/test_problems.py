@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
-from resolvent.data import PROBLEMS, EvolutionProblem, Problem, SpectralEvolution, TimeDependentProblem, make_problem
-from resolvent.solvers import InputError
+from resolvent.data import (
+    PROBLEMS,
+    EvolutionProblem,
+    Field,
+    Problem,
+    SpectralEvolution,
+    TimeDependentProblem,
+    generate,
+    make_problem,
+    verify,
+)
+from resolvent.solvers import InputError, LinearSystem, SolverSpec
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("poisson", {}),
@@ -96,6 +109,50 @@ def test_every_problem_is_listed() -> None:
     assert all(PROBLEMS[name].name == name for name in PROBLEMS)
 
 
+def test_ones_own_problem_needs_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screened(Problem):
+        """−u'' + `decay` u = f on the unit interval, u = 0 on its boundary."""
+
+        name = "screened"
+        ndim = 1
+
+        def __init__(self, resolution: Any = 16, decay: float = 1.0) -> None:
+            super().__init__(resolution)
+            self.decay = decay
+
+        def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+            return {"source": rng.normal(size=self.shape)}
+
+        def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
+            n = self.shape[0]
+            diagonal = np.full(n, 2.0)
+            diagonal[[0, -1]] = 3.0
+            matrix = sp.diags_array([diagonal, -np.ones(n - 1), -np.ones(n - 1)], offsets=[0, 1, -1], format="csr")
+            return LinearSystem(n**2 * matrix + self.decay * sp.eye_array(n), parameters["source"], self.shape)
+
+        @property
+        def default_solver(self) -> SolverSpec:
+            return SolverSpec("cg", {"rtol": 1e-10}, "jacobi", {})
+
+        def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
+            source = Field(parameters["source"], "1", "source term", "input")
+            return {"source": source, "solution": Field(solution, "1", "solution", "output")}
+
+        def residual(self, fields: Mapping[str, np.ndarray]) -> float:
+            f, u, n = fields["source"], fields["solution"], self.shape[0]
+            slopes = n * np.diff(np.concatenate([[-u[0]], u, [-u[-1]]]))
+            return float(np.linalg.norm(f + n * np.diff(slopes) - self.decay * u) / np.linalg.norm(f))
+
+        def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
+            return 0.0
+
+    monkeypatch.setitem(PROBLEMS, Screened.name, Screened)
+    problem = make_problem("screened", decay=2.0)
+    assert repr(problem) == "Screened(resolution=16, decay=2.0)"
+    generate(problem, tmp_path / "data", samples=4)
+    assert verify(tmp_path / "data").ok
+
+
 def test_docstring_says_what_is_solved(problem: Problem) -> None:
     text = type(problem).__doc__ or ""
     headings = ("**Parameters.**", "**Scheme.**", "**Values that work.**", "References")
@@ -113,6 +170,8 @@ def test_settings_rebuild_it(problem: Problem) -> None:
     assert again.resolution == problem.resolution
     assert all(isinstance(value, float) for value in problem.scalars().values())
     assert problem.name.replace("_", "") in repr(problem).lower()
+    assert "resolution=" in repr(problem)
+    assert len(repr(problem)) < 180
     for key, value in problem.sample(np.random.default_rng(5)).items():
         np.testing.assert_array_equal(again.sample(np.random.default_rng(5))[key], value)
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(problem)).sample(np.random.default_rng(5))[key], value)

@@ -107,8 +107,7 @@ class ConvectionDiffusion(Problem):
             )
         self.source = one_of(source, ("uniform", "gaussian"), "source")
         modes = default_modes(modes, self.ndim)
-        self.velocity = SolenoidalField(self.ndim, flow, alpha, tau, modes)
-        field = self.velocity.potential
+        self.velocity = field = SolenoidalField(self.ndim, flow, alpha, tau, modes)
         self.flow = field.boundary
         self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
         self._source_field = GaussianRandomField("neumann", self.ndim, 2.0, 3.0, 3.0, modes)
