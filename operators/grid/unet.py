@@ -26,7 +26,7 @@ _POOLS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
 
 
 class UNet(Operator):
-    """Apply a U-Net in one, two or three dimensions: the grid is halved `levels` times, with twice the channels each time.
+    """Apply a U-Net in 1, 2 or 3 dimensions: it halves the grid `levels` times, with twice the channels each time.
 
     A block is twice (convolution of three points, group normalisation, σ). Down: a block, then means over 2^d cells.
     Up: a transposed convolution of stride two, whose result is joined to the field of the same grid from the way down,
