@@ -18,14 +18,16 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of
 
 from ..dataset import Dataset
-from ..format.compression import Compression, encode_field
+from ..format.atomic_files import one_line
+from ..format.compression import Compression
 from ..format.digests import combined_digest, sample_digest
 from ..format.field import Field, Role
 from ..format.folder import DatasetFolder, shard_size_there
 from ..format.identifiers import check_identifier
-from ..format.layout import ShardContents
+from ..format.layout import ShardContents, StoredGrid
 from ..format.shard_file import encode_to_temporary
 from ..format.splits import Shard, automatic_shard_size, plan_shards, split_sizes
+from ..format.stored_field import FieldEncoder
 from ..grids import AXES, cell_centres
 from ..statistics import write_statistics
 
@@ -102,7 +104,7 @@ def write_source(
     *,
     splits: Mapping[str, int] | Sequence[float] = (0.8, 0.1, 0.1),
     shuffle_seed: int | None = None,
-    compression: Compression | None = None,
+    compression: str | Compression = "gzip",
     shard_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
@@ -116,7 +118,7 @@ def write_source(
         Consecutive ranges: train, valid, test. The source's own where it has some.
     shuffle_seed : int or None
         Shuffle the samples first; the provenance keeps each sample's row in the source as ``index``.
-    compression : Compression
+    compression : str or Compression
     shard_size : int or None
         Samples a file; None: 16 MiB of numbers.
     progress : callable
@@ -128,7 +130,7 @@ def write_source(
         For names that clash, axes that do not fit, numbers that are not finite (naming the first), splits that do not
         fit, or a folder that holds another dataset.
     """
-    compression = compression or Compression()
+    compression = Compression.read(compression)
     _check(source)
     points = _coordinates(source.axes, source.space)
     times = None if source.times is None else _increasing(source.times)
@@ -165,40 +167,40 @@ def write_source(
     if source.origin:
         config["origin"] = dict(source.origin)
     folder = DatasetFolder(Path(out), source.name, config, shards)
+    grid = StoredGrid(points, source.boundary, times=np.zeros(1) if times is None else times)
 
     def contents(shard: Shard) -> ShardContents:
         rows = order[shard.start : shard.stop]
         held = _rows(source, rows)
-        encoded = {}
-        if compression.lossy:
-            encoded = {f.name: encode_field(held[f.name], compression) for f in source.fields if f.role == "output"}
-            held.update({name: item.values for name, item in encoded.items()})
-        stored = digests[shard.start : shard.stop]
-        if encoded:
-            each = [{name: values[i] for name, values in held.items()} for i in range(len(rows))]
-            stored = np.array([np.frombuffer(sample_digest(sample), np.uint8) for sample in each])
+        encoders: dict[str, FieldEncoder] = {}
+        stored = digests[shard.start : shard.stop].copy()
+        for place in range(len(rows)):
+            sample = {}
+            for item in source.fields:
+                values = held[item.name][place]
+                if place == 0:
+                    timed = item.role == "output" and times is not None
+                    first = Field(values, item.units, item.description, item.role, timed)
+                    encoders[item.name] = FieldEncoder(first, compression)
+                sample[item.name] = encoders[item.name].add(values)
+            if compression.lossy:
+                stored[place] = np.frombuffer(sample_digest(sample), np.uint8)
         return ShardContents(
             name=source.name,
-            fields={
-                f.name: Field(held[f.name], f.units, f.description, f.role, f.role == "output" and times is not None)
-                for f in source.fields
-            },
-            axes=points,
-            boundary=source.boundary,
             config=folder.config,
             config_hash=folder.hash,
             split=shard.split,
             start=shard.start,
+            grid=grid,
+            fields={name: encoder.finish() for name, encoder in encoders.items()},
             provenance={"index": rows, "digest": stored},
             scalars=source.scalars,
-            times=np.zeros(1) if times is None else times,
-            encoded=encoded,
         )
 
     with folder.writing(source.bytes_per_sample) as missing:
         done = len(order) - sum(len(shard) for shard in missing)
         for shard in missing:
-            folder.accept(*encode_to_temporary(contents(shard), folder.folder, shard, compression))
+            folder.accept(*encode_to_temporary(contents(shard), folder.folder, shard))
             done += len(shard)
             if progress is not None:
                 progress(done, len(order))
@@ -240,7 +242,7 @@ def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
             raise
         raise InputError(
             f"samples {int(rows.min())} to {int(rows.max())} of {source.name} cannot be read "
-            f"({' '.join(str(error).split())[:120]}): the file is damaged or compressed by a filter that is not here"
+            f"({one_line(error)}): the file is damaged or compressed by a filter that is not here"
         ) from None
     steps = () if source.times is None else (len(source.times),)
     held = {}

@@ -15,22 +15,21 @@ Liang et al., SZ3: a modular framework for composing prediction-based error-boun
 from __future__ import annotations
 
 import math
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import is_real, one_of
 
+from ..old_keywords import Replacement
+
 __all__ = [
     "COMPRESSIONS",
+    "OLD_KEYWORDS",
     "PLUGIN",
     "Compression",
-    "EncodedField",
-    "encode_field",
 ]
 
 ERROR_BOUNDED = ("zfp", "sz3")
@@ -82,6 +81,11 @@ class Compression:
                 "error_bound_mode=absolute"
             )
 
+    @classmethod
+    def read(cls, value: str | Compression) -> Compression:
+        """Return a compression that was given as an object or, if it needs no error bound, by name."""
+        return value if isinstance(value, Compression) else cls(value)
+
     @property
     def lossy(self) -> bool:
         """Whether numbers may change, within the bound."""
@@ -104,89 +108,37 @@ class Compression:
         return bound if self.mode == "absolute" else bound * float(np.abs(values).max(initial=0.0))
 
     def filters(self) -> dict[str, Any]:
-        """Arguments of ``create_dataset`` for a lossless compression; gzip for the exact fields of a lossy one."""
+        """Return the arguments of ``create_dataset`` for a field stored exactly: gzip if the compression is lossy."""
+        checksum: dict[str, Any] = {"fletcher32": True}
         if self.name == "lzf":
-            return {"compression": "lzf", "shuffle": True}
+            return {**checksum, "compression": "lzf", "shuffle": True}
         if self.name == "none":
-            return {}
+            return checksum
         if self.name in ("zstd", "blosc2"):
             import hdf5plugin
 
             if self.name == "zstd":
-                return {"shuffle": True, **hdf5plugin.Zstd(clevel=3)}
-            return dict(hdf5plugin.Blosc2(cname="zstd", clevel=3))
-        # Level 1 with the byte shuffle: level 4 saves another 0.3 %. The streams are made by `deflate.deflated_chunk`.
-        return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+                return {**checksum, "shuffle": True, **hdf5plugin.Zstd(clevel=3)}
+            return {**checksum, **hdf5plugin.Blosc2(cname="zstd", clevel=3)}
+        # Level 1 with the byte shuffle: level 4 saves another 0.3 %. `chunks.deflated_chunk` makes the streams of gzip.
+        return {**checksum, "compression": "gzip", "compression_opts": 1, "shuffle": True}
 
     def lossy_filters(self, bound: float) -> dict[str, Any]:
-        """Arguments of ``create_dataset`` for a field compressed within an absolute bound."""
+        """Return the arguments of ``create_dataset`` for a field compressed within an absolute bound."""
         import hdf5plugin
 
-        return dict(hdf5plugin.Zfp(accuracy=bound) if self.name == "zfp" else hdf5plugin.SZ3(absolute=bound))
+        lossy = hdf5plugin.Zfp(accuracy=bound) if self.name == "zfp" else hdf5plugin.SZ3(absolute=bound)
+        return {"fletcher32": True, **lossy}
 
 
-@dataclass(frozen=True)
-class EncodedField:
-    """A field compressed within an error bound: its chunks, one a sample, and what they decode to.
-
-    Parameters
-    ----------
-    chunks : list of (int, bytes)
-        HDF5's filter mask and the bytes.
-    values : ndarray
-        Decoded.
-    error_measured : float
-        The largest |decoded − exact|, in the mode of the bound (relative: divided by the sample's largest magnitude).
-    ratio : float
-        Bytes of the numbers over bytes of the chunks.
-    """
-
-    chunks: list[tuple[int, bytes]]
-    values: np.ndarray
-    error_measured: float
-    ratio: float
+def _exchange(keywords: dict[str, Any]) -> None:
+    bound, mode = keywords.pop("error_bound", None), keywords.pop("error_bound_mode", "absolute")
+    keywords["compression"] = Compression(keywords.get("compression", "gzip"), bound, mode)
 
 
-def encode_field(values: np.ndarray, compression: Compression) -> EncodedField:
-    """Compress a field of shape (B, …), one chunk a sample, and measure the error on what comes back.
-
-    Each sample is compressed by itself with its own bound, so that its stored bits do not depend on its neighbours.
-
-    Raises
-    ------
-    InputError
-        Where the compressor breaks its bound (numbers so large that the bound lies below their last digit).
-    """
-    chunks: list[tuple[int, bytes]] = []
-    decoded = np.empty_like(values)
-    worst = 0.0
-    origin = (0,) * values.ndim
-    for place in range(len(values)):
-        sample = np.ascontiguousarray(values[place : place + 1])
-        bound = compression.bound(sample)
-        with h5py.File(f"encode-{uuid.uuid4().hex}", "w", driver="core", backing_store=False) as file:
-            # A field of zeros has a relative bound of 0, which SZ3 does not take; any bound keeps zeros.
-            filters = compression.lossy_filters(bound or 1.0)
-            dataset = file.create_dataset("v", data=sample, chunks=sample.shape, fletcher32=True, **filters)
-            dataset.flush()
-            mask, raw = dataset.id.read_direct_chunk(origin)
-            file.flush()
-            image = file.id.get_file_image()
-        with _in_memory(image) as file:  # opened anew: the first handle would answer from its cache
-            file["v"].read_direct(decoded, dest_sel=np.s_[place : place + 1])
-        chunks.append((mask, raw))
-        error = float(np.abs(decoded[place].astype(np.float64) - sample[0].astype(np.float64)).max(initial=0.0))
-        if not error <= bound:
-            raise InputError(
-                f"{compression.name} missed its bound: error {error:.3e} above {bound:.3e} (values up to "
-                f"{float(np.abs(sample).max()):.3g}): raise error_bound, or use a lossless compression"
-            )
-        scale = 1.0 if compression.mode == "absolute" else float(np.abs(sample).max()) or 1.0
-        worst = max(worst, error / scale)
-    return EncodedField(chunks, decoded, worst, values.nbytes / max(sum(len(raw) for _, raw in chunks), 1))
-
-
-def _in_memory(image: bytes) -> h5py.File:
-    import io
-
-    return h5py.File(io.BytesIO(image), "r")
+OLD_KEYWORDS: Replacement = (
+    ("error_bound", "error_bound_mode"),
+    "compression=Compression(name, error_bound, mode)",
+    _exchange,
+)
+"""Keywords that functions had before they took a Compression."""

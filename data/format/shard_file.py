@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from pathlib import Path
 
 from .atomic_files import storage_errors, write_temporary
-from .compression import Compression
 from .digests import combined_digest
-from .file_image import FileImage
 from .folder import ShardRecord
 from .layout import ShardContents, encode_shard
 from .splits import Shard
 
 
-def encode_to_temporary(
-    contents: ShardContents, folder: Path, shard: Shard, compression: Compression
-) -> tuple[Path, ShardRecord]:
+def encode_to_temporary(contents: ShardContents, folder: Path, shard: Shard) -> tuple[Path, ShardRecord]:
     """Encode, hash and write a shard beside its final place; the record still lacks what only a solver knows."""
-    image = _image_of_this_thread()
-    encode_shard(contents, image, compression)
-    content = image.content
+    content = encode_shard(contents)
     target = folder / shard.path(contents.name)
     record = ShardRecord(
         file=shard.path(contents.name),
@@ -34,14 +27,4 @@ def encode_to_temporary(
         digest=combined_digest(bytes(d) for d in contents.provenance["digest"]),
     )
     with storage_errors(target):
-        return write_temporary(content, target, image.pages), record
-
-
-_threads = threading.local()
-
-
-def _image_of_this_thread() -> FileImage:
-    if not hasattr(_threads, "image"):
-        _threads.image = FileImage()
-    image: FileImage = _threads.image
-    return image
+        return write_temporary(content, target), record

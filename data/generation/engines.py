@@ -20,6 +20,7 @@ temporary name, and the process that called generate alone renames it and writes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -28,6 +29,8 @@ from typing import Any
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
+
+from ..format.atomic_files import one_line
 
 __all__ = ["ENGINES", "Engine", "open_engine"]
 
@@ -81,6 +84,23 @@ def open_engine(
 
 
 @contextmanager
+def opened_engine(engine: str | Engine | Executor, workers: int = 1) -> Iterator[Engine]:
+    """Give an engine: the one that came, one that is opened by its name, or one around an executor.
+
+    Only what is opened here is closed.
+    """
+    if isinstance(engine, Engine):
+        yield engine
+    elif isinstance(engine, str):
+        with open_engine(engine, workers) as opened:
+            yield opened
+    else:
+        count = getattr(engine, "_max_workers", None)  # where the pool tells it
+        known = isinstance(count, int) and count > 0
+        yield Engine("executor", count if known else os.cpu_count() or 1, engine)
+
+
+@contextmanager
 def _local(workers: int, settings: Mapping[str, Any]) -> Iterator[Engine]:
     yield Engine("local", workers)
 
@@ -106,7 +126,7 @@ def _dask(workers: int, settings: Mapping[str, Any]) -> Iterator[Engine]:
             except (OSError, ValueError, TimeoutError) as error:
                 raise InputError(
                     f"engine.address={address}: no Dask scheduler with workers answers there "
-                    f"({' '.join(str(error).split())[:80] or type(error).__name__}): start one with 'dask scheduler', "
+                    f"({one_line(error, 80)}): start one with 'dask scheduler', "
                     "or leave address out"
                 ) from None
             workers = sum(client.nthreads().values())
@@ -140,7 +160,7 @@ def _slurm_cluster(workers: int, settings: Mapping[str, Any]) -> Any:
             job_extra_directives=[str(line) for line in settings.get("job_extra") or ()],
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"engine.cluster=slurm: {' '.join(str(error).split())[:150]}; check the settings") from None
+        raise InputError(f"engine.cluster=slurm: {one_line(error, 150)}; check the settings") from None
     cluster.scale(jobs=workers)
     return cluster
 

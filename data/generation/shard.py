@@ -16,14 +16,14 @@ from threadpoolctl import threadpool_limits
 from resolvent.solvers import InputError, SolveResult
 from resolvent.solvers.choice.spec import SolverSpec
 
-from ..format.chunks import deflated_chunk
-from ..format.compression import Compression, EncodedField, encode_field
+from ..format.compression import Compression
 from ..format.digests import digest_of_fields, field_digest
 from ..format.field import CONSTANT, Field
 from ..format.folder import ShardRecord
-from ..format.layout import ShardContents
+from ..format.layout import ShardContents, StoredGrid
 from ..format.shard_file import encode_to_temporary
 from ..format.splits import Shard
+from ..format.stored_field import FieldEncoder
 from ..moments import sample_moments
 from ..problems.problem import Problem, residual_floor
 from ..seeding import sample_entropy, sample_generator
@@ -33,8 +33,11 @@ from .chains import Cancelled, Chains, ProposedSample, SolvedChain, solve_chain
 __all__ = [
     "FinishedShard",
     "ShardTask",
-    "certified_sample",
+    "SolvedSample",
+    "certify",
     "make_shard",
+    "propose",
+    "provenance_row",
 ]
 
 _TIGHTENINGS = 3  # solves of a sample whose stored residual lies above the tolerance, each with a fifth of the last one
@@ -98,42 +101,47 @@ def make_shard(
     InputError
         If a sample cannot be solved to the tolerance, or the disk refuses the file.
     """
+    problem, compression = task.problem, task.compression
     rows: list[dict[str, Any]] = []
     solved: list[SolvedChain] = []
-    stored = _StoredFields(len(task.shard), task.compression.name == "gzip")
+    encoders: dict[str, FieldEncoder] = {}
+    unchanging: Unchanging = {}
     encoding = 0.0
     with nullcontext() if limited else threadpool_limits(1):
-        for place, (fields, row) in enumerate(_samples(task, solved, cancelled)):
+        for index, proposal in _proposals(task, solved, cancelled):
+            sample = propose(task, index, proposal)
             began = time.perf_counter()
-            stored.add(place, fields)
-            encoding += time.perf_counter() - began
-            rows.append(row)
+            arrays = {}
+            for name, item in sample.fields.items():
+                if name not in encoders:
+                    encoders[name] = FieldEncoder(item, compression)
+                arrays[name] = encoders[name].add(item.values)
+            certifying = time.perf_counter()
+            certificate = certify(task, sample, arrays)
+            hashing = time.perf_counter()
+            figures = _figures(arrays, sample.fields, unchanging)
+            ended = time.perf_counter()
+            encoding += certifying - began
+            sample.seconds["solving"] += hashing - certifying
+            rows.append(provenance_row(task, sample, certificate, figures, ended - hashing))
             if on_sample is not None:
                 on_sample()
     began = time.perf_counter()
-    described, stacks = stored.described, stored.stacks
-    encoded = _compress_outputs(task, described, stacks, rows) if task.compression.lossy else {}
     provenance = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     contents = ShardContents(
         name=task.name,
-        fields={name: replace(described[name], values=stacks[name]) for name in described},
-        axes=task.problem.axes,
-        boundary=task.problem.boundary,
         config=task.config,
         config_hash=task.config_hash,
         split=task.shard.split,
         start=task.shard.start,
+        grid=StoredGrid(problem.axes, problem.boundary, problem.axis_names, problem.boundary_masks, problem.times),
+        fields={name: encoder.finish() for name, encoder in encoders.items()},
         provenance=provenance,
-        scalars=task.problem.scalars(),
-        axis_names=task.problem.axis_names,
-        masks=task.problem.boundary_masks,
-        times=task.problem.times,
-        encoded=encoded,
-        chunks=stored.chunks,
+        scalars=problem.scalars(),
         nested_digests=True,
         chains={chain.number: json.dumps(chain.report()).encode("ascii") for chain in solved},
     )
-    temporary, record = encode_to_temporary(contents, task.folder, task.shard, task.compression)
+    temporary, record = encode_to_temporary(contents, task.folder, task.shard)
     record.seed = task.seed
     record.residual_max = float(provenance["residual"].max())
     record.iterations_mean = float(provenance["iterations"].mean())
@@ -145,67 +153,30 @@ def make_shard(
     return FinishedShard(temporary, record, SampleFigures.of_provenance(provenance))
 
 
-class _StoredFields:
-    """The fields of a shard, as they come: arrays, or with `deflate` the chunks of what varies, which are smaller.
-
-    A sample is encoded while its numbers are still in the cache.
-    """
-
-    def __init__(self, count: int, deflate: bool) -> None:
-        self.count, self.deflate = count, deflate
-        self.described: dict[str, Field] = {}
-        self.stacks: dict[str, np.ndarray] = {}
-        self.chunks: dict[str, list[bytearray]] = {}
-
-    def add(self, place: int, fields: Mapping[str, Field]) -> None:
-        """Take the fields of one sample in."""
-        for name, item in fields.items():
-            values = item.values
-            if not self.described.get(name):
-                self.described[name] = item
-                self._make_room(name, item)
-                if item.role in CONSTANT:
-                    self.stacks[name][...] = values
-            if name in self.chunks:
-                self.chunks[name].append(deflated_chunk(values))
-            elif item.role not in CONSTANT:
-                self.stacks[name][place] = values
-
-    def _make_room(self, name: str, item: Field) -> None:
-        values = item.values
-        if item.role in CONSTANT:
-            self.stacks[name] = np.empty_like(values)
-        elif self.deflate and values.size:
-            self.chunks[name] = []
-            self.stacks[name] = np.broadcast_to(np.zeros((), values.dtype), (self.count, *values.shape))
-        else:
-            self.stacks[name] = np.empty((self.count, *values.shape), values.dtype)
-
-
-def _samples(
+def _proposals(
     task: ShardTask, solved: list[SolvedChain], cancelled: Callable[[], bool] | None
-) -> Iterator[tuple[dict[str, Field], dict[str, Any]]]:
-    """The samples of a shard in order, certified; the chains they are of, if any, are added to `solved`."""
-    problem, solver, seed, shard = task.problem, task.solver, task.seed, task.shard
-    constants: Constants = {}
+) -> Iterator[tuple[int, ProposedSample | None]]:
+    """Yield the index of each sample of a shard, with its solution where it was solved together with others.
+
+    The chains that it is in, if any, are added to `solved`.
+    """
+    shard = task.shard
     if task.chains is None:
         ahead: list[ProposedSample] = []
         for index in range(shard.start, shard.stop):
             if cancelled is not None and cancelled():
                 raise Cancelled
-            if problem.batch > 1 and not ahead:
-                ahead = _solved_together(task, range(index, min(index + problem.batch, shard.stop)))
-            proposed = ahead.pop(0) if ahead else None
-            yield certified_sample(problem, solver, seed, index, task.dtype, constants, proposed)
+            if task.problem.batch > 1 and not ahead:
+                ahead = _solved_together(task, range(index, min(index + task.problem.batch, shard.stop)))
+            yield index, ahead.pop(0) if ahead else None
         return
     for number in task.chains.numbers(shard.start, shard.stop):
-        chain = solve_chain(problem, solver, seed, task.chains, number, cancelled)
+        chain = solve_chain(task.problem, task.solver, task.seed, task.chains, number, cancelled)
         first, end = max(chain.start, shard.start), min(chain.start + task.chains.length, shard.stop)
         for index in range(first, end):
             if cancelled is not None and cancelled():
                 raise Cancelled
-            proposed = chain.proposal(index, end - first)
-            yield certified_sample(problem, solver, seed, index, task.dtype, constants, proposed)
+            yield index, chain.proposal(index, end - first)
         chain.samples.clear()  # fields of samples that are written already
         solved.append(chain)
 
@@ -241,83 +212,141 @@ def _solved_together(task: ShardTask, indices: range) -> list[ProposedSample]:
     ]
 
 
-def certified_sample(
-    problem: Problem,
-    solver: SolverSpec,
-    seed: int,
-    index: int,
-    dtype: str,
-    constants: Constants | None = None,
-    proposed: ProposedSample | None = None,
-) -> tuple[dict[str, Field], dict[str, Any]]:
-    """One sample: its fields as they will be stored, and its row of provenance.
+@dataclass(frozen=True)
+class SolvedSample:
+    """Hold a sample whose fields meet the tolerance in float64.
 
-    The residual is recomputed from the arrays themselves, not taken from the solver. Where it lies above the tolerance
-    although the solver was content, the sample is solved again with a tighter one. `constants` keeps, from sample to
-    sample, the figures of what does not vary. What was solved together with others is stored if it meets the tolerance;
-    else the sample is solved by itself.
-
-    Returns
-    -------
+    Parameters
+    ----------
+    index : int
+    status : str
     fields : dict of Field
-        Values in `dtype`.
-    row : dict
-        ``residual``: of the float64 fields; ``residual_stored``: of the fields as stored (the same number unless
-        `dtype` is float32); ``rounding``: the bound on what rounding to `dtype` may have added.
+        Values in the dtype that is stored.
+    residual : float
+        Before rounding to that dtype.
+    iterations, matvecs : int
+        Of all tries.
+    seconds : dict of float
+        By phase; certification is added to ``solving``.
+    chain : int or None
+        Its chain, if it was solved in one.
+    strategy : str
+    """
+
+    index: int
+    status: str
+    fields: dict[str, Field]
+    residual: float
+    iterations: int
+    matvecs: int
+    seconds: dict[str, float]
+    chain: int | None
+    strategy: str
+
+
+def propose(task: ShardTask, index: int, proposal: ProposedSample | None = None) -> SolvedSample:
+    """Draw and solve a sample until the residual, recomputed from its float64 fields, meets the tolerance.
+
+    A `proposal`, solved together with others, is taken if it does; else the sample is solved by itself.
 
     Raises
     ------
     InputError
         Naming the sample, the solver's status, and what to do.
     """
+    problem, solver = task.problem, task.solver
     began = time.perf_counter()
-    parameters = (
-        problem.sample(sample_generator(seed, problem.name, index)) if proposed is None else proposed.parameters
-    )
+    if proposal is None:
+        parameters: Mapping[str, Any] = problem.sample(sample_generator(task.seed, problem.name, index))
+        seconds = {"sampling": time.perf_counter() - began, "solving": 0.0}
+    else:
+        parameters, seconds = proposal.parameters, dict(proposal.seconds)
     sampled = time.perf_counter()
-    before = {"sampling": sampled - began, "solving": 0.0} if proposed is None else dict(proposed.seconds)
     iterations = matvecs = 0
+    chain, strategy = (None, "independent") if proposal is None else (proposal.chain, proposal.strategy)
     solution: _Solution | None = None
-    if proposed is not None:
-        iterations, matvecs = proposed.result.iterations, proposed.result.matvecs
-        exact, residual = _with_residual(problem, parameters, proposed.result)
-        if proposed.result.converged and residual <= solver.rtol:
-            solution = _Solution(proposed.result, exact, residual, 0, 0)
-    kept = solution is not None
+    if proposal is not None:
+        iterations, matvecs = proposal.result.iterations, proposal.result.matvecs
+        fields, residual = _with_residual(problem, parameters, proposal.result)
+        if proposal.result.converged and residual <= solver.rtol:
+            solution = _Solution(proposal.result, fields, residual, 0, 0)
     if solution is None:
-        solution = _solve_alone(problem, solver, parameters, index)
-    result, exact, residual = solution.result, solution.fields, solution.residual
-    iterations, matvecs = iterations + solution.iterations, matvecs + solution.matvecs
-    stored = {name: replace(item, values=_stored(item, dtype)) for name, item in exact.items()}
-    arrays = {name: item.values for name, item in stored.items()}
-    residual_stored, rounding = residual, 0.0
-    if dtype != "float64":
-        residual_stored, rounding = problem.residual(arrays), problem.rounding(arrays, dtype)
-        if not residual_stored <= residual + rounding:
+        solution, strategy = _solve_alone(problem, solver, parameters, index), "independent"
+    stored = {name: replace(item, values=_stored(item, task.dtype)) for name, item in solution.fields.items()}
+    seconds["solving"] += time.perf_counter() - sampled
+    return SolvedSample(
+        index=index,
+        status=solution.result.status.value,
+        fields=stored,
+        residual=solution.residual,
+        iterations=iterations + solution.iterations,
+        matvecs=matvecs + solution.matvecs,
+        seconds=seconds,
+        chain=chain,
+        strategy=strategy,
+    )
+
+
+def certify(task: ShardTask, sample: SolvedSample, arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    """Certify the numbers that a reader will see, `arrays`: they may be rounded to float32, or compressed with a loss.
+
+    Returns
+    -------
+    dict of float
+        ``residual``: in float64, before either; ``residual_stored``: of `arrays` (the same number if they are exact);
+        ``rounding``: the bound on what rounding and compression may have added; and what else the problem certifies.
+
+    Raises
+    ------
+    InputError
+        If the residual rises above that bound.
+    """
+    problem, dtype, compression = task.problem, task.dtype, task.compression
+    residual_stored, rounding = sample.residual, 0.0
+    if dtype != "float64" or compression.lossy:
+        outputs = [name for name, item in sample.fields.items() if item.role == "output"]
+        rounding = 0.0 if dtype == "float64" else problem.rounding(arrays, dtype)
+        rounding += residual_floor(problem, arrays, outputs, compression)
+        residual_stored = problem.residual(arrays)
+        bound = sample.residual + rounding
+        if not residual_stored <= bound:
+            cause, fix = f"rounding to {dtype}", "use dtype=float64"
+            if compression.lossy:
+                cause, fix = "compression", "use a smaller error_bound, or compression=gzip"
             raise InputError(
-                f"sample {index} of {problem.name}: rounding to {dtype} raised the residual to {residual_stored:.2e}, "
-                f"above the bound {residual + rounding:.2e}: use dtype=float64"
+                f"sample {sample.index} of {problem.name}: {cause} raised the residual to {residual_stored:.2e}, "
+                f"above the bound {bound:.2e}: {fix}"
             )
-    certificate = problem.certificate(arrays)
-    solved = time.perf_counter()
-    row = {
-        "index": index,
-        "seed": np.array(sample_entropy(seed, problem.name, index), dtype=np.uint64),
-        "status": np.bytes_(result.status.value),
-        "iterations": iterations,
-        "matvecs": matvecs,
-        "residual": residual,
+    return {
+        "residual": sample.residual,
         "residual_stored": residual_stored,
         "rounding": rounding,
-        **certificate,
-        **_figures(arrays, stored, {} if constants is None else constants),
-        **{f"seconds_{phase}": value for phase, value in before.items()},
-        "seconds_solving": before["solving"] + solved - sampled,
-        "seconds_hashing": time.perf_counter() - solved,
+        **problem.certificate(arrays),
     }
-    if proposed is not None and proposed.chain is not None:
-        row |= {"chain": proposed.chain, "strategy": np.bytes_(proposed.strategy if kept else "independent")}
-    return stored, row
+
+
+def provenance_row(
+    task: ShardTask,
+    sample: SolvedSample,
+    certificate: Mapping[str, float],
+    figures: Mapping[str, Any],
+    hashing: float,
+) -> dict[str, Any]:
+    """Return the row of a sample in the group ``provenance``; its `figures` took `hashing` seconds."""
+    row = {
+        "index": sample.index,
+        "seed": np.array(sample_entropy(task.seed, task.problem.name, sample.index), dtype=np.uint64),
+        "status": np.bytes_(sample.status),
+        "iterations": sample.iterations,
+        "matvecs": sample.matvecs,
+        **certificate,
+        **figures,
+        **{f"seconds_{phase}": value for phase, value in sample.seconds.items()},
+        "seconds_hashing": hashing,
+    }
+    if sample.chain is not None:
+        row |= {"chain": sample.chain, "strategy": np.bytes_(sample.strategy)}
+    return row
 
 
 @dataclass(frozen=True)
@@ -367,46 +396,19 @@ def _with_residual(
     return fields, problem.residual({name: item.values for name, item in fields.items()})
 
 
-def _compress_outputs(
-    task: ShardTask, described: Mapping[str, Field], stacks: dict[str, np.ndarray], rows: list[dict[str, Any]]
-) -> dict[str, EncodedField]:
-    """Compress the outputs within the error bound, put what they decode to in `stacks`, and certify that anew.
-
-    Raises
-    ------
-    InputError
-        If a residual rises above the bound on what the error can add.
-    """
-    outputs = [name for name, item in described.items() if item.role == "output"]
-    encoded = {name: encode_field(stacks[name], task.compression) for name in outputs}
-    constants: Constants = {}
-    stacks.update({name: field.values for name, field in encoded.items()})
-    for place, row in enumerate(rows):
-        arrays = {n: stacks[n] if item.role in CONSTANT else stacks[n][place] for n, item in described.items()}
-        rounding = 0.0 if task.dtype == "float64" else task.problem.rounding(arrays, task.dtype)
-        row["rounding"] = rounding + residual_floor(task.problem, arrays, outputs, task.compression)
-        row["residual_stored"] = task.problem.residual(arrays)
-        row |= _figures(arrays, described, constants)
-        if not row["residual_stored"] <= row["residual"] + row["rounding"]:
-            raise InputError(
-                f"sample {row['index']} of {task.problem.name}: compression raised the residual to "
-                f"{row['residual_stored']:.2e}, above the bound {row['residual'] + row['rounding']:.2e}: use a smaller "
-                "error_bound, or compression=gzip"
-            )
-    return encoded
+Unchanging = dict[str, tuple[np.ndarray, bytes, tuple[float, float, float]]]
+"""Fields that are the same in every sample, by name: the values, their digest and their moments."""
 
 
-Constants = dict[str, tuple[np.ndarray, bytes, tuple[float, float, float]]]
-"""By name a field that does not vary, as last seen, its digest and its moments."""
-
-
-def _figures(arrays: Mapping[str, np.ndarray], described: Mapping[str, Field], constants: Constants) -> dict[str, Any]:
+def _figures(
+    arrays: Mapping[str, np.ndarray], described: Mapping[str, Field], unchanging: Unchanging
+) -> dict[str, Any]:
     """The sample's digest, and what the statistics want of it; of trajectories they read the files, for their steps."""
     digests: dict[str, bytes] = {}
     row: dict[str, Any] = {}
     steady = not any(item.time_varying for item in described.values())
     for name, values in arrays.items():
-        seen = constants.get(name)
+        seen = unchanging.get(name)
         if seen is not None and seen[0].dtype == values.dtype and np.array_equal(seen[0], values):
             _, digests[name], moments = seen
         else:
@@ -414,7 +416,7 @@ def _figures(arrays: Mapping[str, np.ndarray], described: Mapping[str, Field], c
             digests[name] = field_digest(name, values)
             moments = sample_moments(values) if wanted else (0.0, 0.0, 0.0)
             if described[name].role in CONSTANT:
-                constants[name] = values.copy(), digests[name], moments
+                unchanging[name] = values.copy(), digests[name], moments
         if steady and described[name].role != "mesh":
             row[f"moments_{name}"] = moments
     return {**row, "digest": np.frombuffer(digest_of_fields(digests), dtype=np.uint8)}
