@@ -1,4 +1,4 @@
-"""Activation functions by name."""
+"""List the activation functions by name."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The contract of a neural operator on grids."""
+"""Define the contract that every neural operator keeps."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,9 +14,6 @@ from torch import Tensor, nn
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import positive_integer
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = [
     "ChannelStatistics",
     "Operator",
@@ -23,10 +21,10 @@ __all__ = [
 
 
 class Operator(nn.Module, ABC):
-    """A learned map between functions, a ↦ u, given by their values on a grid.
+    """Learn a map between functions, a ↦ u, given by their values on a grid.
 
     ``forward`` takes a tensor of shape ``(batch, in_channels, *space)`` and returns ``(batch, out_channels, *space)``
-    on the same grid. A subclass passes plain constructor arguments, keeps them readable through `arguments`, and is
+    on the same grid. A subclass takes plain constructor arguments, keeps each in an attribute of the same name, and is
     listed once in ``OPERATORS``; the contract tests, saving and the command line then know it.
 
     Parameters
@@ -54,9 +52,15 @@ class Operator(nn.Module, ABC):
         self.out_channels = positive_integer(out_channels, "out_channels")
         self.ndim = int(ndim)
 
-    @abstractmethod
     def arguments(self) -> dict[str, Any]:
-        """Return the constructor arguments as JSON-able values: ``type(self)(**arguments)`` is the same network."""
+        """Return the constructor arguments as JSON-able values: ``type(self)(**arguments)`` is the same network.
+
+        Each is read from the attribute of its name; those that the base classes take come first.
+        """
+        accepted = inspect.signature(type(self)).parameters
+        bases = [kind for kind in reversed(type(self).__mro__) if issubclass(kind, Operator)]
+        names = dict.fromkeys(name for kind in bases for name in inspect.signature(kind).parameters if name in accepted)
+        return {name: _plain(getattr(self, name)) for name in names}
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -76,7 +80,7 @@ class Operator(nn.Module, ABC):
             )
 
     def usable_statistics(self, statistics: ChannelStatistics) -> ChannelStatistics:
-        """Return the statistics that `NormalizedOperator` may scale and shift by; here as they are.
+        """Return the statistics that `NormalizedOperator` may scale and shift by: by default all of them.
 
         An operator whose outputs satisfy conditions by construction leaves out the shifts that would break them.
         """
@@ -87,13 +91,13 @@ class Operator(nn.Module, ABC):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def parameter_dtype(self) -> torch.dtype:
-        """Return the dtype of the weights, which inputs are to have."""
+        """Return the dtype of the weights, which inputs must have too."""
         return next(self.parameters()).dtype
 
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Mean and standard deviation of each channel, over samples and space.
+    """Hold the mean and standard deviation of each channel, over samples and space.
 
     Attributes
     ----------
@@ -105,3 +109,8 @@ class ChannelStatistics:
     input_std: np.ndarray
     output_mean: np.ndarray
     output_std: np.ndarray
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON gives it back: tuples as lists."""
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

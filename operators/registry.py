@@ -1,4 +1,4 @@
-"""The operators by name."""
+"""List the operators by name, and build them."""
 
 from __future__ import annotations
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from resolvent.data import SpectralProblem
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import positive_integer
 
 from ..normalization import NormalizedOperator
 from ..operator import Operator
 from .metrics import max_error, relative_l2
+
+if TYPE_CHECKING:
+    from resolvent.data import SpectralProblem
 
 __all__ = ["DrawnErrors", "TestFunctions", "drawn_errors", "solution_coefficients"]
 

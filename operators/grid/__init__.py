@@ -1,4 +1,4 @@
-"""Networks on regular grids: Fourier neural operators and the U-Net."""
+"""Provide networks on regular grids: Fourier neural operators and the U-Net."""
 
 from .ffno import FFNO
 from .fno import FNO

@@ -1,9 +1,9 @@
-"""The factorised Fourier neural operator."""
+"""Implement the factorised Fourier neural operator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ __all__ = ["FFNO", "AxialConvolution"]
 
 
 class AxialConvolution(nn.Module):
-    """v(x) = Σ_d (K_d u)(x): a sum of spectral convolutions, each along one axis alone.
+    """Sum spectral convolutions, each along one axis alone: v(x) = Σ_d (K_d u)(x).
 
     Along axis d, K_d is a one-dimensional `SpectralConvolution` on every line of the grid: the weights grow with the
     sum of the modes of the axes, not with their product.
@@ -42,13 +42,13 @@ class AxialConvolution(nn.Module):
 
 
 class FFNO(LiftedOperator):
-    """Factorised Fourier neural operator in one, two or three dimensions, on cell-centred grids of any resolution.
+    """Apply a factorised Fourier neural operator in 1, 2 or 3 dimensions, on cell-centred grids of any resolution.
 
     v⁰ = P(a, x),  vˡ⁺¹ = vˡ + Bˡ σ(Aˡ Kˡ vˡ),  u = Q₂ σ(Q₁ v)
 
     with Kˡ an `AxialConvolution` and A, B, P, Q pointwise affine maps of the channels, A to `expansion` times as many.
-    Against the FNO: separate transforms along each axis, a residual after the feed-forward part, and so networks that
-    can be deep (the paper's have 24 layers). It depends on the grid no more than the `FNO` does.
+    It differs from the FNO by separate transforms along each axis and by a residual connection around each layer, which
+    allows deep networks (the paper's have 24 layers). It depends on the grid as little as the `FNO` does.
 
     Parameters
     ----------
@@ -62,24 +62,16 @@ class FFNO(LiftedOperator):
     expansion : int, default 4
     shared : bool, default False
         Whether all layers have the same spectral weights.
-    projection : int, default 128
-        Channels of the hidden layer of Q.
-    position : bool, default True
-        Whether the coordinates are appended to the input.
-    activation : {'gelu', 'silu', 'relu', 'tanh'}, default 'gelu'
-    padding : float, default 0
-        The zero extension in each convolution, as a fraction of the domain; for data that are not periodic.
+    projection, position, activation, padding, nodes
+        As in `FNO`.
     gain : float, default 1
-        Scale of the initial spectral weights; with 1 the retained energy is kept on average.
-    nodes : bool, default False
-        Whether value i of n stands at i/n of each axis, as periodic problems in time store them, and not in the middle
-        of cell i: what the coordinates are then.
+        Scale of the initial spectral weights; with 1 a layer keeps the energy of the retained frequencies on average.
 
     Notes
     -----
-    Weights: about layers·width²·(2·Σ modes + 2·expansion). Few weights are not little work: the feed-forward part meets
-    every point. At equal width, modes and layers (16, 12, 4; 64², one CPU thread) a training step has 2.7 times the
-    FNO's arithmetic and 2.8 times its activations, and takes 2.4 times as long with a tenth of the weights.
+    Weights: about layers·width²·(2·Σ modes + 2·expansion). Few weights do not mean little work: A and B act at every
+    point. At equal width, modes and layers (16, 12, 4; 64², one CPU thread) a training step has 2.7 times the FNO's
+    arithmetic and 2.8 times its activations, and takes 2.4 times as long, with a tenth of the weights.
 
     Raises
     ------
@@ -111,20 +103,8 @@ class FFNO(LiftedOperator):
         gain: float = 1.0,
         nodes: bool = False,
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            ndim,
-            modes=modes,
-            width=width,
-            layers=layers,
-            projection=projection,
-            position=position,
-            activation=activation,
-            padding=padding,
-            gain=gain,
-            nodes=nodes,
-        )
+        shape = in_channels, out_channels, ndim
+        super().__init__(*shape, modes, width, layers, projection, position, activation, padding, gain, nodes)
         self.expansion, self.shared = positive_integer(expansion, "expansion"), bool(shared)
         width = self.width
         self.convolutions = nn.ModuleList(
@@ -134,9 +114,6 @@ class FFNO(LiftedOperator):
         self.expanding = nn.ModuleList(PointwiseLinear(width, self.expansion * width) for _ in range(self.layers))
         self.contracting = nn.ModuleList(PointwiseLinear(self.expansion * width, width) for _ in range(self.layers))
         self._add_projection()
-
-    def arguments(self) -> dict[str, Any]:
-        return {**super().arguments(), "expansion": self.expansion, "shared": self.shared}
 
     def _hidden(self, values: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.activation]

@@ -1,4 +1,4 @@
-"""Where the values of a grid stand: coordinates as extra input channels."""
+"""Tell a network where the values of a grid are: coordinates as extra input channels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["cell_centre_coordinates", "embed_position"]
 def cell_centre_coordinates(shape: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the coordinates of the cell centres of a box, scaled to [−1, 1] along each axis.
 
-    Cell i of n has its centre at (i + ½)/n of the axis, so at 2(i + ½)/n − 1 here. The domain's ends are ±1 at every
-    resolution and are never grid points themselves: that is what makes a point of the domain carry the same coordinate
-    on every grid (``linspace(0, 1, n)`` on cell-centred data shifts it by up to half a cell, differently for each n).
+    Cell i of n has its centre at (i + ½)/n of the axis, which is 2(i + ½)/n − 1 here. The ends of the domain are ±1 at
+    every resolution and are never grid points, so a point of the domain has the same coordinate on every grid
+    (``linspace(0, 1, n)`` would shift it by up to half a cell, differently for each n).
 
     Returns
     -------
@@ -28,7 +28,7 @@ def cell_centre_coordinates(shape: Sequence[int], *, device: torch.device, dtype
 def embed_position(inputs: Tensor, nodes: bool = False) -> Tensor:
     """Append the coordinates of the cell centres, (batch, channel, *space) → (batch, channel + ndim, *space).
 
-    With `nodes`, value i of n stands at i/n of the axis, half a cell before the centre of cell i.
+    With `nodes`, value i of n belongs to the point i/n of the axis, half a cell before the centre of cell i.
     """
     space = inputs.shape[2:]
     coordinates = cell_centre_coordinates(space, device=inputs.device, dtype=inputs.dtype)

@@ -1,10 +1,9 @@
-"""Operators that lift their inputs to a hidden field, act on it by spectral layers and project it to their outputs."""
+"""Share what operators have in common that lift inputs to a hidden field, apply spectral layers, and project back."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,26 +22,15 @@ __all__ = [
 
 
 class LiftedOperator(Operator):
-    """u = Q₂ σ(Q₁ v),  v = hidden layers of P(a, x), with P, Q₁, Q₂ pointwise affine maps of the channels.
+    """Map a to u = Q₂ σ(Q₁ v), where v is what the layers make of P(a, x), and P, Q₁, Q₂ are pointwise affine maps.
 
-    A subclass makes its layers between the calls of this constructor and of `_add_projection`: parameters then stand
-    in the order of the forward pass, in which random initial values are drawn and optimisers number them.
+    A subclass calls this constructor, creates its layers, and then calls `_add_projection`: the parameters are then in
+    the order of the forward pass, in which random initial values are drawn and optimisers number them.
 
     Parameters
     ----------
-    in_channels, out_channels, ndim : int
-    modes : int or sequence of int
-        Frequencies along each axis; one number stands for all.
-    width, layers, projection : int
-        Channels of the hidden fields, layers, channels of Q₁.
-    position : bool
-        Whether the coordinates are appended to the input.
-    activation : {'gelu', 'silu', 'relu', 'tanh'}
-    padding, gain : float
-        Of the spectral convolutions.
-    nodes : bool
-        Whether value i of n stands at i/n of each axis, as periodic problems in time store them, and not in the middle
-        of cell i: what the coordinates are then.
+    in_channels, out_channels, ndim, modes, width, layers, projection, position, activation, padding, gain, nodes
+        As in `FNO`.
 
     Raises
     ------
@@ -55,7 +43,6 @@ class LiftedOperator(Operator):
         in_channels: int,
         out_channels: int,
         ndim: int,
-        *,
         modes: int | Sequence[int],
         width: int,
         layers: int,
@@ -82,25 +69,9 @@ class LiftedOperator(Operator):
         self.projection_in = PointwiseLinear(self.width, self.projection)
         self.projection_out = PointwiseLinear(self.projection, self.out_channels)
 
-    def arguments(self) -> dict[str, Any]:
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "ndim": self.ndim,
-            "modes": list(self.modes),
-            "width": self.width,
-            "layers": self.layers,
-            "projection": self.projection,
-            "position": self.position,
-            "activation": self.activation,
-            "padding": self.padding,
-            "gain": self.gain,
-            "nodes": self.nodes,
-        }
-
     @abstractmethod
     def _hidden(self, values: Tensor) -> Tensor:
-        """Apply the layers to (batch, width, *space); the shape stays."""
+        """Apply the layers to (batch, width, *space); the shape stays the same."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         self.check_inputs(inputs)

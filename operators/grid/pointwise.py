@@ -1,4 +1,4 @@
-"""Linear maps of the channels at each grid point."""
+"""Map the channels linearly at each grid point."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["PointwiseLinear"]
 
 
 class PointwiseLinear(nn.Module):
-    """y(x) = W a(x) + b at every point x: a convolution with a kernel of one point, in any dimension.
+    """Compute y(x) = W a(x) + b at every point x: a convolution with a kernel of one point, in any dimension.
 
-    One batched product over all points: PyTorch folds the plain broadcast ``W @ a + b`` into transposed copies, which
-    on a CPU took more than twice as long.
+    It is one batched product over all points. PyTorch turns the plain broadcast ``W @ a + b`` into transposed copies,
+    which took more than twice as long on a CPU.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Convolution by truncated Fourier coefficients: the integral layer of the Fourier neural operator."""
+"""Convolve by truncated Fourier coefficients: the integral layer of the Fourier neural operator."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ __all__ = ["SpectralConvolution", "retained_modes"]
 
 
 class SpectralConvolution(nn.Module):
-    """v(x) = L^{−d} Re Σ_k W_k û_k e^{2πi k·x/L}, û_k = ∫ u(x) e^{−2πi k·x/L} dx over the unit box, |k_d| < modes_d.
+    """Multiply the Fourier coefficients of a field on the unit box by matrices of weights W_k:
 
-    Every full axis keeps the frequencies −(m−1)…m−1, the last one 0…m−1 (the field is real: the negative half is the
-    conjugate of the positive one). Frequencies that the present grid cannot tell from their aliases, 2|k| ≥ nL, are
-    left out exactly, so a coarse grid simply uses fewer of the same weights.
+    v(x) = L^{−d} Re Σ_k W_k û_k e^{2πi k·x/L},  û_k = ∫ u(x) e^{−2πi k·x/L} dx,  |k_d| < modes_d.
+
+    Every full axis keeps the frequencies −(m−1)…m−1, the last axis 0…m−1 (the field is real: the negative half is the
+    conjugate of the positive one). Frequencies that the grid cannot distinguish from their aliases, 2|k| ≥ nL, are
+    left out exactly, so a coarse grid uses fewer of the same weights.
 
     **Resolution.** The integral is the midpoint rule over cell centres x_i = (i + ½)/n, and the sum is evaluated at the
     same points. For a periodic band-limited input the rule is exact, and the output is the same trigonometric
@@ -30,12 +32,13 @@ class SpectralConvolution(nn.Module):
     whether or not n·p is an integer, and costs no grid points; the midpoint rule is then second-order accurate in 1/n.
 
     **Arithmetic.** The transforms are products with dense real matrices of m columns, one axis after another, the
-    half axis first, so that nothing is computed to be thrown away. It is the DFT, exactly. On a CPU, forward and
+    half axis first, so that every computed number is used. The result is exactly the DFT. On a CPU, forward and
     backward together took 0.3 to 0.7 of the time of pruned FFTs (32² to 256² points, 12 modes; 24 channels, 8 samples,
-    one thread), as a matrix product runs at the machine's peak and an FFT with its copies does not. The cost is
-    O(n^d·m) against the FFT's O(n^d log n): at 64 modes of 8192 points the two are level, and beyond an FFT would win.
-    The real synthesis matrix ignores the imaginary part at k = 0 by construction, where library C2R transforms may
-    not. Always float32 or float64, also under autocast: half precision has too few digits for sums over a grid.
+    one thread), because a matrix product runs at the machine's peak and an FFT with its copies does not. The cost is
+    O(n^d·m) against the FFT's O(n^d log n): at 64 modes of 8192 points the two are equal, and beyond that an FFT would
+    win. The real synthesis matrix ignores the imaginary part at k = 0 by construction; C2R transforms of libraries may
+    not. The arithmetic is float32 or float64, also under autocast: half precision has too few digits for sums over a
+    grid.
 
     Parameters
     ----------
@@ -104,10 +107,10 @@ class SpectralConvolution(nn.Module):
     def along(self, values: Tensor, axis: int) -> Tensor:
         """Convolve every line of (batch, in_channels, *space) along one axis of it, with the modes of that one axis.
 
-        `values` may have any number of space axes, the module has one. The lines are not moved together: the transform
-        acts on the axis where it is (BLAS takes a transposed matrix as it comes), and only spectra, m/n times as large,
-        are permuted, in runs of whole lines. Forward and backward of both axes of a plane took two thirds of the time
-        of moving each axis last (16 or 32 channels, 8 samples of 64², 12 or 16 modes, one thread).
+        `values` may have any number of space axes, the module has one. The axis is not moved: the transform acts on it
+        in place (BLAS accepts transposed matrices), and only spectra, m/n times as large, are permuted, in runs of
+        whole lines. Forward and backward along both axes of a plane took two thirds of the time that moving each axis
+        last takes (16 or 32 channels, 8 samples of 64², 12 or 16 modes, one thread).
 
         Parameters
         ----------
@@ -141,10 +144,10 @@ class SpectralConvolution(nn.Module):
         """Return the complex weights of the retained frequencies as real blocks, shape (k, 2·in, 2·out)."""
         weight: Tensor = self.weight
         for axis, (n, m) in enumerate(zip(space, self.modes, strict=True)):
-            kept = retained_modes(n, m, period)
-            if kept < m:
+            retained = retained_modes(n, m, period)
+            if retained < m:
                 last = axis == len(space) - 1
-                weight = weight.narrow(axis, 0 if last else m - kept, kept if last else 2 * kept - 1)
+                weight = weight.narrow(axis, 0 if last else m - retained, retained if last else 2 * retained - 1)
         real, imaginary = weight.flatten(0, len(space) - 1).unbind(-1)
         return torch.cat((torch.cat((real, imaginary), dim=2), torch.cat((-imaginary, real), dim=2)), dim=1)
 

@@ -1,4 +1,4 @@
-"""The U-Net: convolutions on grids that are halved and doubled again."""
+"""Implement the U-Net: convolutions on grids that are halved and doubled again."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _POOLS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
 
 
 class UNet(Operator):
-    """U-Net in one, two or three dimensions: `levels` halvings of the grid with twice the channels each, and back.
+    """Apply a U-Net in 1, 2 or 3 dimensions: it halves the grid `levels` times, with twice the channels each time.
 
-    A block is twice (convolution of three points, group normalisation, σ). On the way down, blocks and means over 2^d
-    cells; on the way up, transposed convolutions of stride two, joined to the fields of the same grid from the way
-    down, and blocks; at the end a pointwise map.
+    A block is twice (convolution of three points, group normalisation, σ). Down: a block, then means over 2^d cells.
+    Up: a transposed convolution of stride two, whose result is joined to the field of the same grid from the way down,
+    then a block. The last map is pointwise.
 
-    Grids of any size: sizes that are no multiple of 2^levels are extended at their end, as `boundary` says, and cut
-    off again. But its kernels are three *cells* wide, so it is another map on another grid: trained on one, it is to
-    be used on that one (``resolution_free`` is False). With 'circular' and a size that is no multiple, the two ends
-    are not quite joined.
+    Grids may have any size: one that is not a multiple of 2^levels is extended at its end, as `boundary` says, and the
+    extension is cut off again. But the kernels are three *cells* wide, so the map differs from grid to grid: use the
+    model on the grid it was trained on (``resolution_free`` is False). With 'circular' and a size that is not a
+    multiple, the two ends are not exactly joined.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class UNet(Operator):
 
     References
     ----------
-    Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; with group normalisation (Wu, He 2018), which unlike that over
-    batches leaves samples apart.
+    Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; with group normalisation (Wu, He 2018), which unlike batch
+    normalisation does not mix samples.
     """
 
     name = "unet"
@@ -92,29 +92,17 @@ class UNet(Operator):
         self.up = nn.ModuleList(self._block(2 * channels[level], channels[level]) for level in range(self.levels))
         self.projection_out = PointwiseLinear(self.width, self.out_channels)
 
-    def arguments(self) -> dict[str, Any]:
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "ndim": self.ndim,
-            "width": self.width,
-            "levels": self.levels,
-            "position": self.position,
-            "boundary": self.boundary,
-            "activation": self.activation,
-        }
-
     def forward(self, inputs: Tensor) -> Tensor:
         self.check_inputs(inputs)
         space = inputs.shape[2:]
         hidden = self._extended(embed_position(inputs) if self.position else inputs)
         pool = _POOLS[self.ndim - 1]
-        passed = []
+        skipped = []
         for level, block in enumerate(self.down):
             hidden = block(hidden if level == 0 else pool(hidden, 2))
-            passed.append(hidden)
+            skipped.append(hidden)
         for level in reversed(range(self.levels)):
-            hidden = self.up[level](torch.cat((passed[level], self.doubling[level](hidden)), dim=1))
+            hidden = self.up[level](torch.cat((skipped[level], self.doubling[level](hidden)), dim=1))
         for axis, n in enumerate(space, start=2):
             hidden = hidden.narrow(axis, 0, n)
         # The last map stays in full precision under autocast: bfloat16 would round the solution to 0.4 %.
@@ -145,8 +133,8 @@ class _Block(nn.Module):
     def __init__(self, ndim: int, before: int, after: int, boundary: str, activation: str) -> None:
         super().__init__()
         convolution: Any = _CONVOLUTIONS[ndim - 1]
-        # No bias: the normalisation has one. Eight channels or more to a group: one of few would lose what it says on
-        # a coarse grid of few cells.
+        # No bias: the normalisation has one. A group has eight channels or more: normalising fewer would remove most of
+        # the information on a coarse grid of few cells.
         self.convolutions = nn.ModuleList(
             convolution(channels, after, 3, padding=1, bias=False, padding_mode=boundary)
             for channels in (before, after)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from resolvent.data import SpectralProblem
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
+
+if TYPE_CHECKING:
+    from resolvent.data import SpectralProblem
 
 __all__ = ["DrawnSamples"]
 

@@ -1,4 +1,4 @@
-"""Networks between coefficients in a spectral basis."""
+"""Provide networks between coefficients in a spectral basis."""
 
 from .neural_spectral import NeuralSpectral
 from .sno import SpectralNeuralOperator

@@ -1,4 +1,4 @@
-"""The neural spectral operator: a map between the coefficients of functions, with boundary conditions built in."""
+"""Implement the neural spectral operator: it maps coefficients of functions, with boundary conditions built in."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from resolvent.solvers.spectral.tensor_basis import along
 
 from ..activations import ACTIVATIONS
 from .phase_coupling import PhaseCoupling
-from .spectral_operator import ChannelLinear, SpectralOperator
+from .spectral_operator import ChannelLinear, SpectralOperator, channel_maps
 
 __all__ = ["NeuralSpectral"]
 
 
 class NeuralSpectral(SpectralOperator):
-    """Neural spectral operator on the unit box in one, two or three dimensions (2, 1+1 or 2+1 with time as an axis).
+    """Apply a neural spectral operator on the unit box in 1, 2 or 3 dimensions (2, 1+1 or 2+1 with time as an axis).
 
     With T the transform from values on collocation points to coefficients in a tensor basis of Fourier, Chebyshev or
     Legendre series,
@@ -30,15 +30,14 @@ class NeuralSpectral(SpectralOperator):
     v⁰ = σ(P₂ σ(P₁ (a, x))),  v̂ˡ = T vˡ,  vˡ⁺¹ = σ(T⁻¹(Wˡ ⊙ v̂ˡ + Dˡ v̂ˡ) + bˡ),
     û = B T Q₃ σ(Q₂ σ(Q₁ vᴸ)) + V (Λ ⊙ V* â) + lift
 
-    with P, D, Q pointwise maps of the channels and W one real matrix for each mode. The output is a series whose
-    boundary conditions hold exactly: on an axis with a constraint its functions are recombined (the matrix B; see
-    `RecombinedBasis`). Input and output are determined by `modes` coefficients an axis, so neither the cost nor the
-    output depends on the grid that values are given on.
+    with P, D, Q pointwise maps of the channels and W one real matrix for each mode. The output is a series that
+    satisfies the boundary conditions exactly: on an axis with a constraint its functions are recombined (the matrix B;
+    see `RecombinedBasis`). `modes` coefficients an axis determine input and output, so neither the cost nor the output
+    depends on the grid of the input values.
 
-    The defaults mend what the published code does; ``oversampling=1, bias_every_mode=True, linear_path=False,
-    activation='relu', position='coordinates', gauge='origin', output_scale=1e-3`` is the published network: it
-    collocates on as many points as modes, so σ aliases, and adds each bias to every coefficient, which is a spike at
-    the box's corner.
+    The published network is ``oversampling=1, bias_every_mode=True, linear_path=False, activation='relu',
+    position='coordinates', gauge='origin', output_scale=1e-3``. It collocates on as many points as modes, so σ aliases,
+    and adds each bias to every coefficient, which is a spike at a corner of the box; the defaults here do neither.
 
     Parameters
     ----------
@@ -56,36 +55,39 @@ class NeuralSpectral(SpectralOperator):
         low end), for a time axis, with the initial value in the first input channels, constant in time. Two numbers
         (v, s): v·u + s·∂u/∂ν = 0 at both ends. Fourier axes are periodic and take 'none'.
     gauge : {'none', 'mean', 'origin'}, default 'none'
-        Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
+        Subtracts the mean, or the value at the low corner, from the output: for solutions that are determined up to a
+        constant.
     activation : {'relu', 'gelu', 'silu', 'tanh'}, default 'gelu'
     position : {'waves', 'coordinates', 'bounded', 'none'}, default 'none'
-        Functions appended to the input: the coordinates of each axis; on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there), 'bounded' leaves it out. A time axis needs its coordinate. Without a
-        function of position on a periodic axis all but W commutes with its shifts by collocation points, and W does
-        where it is coupled.
+        Functions appended to the input: the coordinates of each axis. On a Fourier axis, where a coordinate jumps,
+        'waves' appends sin and cos 2πx instead and 'bounded' nothing. A time axis needs its coordinate. Without a
+        function of position on a periodic axis, everything except W commutes with shifts by collocation points, and
+        so does W with `coupling`.
     oversampling : float, default 1.5
-        Collocation points of each axis over its modes. 1.5 removes the aliases of a product of two, more fewer of σ's.
+        Collocation points of each axis divided by its modes. 1.5 removes the aliases of a product of two factors; more
+        points reduce those of σ.
     bias_every_mode : bool, default False
-        Whether biases are added to every coefficient instead of the constant's.
+        Whether biases are added to every coefficient instead of that of the constant alone.
     linear_path : bool, default True
         Whether Λ ⊙ â is added, one learned matrix for each eigenfunction of −Δ under the constraints: it contains the
-        solution operator of every linear equation with constant coefficients whose modes these are.
+        solution operator of every linear equation with constant coefficients that has these modes.
     coupling : {'none', 'phase'} or one an axis, default 'none'
         'phase' lets W mix the sine and the cosine of each frequency of a Fourier axis, by matrices that commute with
-        shifts (complex multiples, in effect): as many weights, all but those of frequency 0. Without it no W can shift
-        or differentiate, which turn sines into cosines: transport has to come from the functions of `position`.
+        shifts (in effect, complex multiples), with as many weights (except at frequency 0). Without it W cannot shift
+        or differentiate, which turn sines into cosines, so that transport needs the functions of `position`.
     diffusion : float, optional
-        κ: what the network puts out is a source g, and u solves ∂u/∂τ = κΔu + g from the initial value, τ the axis of
-        the constraint 'initial', κ in units of the box and its whole time (νT). The solution with g = 0 is a further
-        input beside the initial value. The network then need not learn decay nor integration in time.
+        κ: the network's output is then a source g, and u solves ∂u/∂τ = κΔu + g from the initial value, where τ is the
+        axis with the constraint 'initial' and κ is in units of the box and the whole time (νT). The solution with
+        g = 0 is a further input. So the network need not learn decay and integration in time.
     gain : float, default 1
         The weights W start normal with standard deviation gain/width².
     output_scale : float, default 1
         Factor on the last layer's output.
     arrays : {'cells', 'nodes', 'coefficients'}, default 'cells'
-        What `forward` takes and returns: values at the centres of a grid's cells; 'nodes': at the points i/n of Fourier
-        axes, as the periodic problems in time store them (centres on the others); or coefficients of shape (batch,
-        channel, *modes). Taken for cells, nodes are shifted by half a cell, on each grid by another.
+        What `forward` takes and returns. 'cells': values at the centres of a grid's cells. 'nodes': at the points i/n
+        of Fourier axes, as time-dependent periodic problems store them (at centres on other axes); reading them as
+        cells would shift them by half a cell, which depends on the grid. 'coefficients': of shape (batch, channel,
+        *modes).
 
     Raises
     ------
@@ -122,19 +124,8 @@ class NeuralSpectral(SpectralOperator):
         coupling: str | Sequence[str] = "none",
         diffusion: float | None = None,
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            ndim,
-            bases,
-            modes,
-            constraints,
-            gauge,
-            position,
-            linear_path,
-            output_scale,
-            arrays,
-        )
+        shape = in_channels, out_channels, ndim
+        super().__init__(*shape, bases, modes, constraints, gauge, position, linear_path, output_scale, arrays)
         self.width, self.layers = positive_integer(width, "width"), nonnegative_integer(layers, "layers")
         self.activation = one_of(activation, ACTIVATIONS, "activation")
         self.oversampling = positive_number(oversampling, "oversampling")
@@ -153,28 +144,14 @@ class NeuralSpectral(SpectralOperator):
         self.diffusion = None if diffusion is None else positive_number(diffusion, "diffusion")
         self._heat = self._read_heat()
         h, inputs = self.width, self._fields() + len(self.position_functions())
-        self.lifting = nn.ModuleList(ChannelLinear(a, b) for a, b in ((inputs, 4 * h), (4 * h, h)))
+        self.lifting = channel_maps(inputs, 4 * h, h)
         self.skips = nn.ModuleList(ChannelLinear(h, h) for _ in range(self.layers))
         shape = (self._phases.groups, *((self._phases.members,) if self._phases.coupled else ()), h, h)
         self.spectral = nn.ParameterList(
             nn.Parameter(torch.randn(shape) * (self.gain / h**2)) for _ in range(self.layers)
         )
-        self.projection = nn.ModuleList(
-            ChannelLinear(a, b) for a, b in ((h, h), (h, 4 * h), (4 * h, self.out_channels))
-        )
+        self.projection = channel_maps(h, h, 4 * h, self.out_channels)
         self.symbol = self.new_symbol()
-
-    def arguments(self) -> dict[str, Any]:
-        return super().arguments() | {
-            "width": self.width,
-            "layers": self.layers,
-            "activation": self.activation,
-            "oversampling": self.oversampling,
-            "bias_every_mode": self.bias_every_mode,
-            "gain": self.gain,
-            "coupling": list(self.coupling),
-            "diffusion": self.diffusion,
-        }
 
     def change(self, inputs: Tensor) -> Tensor:
         if self._heat is None:
@@ -185,7 +162,7 @@ class NeuralSpectral(SpectralOperator):
         return decayed - start + self._heat.response(source)
 
     def free_coefficients(self, inputs: Tensor) -> Tensor:
-        """Space comes first and channels last within: each map is then one matrix product without copies."""
+        """Compute N(â) with space first and channels last: each map is then one matrix product without copies."""
         activate = ACTIVATIONS[self.activation]
         # What biases multiply, as coefficients and as a function: the constant, or the sum of all basis functions.
         constant = self._phases.constant(self.bias_every_mode, like=inputs)
@@ -206,7 +183,7 @@ class NeuralSpectral(SpectralOperator):
         return self.output_scale * coefficients
 
     def _lifted(self, hidden: Tensor, functions: Tensor | None, spike: Tensor | None) -> Tensor:
-        """The first layer; what functions of position do in it is the same for all samples, and computed once."""
+        """Apply the first layer; the part of the functions of position is computed once for all samples."""
         first = self.lifting[0]
         assert isinstance(first, ChannelLinear)
         if functions is None:
@@ -226,7 +203,7 @@ class NeuralSpectral(SpectralOperator):
         return values[..., None, None]
 
     def _fields(self) -> int:
-        """Channels of the network's input that are functions of the sample."""
+        """Return the number of channels of the network's input that depend on the sample."""
         return self.in_channels + (0 if self._heat is None else self.out_channels)
 
     def _read_heat(self) -> HeatEquation | None:

@@ -1,4 +1,4 @@
-"""Weights for each frequency that may mix its sine and cosine, and commute with shifts."""
+"""Build weights that mix the sine and the cosine of each frequency and commute with shifts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["PhaseCoupling"]
 
 
 class PhaseCoupling:
-    """Modes in groups: one of each axis without coupling, the sine and cosine of one frequency of an axis with it.
+    """Arrange modes in groups, which weights may mix: with coupling the sine and cosine of one frequency of an axis.
 
     With J the turn of a Fourier axis by a quarter wave, (cos, sin) ↦ (sin, −cos), the matrices of a group of M = 2^c
     modes, c axes coupled, are Σ_s A_s ⊗ J^s over s in {0, 1}^c, with M free matrices A_s of the channels: all linear
     maps of the group that commute with shifts along the coupled axes. They contain derivatives, Hilbert transforms and
     shifts; a matrix for each mode contains none of them.
 
-    A frequency without a sine (0, and that of Nyquist) has a place for it that stays empty: transforms to and from
-    `axes` have zeros there. Without any coupling everything here is the identity.
+    A frequency without a sine (0, and the Nyquist frequency) keeps an empty place for it: transforms to and from `axes`
+    have zeros there. Without coupling a group has one mode, and everything here is the identity.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class PhaseCoupling:
         return split.permute(order).reshape(self.groups, self.members, batch, h)
 
     def scatter(self, gathered: Tensor) -> Tensor:
-        """The inverse of `gather`."""
+        """Invert `gather`."""
         shape = [m * g for m, g in self._split]
         batch, h = gathered.shape[-2:]
         if not self.coupled:
@@ -64,9 +64,9 @@ class PhaseCoupling:
         return split.permute(*order, 2 * self.ndim, 2 * self.ndim + 1).reshape(*shape, batch, h)
 
     def mixed(self, gathered: Tensor, weight: Tensor, added: Tensor) -> Tensor:
-        """Return `added` + Σ_s A_s J^s of what was gathered, A_s maps of the channels from the right.
+        """Return `added` + Σ_s A_s J^s applied to gathered coefficients, A_s maps of the channels from the right.
 
-        The turns are taken of the fields and not of the matrices, which are many more numbers at usual batches.
+        J turns the fields and not the matrices, which have many more numbers at usual batch sizes.
         """
         turned = [gathered]
         if self.coupled:
@@ -83,23 +83,23 @@ class PhaseCoupling:
         return out.view(gathered.shape)
 
     def constant(self, every_mode: bool, like: Tensor) -> Tensor:
-        """Return the coefficients that a bias multiplies, (groups, members, 1, 1): 1 of the constant, or of all."""
-        found = like.new_zeros(self.groups, self.members, 1, 1)
-        found[0, 0] = 1.0
+        """Return the coefficients that a bias multiplies, (groups, members, 1, 1): 1 at the constant, or everywhere."""
+        ones = like.new_zeros(self.groups, self.members, 1, 1)
+        ones[0, 0] = 1.0
         if every_mode:
-            found[:] = 1.0  # in the empty places too, where it is not seen
-        return found
+            ones[:] = 1.0  # in the empty places too, where it has no effect
+        return ones
 
 
 def _quarter_turn(values: Tensor, inner: int) -> Tensor:
-    """J of one axis, the members of the coupled axes after it being `inner`: cos ↦ sin, sin ↦ −cos."""
+    """Apply J of one axis, cos ↦ sin, sin ↦ −cos; `inner` members belong to the coupled axes after it."""
     split = values.unflatten(1, (-1, 2, inner))
     return torch.stack((-split[:, :, 1], split[:, :, 0]), dim=2).flatten(1, 3)
 
 
 @dataclass(frozen=True)
 class PhasedAxis:
-    """A Fourier axis ordered as cos 0 … cos K, sin 0 … sin K, with zeros where there is no sine."""
+    """Order a Fourier axis as cos 0 … cos K, sin 0 … sin K, with zeros where there is no sine."""
 
     axis: Fourier
 
@@ -114,7 +114,7 @@ class PhasedAxis:
         return self._places() @ self.axis.analysis_matrix(m)
 
     def _places(self) -> np.ndarray:
-        """(2K + 2, n): where each function of the axis goes."""
+        """Return the matrix (2K + 2, n) that says where each function of the axis goes."""
         places = np.zeros((2 * self.cosines + 2, self.axis.n))
         for k in range(self.axis.n):
             places[k if k <= self.cosines else k + 1, k] = 1.0

@@ -1,4 +1,4 @@
-"""The spectral neural operator: a network on the coefficients themselves, without transforms."""
+"""Implement the spectral neural operator: a network on the coefficients themselves, without transforms."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from torch import Tensor, nn
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
 from ..activations import ACTIVATIONS
-from .spectral_operator import ChannelLinear, SpectralOperator
+from .spectral_operator import ChannelLinear, SpectralOperator, channel_maps
 
 __all__ = ["SpectralNeuralOperator"]
 
 
 class SpectralNeuralOperator(SpectralOperator):
-    """Spectral neural operator on the unit box in one, two or three dimensions: σ acts on coefficients.
+    """Apply a spectral neural operator on the unit box in one, two or three dimensions: σ acts on coefficients.
 
     v̂⁰ = σ(P₂ σ(P₁ (â, x̂))),  v̂ˡ⁺¹ = σ(Dˡ (Kˡ v̂ˡ + cˡ)),
     û = B Q₃ σ(Q₂ σ(Q₁ v̂ᴸ)) + V (Λ ⊙ V* â) + lift
 
     with P, D, Q maps of the channels at each coefficient and K one dense matrix between all modes, the same for every
     channel, with a bias for each mode. No transform is needed and nothing aliases; but σ of a coefficient is not the
-    coefficient of any σ(v), and K has (∏ modes)² weights: in three dimensions keep `modes` small. The baseline of
-    Neural Spectral Methods; its published settings are ``activation='relu', position='coordinates', gauge='origin',
-    output_scale=1e-3``.
+    coefficient of any σ(v), and K has (∏ modes)² weights: in three dimensions keep `modes` small. It is the baseline
+    of Neural Spectral Methods; the published settings are ``activation='relu', position='coordinates',
+    gauge='origin', output_scale=1e-3``.
 
     Parameters
     ----------
     in_channels, out_channels, ndim, bases, modes, constraints, gauge, position, linear_path, output_scale, arrays
-        Of `SpectralOperator`; 2 dimensions of 17 Fourier modes, no constraints, no gauge, no position, no linear path,
-        scale 1 and cells by default.
+        As in `NeuralSpectral`, with the same defaults, but without a linear path.
     width : int, default 32
         h, channels of the hidden coefficients; P and Q pass through 4h.
     layers : int, default 4
@@ -70,35 +69,19 @@ class SpectralNeuralOperator(SpectralOperator):
         output_scale: float = 1.0,
         arrays: str = "cells",
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            ndim,
-            bases,
-            modes,
-            constraints,
-            gauge,
-            position,
-            linear_path,
-            output_scale,
-            arrays,
-        )
+        shape = in_channels, out_channels, ndim
+        super().__init__(*shape, bases, modes, constraints, gauge, position, linear_path, output_scale, arrays)
         self.width, self.layers = positive_integer(width, "width"), nonnegative_integer(layers, "layers")
         self.activation = one_of(activation, ACTIVATIONS, "activation")
         h, inputs, size = self.width, self.in_channels + len(self.position_functions()), math.prod(self.basis.shape)
-        self.lifting = nn.ModuleList(ChannelLinear(a, b) for a, b in ((inputs, 4 * h), (4 * h, h)))
+        self.lifting = channel_maps(inputs, 4 * h, h)
         self.mixing = nn.ParameterList(
             nn.Parameter(torch.randn(size, size) / math.sqrt(size)) for _ in range(self.layers)
         )
         self.mixing_bias = nn.ParameterList(nn.Parameter(torch.zeros(size, 1)) for _ in range(self.layers))
         self.channels = nn.ModuleList(ChannelLinear(h, h) for _ in range(self.layers))
-        self.projection = nn.ModuleList(
-            ChannelLinear(a, b) for a, b in ((h, h), (h, 4 * h), (4 * h, self.out_channels))
-        )
+        self.projection = channel_maps(h, h, 4 * h, self.out_channels)
         self.symbol = self.new_symbol()
-
-    def arguments(self) -> dict[str, Any]:
-        return super().arguments() | {"width": self.width, "layers": self.layers, "activation": self.activation}
 
     def free_coefficients(self, inputs: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.activation]

@@ -1,4 +1,4 @@
-"""Operators between the coefficients of functions: bases, boundary conditions by construction, gauge, linear path."""
+"""Share what operators between coefficients have in common: bases, boundary conditions, gauge, linear path."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,17 +30,17 @@ from resolvent.solvers.spectral.tensor_basis import along
 
 from ..operator import ChannelStatistics, Operator
 
-__all__ = ["ChannelLinear", "SpectralOperator"]
+__all__ = ["ChannelLinear", "SpectralOperator", "channel_maps"]
 
 _CONDITIONS = {"none": (), "dirichlet": DIRICHLET, "neumann": NEUMANN, "initial": (Condition("low"),)}
 
 
 class SpectralOperator(Operator):
-    """A map between coefficients on the unit box, û = B N(â) + V (Λ ⊙ V* â) + lift, with a network N of a subclass.
+    """Map coefficients on the unit box, û = B N(â) + V (Λ ⊙ V* â) + lift, with a network N that the subclass defines.
 
-    The output is a series whose boundary conditions hold exactly: on an axis with a constraint its functions are
-    recombined (the matrix B; see `RecombinedBasis`). Input and output are determined by `modes` coefficients an axis,
-    so neither the cost nor the output depends on the grid that values are given on.
+    The output is a series that satisfies the boundary conditions exactly: on an axis with a constraint its functions
+    are recombined (the matrix B; see `RecombinedBasis`). `modes` coefficients an axis determine input and output, so
+    neither the cost nor the output depends on the grid of the input values.
 
     A subclass implements `free_coefficients`, the network N; its constructor ends with
     ``self.symbol = self.new_symbol()``.
@@ -47,30 +48,8 @@ class SpectralOperator(Operator):
     Parameters
     ----------
     in_channels, out_channels : int
-    ndim : int
-        1, 2, 3, or 1+1 and 2+1 with time as an axis.
-    bases : {'fourier', 'chebyshev', 'legendre'} or one an axis
-    modes : int or one an axis
-        Functions of each axis. On cells, Fourier series see frequencies below the grid's Nyquist limit; for the other
-        two keep modes² below about four times the cells.
-    constraints : str, pair of numbers, or one of them an axis
-        'dirichlet' and 'neumann': zero value or slope at both ends. 'initial': u = a + (a series that vanishes at the
-        low end), for a time axis, with the initial value in the first input channels, constant in time. Two numbers
-        (v, s): v·u + s·∂u/∂ν = 0 at both ends. Fourier axes are periodic and take 'none'.
-    gauge : {'none', 'mean', 'origin'}
-        Takes the mean, or the value at the low corner, off the output, where solutions are determined up to a constant.
-    position : {'waves', 'coordinates', 'bounded', 'none'}
-        Functions appended to the input: the coordinates of each axis; on a Fourier axis 'waves' puts sin and cos 2πx in
-        their place (a coordinate jumps there), 'bounded' leaves it out. A time axis needs its coordinate.
-    linear_path : bool
-        Whether Λ ⊙ â is added, one learned matrix for each eigenfunction of −Δ under the constraints: it contains the
-        solution operator of every linear equation with constant coefficients whose modes these are.
-    output_scale : float
-        Factor on the network's output.
-    arrays : {'cells', 'nodes', 'coefficients'}
-        What `forward` takes and returns: values at the centres of a grid's cells; values at the nodes i/n of periodic
-        axes, which is where problems in time store them (cells on the other axes); or coefficients of shape
-        (batch, channel, *modes).
+    ndim, bases, modes, constraints, gauge, position, linear_path, output_scale, arrays
+        As in `NeuralSpectral`.
 
     Raises
     ------
@@ -98,12 +77,12 @@ class SpectralOperator(Operator):
         super().__init__(in_channels, out_channels, ndim)
         names = [one_of(name, BASES, "basis") for name in self._one_an_axis(bases, "bases")]
         sizes = [positive_integer(n, "modes") for n in self._one_an_axis(modes, "modes")]
+        self.bases, self.modes = tuple(names), tuple(sizes)
         self.basis = TensorBasis(*(BASES[name](n) for name, n in zip(names, sizes, strict=True)))
         self.constraints = self._read_constraints(constraints)
         conditions = [_conditions(c) for c in self.constraints]
-        self._poisson = SeparablePoisson(
-            self.basis, conditions
-        )  # checks that they fit; its modes carry the linear path
+        # It checks that the conditions fit the bases; its modes carry the linear path.
+        self._poisson = SeparablePoisson(self.basis, conditions)
         self.initial_axes = tuple(d for d, c in enumerate(self.constraints) if c == "initial")
         if self.initial_axes and self.in_channels < self.out_channels:
             raise InputError(
@@ -122,30 +101,15 @@ class SpectralOperator(Operator):
     def free_coefficients(self, inputs: Tensor) -> Tensor:
         """Map coefficients (batch, in_channels, *modes) to those of the recombined functions, of the same sizes."""
 
-    def arguments(self) -> dict[str, Any]:
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "ndim": self.ndim,
-            "bases": [axis.name for axis in self.basis.axes],
-            "modes": list(self.basis.shape),
-            "constraints": [c if isinstance(c, str) else list(c) for c in self.constraints],
-            "gauge": self.gauge,
-            "position": self.position,
-            "linear_path": self.linear_path,
-            "output_scale": self.output_scale,
-            "arrays": self.arrays,
-        }
-
     def new_symbol(self) -> nn.Parameter | None:
-        """Return the weights Λ of the linear path, zero at first; None without."""
+        """Return the weights Λ of the linear path, zero at the start; None without one."""
         free = tuple(recombined.n for recombined in self._poisson.recombined)
         return nn.Parameter(torch.zeros(self.out_channels, self.in_channels, *free)) if self.linear_path else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (batch, in_channels, *space) to (batch, out_channels, *space): values, or coefficients (see `arrays`)."""
         self.check_inputs(inputs)
-        # Coefficients lose their digits in half precision: sums over a grid, and solutions to a part in 1e4 or better.
+        # Half precision has too few digits for coefficients: they are sums over a grid, and solve to 1e-4 or better.
         with torch.autocast(device_type=inputs.device.type, enabled=False):
             inputs = inputs.to(self.parameter_dtype())
             if self.arrays == "coefficients":
@@ -156,7 +120,7 @@ class SpectralOperator(Operator):
             )
 
     def _on_grid(self, array: Tensor, shape: Sequence[int], direction: str) -> Tensor:
-        """From values on a grid of `shape` to coefficients, or back."""
+        """Transform values on a grid of `shape` to coefficients, or back."""
         for d, (basis, m) in enumerate(zip(self.basis.axes, shape, strict=True)):
             where = "" if self.arrays == "nodes" and basis.periodic else "cell_"
             array = along(placed(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
@@ -164,18 +128,18 @@ class SpectralOperator(Operator):
 
     @torch.no_grad()
     def start_linear_path(self, solution: Callable[[Tensor], Tensor]) -> None:
-        """Set the linear path to the map that `solution` is on inputs constant in time, where the path can hold it.
+        """Set the linear path to the map `solution` on inputs that are constant in time.
 
         Parameters
         ----------
         solution : callable
-            From coefficients (batch, *modes) to coefficients, linear up to a constant and diagonal in the waves, such
-            as `SpectralNavierStokes.linear_solution`; of one channel, on a basis with one axis of initial values.
+            Maps coefficients (batch, *modes) to coefficients, linearly up to a constant and without mixing waves, such
+            as `SpectralNavierStokes.linear_solution`; for one channel, on a basis with one axis of initial values.
 
         Raises
         ------
         InputError
-            For a network of another kind.
+            If the network has several channels, no linear path, or another set of constraints.
         """
         periodic = all(axis.periodic for d, axis in enumerate(self.basis.axes) if d not in self.initial_axes)
         channels = (self.in_channels, self.out_channels)
@@ -185,7 +149,7 @@ class SpectralOperator(Operator):
                 f"beside it; this network has channels {channels}, constraints {self.constraints} and "
                 f"linear_path={self.linear_path}"
             )
-        # All waves at once, as they do not mix.
+        # All waves at once: they do not mix.
         waves = torch.zeros(1, *self.basis.shape, dtype=torch.float64, device=self.symbol.device)
         waves.select(1 + self.initial_axes[0], 0).fill_(1.0)
         change = solution(waves) - solution(0.0 * waves) - waves
@@ -200,10 +164,10 @@ class SpectralOperator(Operator):
             )
 
     def usable_statistics(self, statistics: ChannelStatistics) -> ChannelStatistics:
-        """Means only where a constant satisfies constraints and gauge, and of functions, not of coefficients; with an
-        initial value in the input, the output is scaled and shifted as that is.
+        """Drop the means unless a constant satisfies constraints and gauge, and for coefficients.
 
-        A mean of the outputs added to a series that vanishes on the boundary would be its boundary value.
+        A mean of the outputs, added to a series that vanishes on the boundary, would become its boundary value. With an
+        initial value in the input, the output gets the statistics of that.
         """
         values = [
             c.value for constraint in self.constraints if constraint != "initial" for c in _conditions(constraint)
@@ -246,6 +210,7 @@ class SpectralOperator(Operator):
         return outputs
 
     def position_functions(self) -> list[tuple[int, str]]:
+        """Return the axis and the kind of each function of position that is appended to the input."""
         functions = []
         for d, axis in enumerate(self.basis.axes):
             if self.position == "waves" and axis.periodic:
@@ -255,7 +220,7 @@ class SpectralOperator(Operator):
         return functions
 
     def position_values(self, points: Sequence[int], like: Tensor) -> Tensor | None:
-        """The functions of position on so many collocation points an axis, shape (*points, 1, functions)."""
+        """Evaluate the functions of position on `points` collocation points an axis, shape (*points, 1, functions)."""
         fields = []
         for d, kind in self.position_functions():
             values = placed(_Position(self.basis.axes[d]), kind, points[d], like=like)
@@ -265,7 +230,7 @@ class SpectralOperator(Operator):
         return torch.stack(fields, dim=-1)[..., None, :] if fields else None
 
     def _constant(self, outputs: Tensor) -> Tensor:
-        """The coefficients of the constant that the gauge takes off."""
+        """Return the coefficients of the constant that the gauge subtracts."""
         if self.gauge == "mean":
             value = self.basis.integrate(outputs) / self.basis.volume
         else:
@@ -277,7 +242,7 @@ class SpectralOperator(Operator):
         return value.reshape(*value.shape, *(1,) * self.ndim) * constant
 
     def _check_gauge(self) -> None:
-        """A constant must satisfy the constraints, or taking it off breaks them."""
+        """Refuse constraints that a constant does not satisfy: subtracting it would break them."""
         for constraint in self.constraints:
             if any(condition.value != 0.0 for condition in _conditions(constraint)):
                 raise InputError(
@@ -286,19 +251,19 @@ class SpectralOperator(Operator):
                 )
 
     def _one_an_axis(self, value: Any, what: str) -> list[Any]:
-        given = [value] * self.ndim if isinstance(value, str) or not isinstance(value, Sequence) else list(value)
-        if len(given) != self.ndim:
-            raise InputError(f"{what}={value!r} names {len(given)} axes; expected one for all or {self.ndim} of them")
-        return given
+        values = [value] * self.ndim if isinstance(value, str) or not isinstance(value, Sequence) else list(value)
+        if len(values) != self.ndim:
+            raise InputError(f"{what}={value!r} names {len(values)} axes; expected one for all or {self.ndim} of them")
+        return values
 
-    def _read_constraints(self, given: Any) -> tuple[Any, ...]:
+    def _read_constraints(self, value: Any) -> tuple[Any, ...]:
         pair = (
-            not isinstance(given, str)
-            and isinstance(given, Sequence)
-            and all(isinstance(g, int | float) for g in given)
+            not isinstance(value, str)
+            and isinstance(value, Sequence)
+            and all(isinstance(number, int | float) for number in value)
         )
         constraints: list[Any] = []
-        for constraint in [given] * self.ndim if pair else self._one_an_axis(given, "constraints"):
+        for constraint in [value] * self.ndim if pair else self._one_an_axis(value, "constraints"):
             if isinstance(constraint, str):
                 constraints.append(one_of(constraint, _CONDITIONS, "constraint"))
             elif isinstance(constraint, Sequence) and len(constraint) == 2:
@@ -308,12 +273,17 @@ class SpectralOperator(Operator):
         return tuple(constraints)
 
 
+def channel_maps(*channels: int) -> nn.ModuleList:
+    """Return the maps from each number of channels to the next."""
+    return nn.ModuleList(ChannelLinear(before, after) for before, after in pairwise(channels))
+
+
 def _conditions(constraint: Any) -> tuple[Condition, ...]:
     return _CONDITIONS[constraint] if isinstance(constraint, str) else robin(*constraint)
 
 
 class ChannelLinear(nn.Module):
-    """x ↦ W x + b·s on the last axis; s is the function that carries the bias, 1 if none is given."""
+    """Map x ↦ W x + b·s on the last axis; s is the function that carries the bias, 1 if none is given."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -328,7 +298,7 @@ class ChannelLinear(nn.Module):
 
 @dataclass(frozen=True)
 class _Recombination:
-    """From n coefficients, of which those beyond the recombined basis are dropped, to the parent's n."""
+    """Map n coefficients, without those beyond the recombined basis, to the n coefficients of the parent basis."""
 
     recombined: RecombinedBasis
 
@@ -339,7 +309,7 @@ class _Recombination:
 
 @dataclass(frozen=True)
 class _Position:
-    """Functions of the position on one axis."""
+    """Evaluate functions of the position on one axis."""
 
     axis: Basis
 

@@ -1,4 +1,4 @@
-"""Where a run computes: devices, processes and threads, by Lightning Fabric."""
+"""Choose where a run computes: devices, processes and threads."""
 
 from __future__ import annotations
 
@@ -19,11 +19,42 @@ from .settings import TrainSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["cpu_threads", "first_process", "start_fabric", "sum_over_processes"]
+__all__ = ["OneDevice", "cpu_threads", "first_process", "scaler_state", "start_fabric", "sum_over_processes"]
 
 
-def start_fabric(settings: TrainSettings) -> Fabric:
-    """Return Fabric on the devices that the settings name; with several, one process each, data parallel.
+class OneDevice:
+    """Compute on one device in the precision of the weights, with the methods of Fabric that training calls.
+
+    Lightning Fabric takes as long to import as everything else here together, and only several processes and mixed
+    precision need it.
+    """
+
+    global_rank, world_size, is_global_zero = 0, 1, True
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def setup(self, model: Any, optimizer: torch.optim.Optimizer) -> tuple[Any, torch.optim.Optimizer]:
+        """Move the model to the device."""
+        return model.to(self.device), optimizer
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients."""
+        loss.backward()
+
+    def clip_gradients(
+        self, model: Any, optimizer: torch.optim.Optimizer, *, max_norm: float, error_if_nonfinite: bool
+    ) -> None:
+        """Scale the gradients down to a 2-norm of at most `max_norm`."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, max_norm, error_if_nonfinite=error_if_nonfinite)
+
+    def barrier(self) -> None:
+        """Wait for nobody: there is one process."""
+
+
+def start_fabric(settings: TrainSettings) -> Fabric | OneDevice:
+    """Return the devices that the settings name; with several, one process each, data parallel, by Lightning Fabric.
 
     Raises
     ------
@@ -43,27 +74,29 @@ def start_fabric(settings: TrainSettings) -> Fabric:
         raise InputError("accelerator=mps is not available on this machine; set accelerator=auto")
     if accelerator == "cpu" and settings.precision == "16-mixed":
         raise InputError("precision=16-mixed needs a GPU; on a CPU set precision=bf16-mixed or 32-true")
-    # In double precision model and data are float64 themselves: Fabric's own plugin would round outputs to float32.
+    if accelerator == "cpu":
+        keep_freed_memory()
+    # In full precision model and data have the dtype themselves. (Fabric's '64-true' would round outputs to float32.)
     precision: Any = "32-true" if settings.precision == "64-true" else settings.precision
-    strategy = "ddp" if settings.devices > 1 else "auto"
-    from lightning_fabric import Fabric  # here, because it takes longer to import than all the rest of the operators
+    if settings.devices == 1 and precision == "32-true":
+        return OneDevice(torch.device("cpu" if accelerator == "cpu" else f"{accelerator.replace('gpu', 'cuda')}:0"))
+    from lightning_fabric import Fabric
 
+    strategy = "ddp" if settings.devices > 1 else "auto"
     fabric = Fabric(accelerator=accelerator, devices=settings.devices, strategy=strategy, precision=precision)
     fabric.launch()
     if fabric.world_size > 1:
         atexit.register(_leave_process_group)
-    if fabric.device.type == "cpu":
-        keep_freed_memory()
     return fabric
 
 
 def first_process() -> bool:
-    """Whether this is the process that reports, of those that train together."""
+    """Return whether this process is the one that reports, among those that train together."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def _check_processes(devices: int) -> None:
-    """Refuse a number of processes that is not that of the devices: each would train, and write, by itself."""
+    """Refuse another number of processes than devices: each process would train, and write, by itself."""
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if "LOCAL_RANK" in os.environ and started != devices:
         raise InputError(f"devices={devices} and torchrun started {started} processes: give devices={started}")
@@ -75,14 +108,19 @@ def _check_processes(devices: int) -> None:
 
 
 def _leave_process_group() -> None:
-    """Join the threads of the process group, as Fabric does for NCCL alone: gloo's can abort a process that ends."""
+    """Join the threads of the process group: gloo's can abort a process that ends, and Fabric joins NCCL's alone."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
-def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
+def scaler_state(fabric: Fabric | OneDevice) -> dict[str, Any]:
+    """Return the state of the loss scaler; empty without one."""
+    return {} if isinstance(fabric, OneDevice) else fabric.strategy.precision.state_dict()
+
+
+def sum_over_processes(fabric: Fabric | OneDevice, values: Tensor) -> Tensor:
     """Return the sum of a tensor over all processes, the same in each."""
-    if fabric.world_size == 1:
+    if isinstance(fabric, OneDevice) or fabric.world_size == 1:
         return values
     total = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
     assert isinstance(total, Tensor)

@@ -17,7 +17,7 @@ from ..operator import Operator
 from ..samples.batches import GridDataset, epoch_order, rank_share
 from ..saving import save_operator
 from .checkpoint import write_checkpoint
-from .distributed import cpu_threads, start_fabric, sum_over_processes
+from .distributed import OneDevice, cpu_threads, start_fabric, sum_over_processes
 from .interruption import Interruption
 from .losses import Loss, relative_h1, relative_l2, scaled
 from .report import TrainReport
@@ -212,7 +212,7 @@ def _first_not_finite(outputs: Tensor, fields: Sequence[str]) -> str:
     return f" (output {fields[finite.index(False)]})"
 
 
-def _any_process(fabric: Fabric, *states: bool) -> list[bool]:
+def _any_process(fabric: Fabric | OneDevice, *states: bool) -> list[bool]:
     """Return each state as true where it is in any process, so that none waits for another that has left the loop."""
     if fabric.world_size == 1:
         return list(states)

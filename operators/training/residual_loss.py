@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from resolvent.data import SpectralProblem
 from resolvent.solvers import NORMS, CoefficientNorm, InputError
 from resolvent.solvers.arguments import nonnegative_number, one_of
+
+if TYPE_CHECKING:
+    from resolvent.data import SpectralProblem
 
 __all__ = ["SpectralLoss"]
 

@@ -18,6 +18,7 @@ from ..samples.batches import Batches, GridDataset, chunks, open_batches, split_
 from ..samples.draws import DrawnSamples
 from ..samples.windows import WindowBatches, WindowedDataset, training_view
 from .checkpoint import Checkpoint, describe_run, read_checkpoint
+from .distributed import OneDevice, scaler_state
 from .losses import Loss, relative_loss
 from .optimizers import build_optimizer
 from .progress import Progress
@@ -41,7 +42,7 @@ class Run:
 
     Attributes
     ----------
-    fabric : Fabric
+    fabric : Fabric or OneDevice
         Where it computes.
     settings : TrainSettings
     description : dict
@@ -63,7 +64,7 @@ class Run:
         Only in the first process.
     """
 
-    fabric: Fabric
+    fabric: Fabric | OneDevice
     settings: TrainSettings
     description: dict[str, Any]
     fields: dict[str, Any]
@@ -91,7 +92,7 @@ class Run:
             run=self.description,
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            precision=self.fabric.strategy.precision.state_dict(),
+            precision=scaler_state(self.fabric),
             average=self.average.state_dict(),
             step=self.progress.step,
             rows=self.progress.rows,
@@ -101,7 +102,12 @@ class Run:
 
 
 def open_run(
-    fabric: Fabric, model: Operator, dataset: GridDataset, out: Path, settings: TrainSettings, loss: Loss | None
+    fabric: Fabric | OneDevice,
+    model: Operator,
+    dataset: GridDataset,
+    out: Path,
+    settings: TrainSettings,
+    loss: Loss | None,
 ) -> Run:
     """Return a run at its start, or where the checkpoint in its folder left it.
 
@@ -132,7 +138,8 @@ def open_run(
     if past is not None:
         model.load_state_dict(past.model)
         optimizer.load_state_dict(past.optimizer)
-        fabric.strategy.precision.load_state_dict(past.precision)
+        if not isinstance(fabric, OneDevice):
+            fabric.strategy.precision.load_state_dict(past.precision)
         average.load_state_dict(past.average)
         progress = Progress(out, settings, past.step, past.rows, past.best_epoch, past.best_valid)
     return Run(

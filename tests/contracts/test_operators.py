@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def test_samples_do_not_mix(name: str, ndim: int) -> None:
 def test_arguments_rebuild_it(name: str, ndim: int) -> None:
     model = build(name, ndim)
     arguments = json.loads(json.dumps(model.arguments()))
+    assert arguments == model.arguments()
+    assert arguments.keys() == inspect.signature(OPERATORS[name]).parameters.keys()
     twin = OPERATORS[name](**arguments)
     assert twin.arguments() == model.arguments()
     twin.load_state_dict(model.state_dict())

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -367,6 +368,26 @@ def test_mixed_precision(translation: Callable[..., Any], tmp_path: Path) -> Non
     assert mixed != full
     assert mixed == pytest.approx(full, rel=0.2)
     assert load_operator(tmp_path / "bf16-mixed").parameter_dtype() == torch.float32
+
+
+def test_one_device_takes_the_steps_of_fabric_and_does_not_import_it(
+    translation: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resolvent.operators.training import loop as training
+
+    chosen = settings(epochs=2, grad_clip=0.1, ema=0.9)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "lightning_fabric", None)  # importing it is an error
+        train(model(), translation(), tmp_path / "one", chosen)
+        with pytest.raises(ImportError):
+            train(model(), translation(), tmp_path / "mixed", settings(precision="bf16-mixed"))
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric.launch()
+    monkeypatch.setattr(training, "start_fabric", lambda chosen: fabric)
+    train(model(), translation(), tmp_path / "fabric", chosen)
+    assert_same_run(tmp_path / "one", tmp_path / "fabric")
 
 
 def test_divergence_is_said_and_the_best_model_kept(
