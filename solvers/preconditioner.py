@@ -1,4 +1,4 @@
-"""The contract of a preconditioner: an approximation of A⁻¹ that any Krylov method can apply."""
+"""Define the contract of a preconditioner: an approximation of A⁻¹ that any Krylov method can apply."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from .arguments import one_of
 from .errors import InputError
 
 Kind = Literal["spd", "linear", "nonlinear"]
-"""What a preconditioner is: Hermitian positive definite; linear; or neither."""
+"""Whether a preconditioner is Hermitian positive definite, linear, or neither."""
 
 P = TypeVar("P", bound="Preconditioner")
 
 
 class Preconditioner(LinearOperator):
-    """An approximation M ≈ A⁻¹ of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
+    """Approximate A⁻¹ by an operator M of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
 
-    A member of this kind writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`; `setup`,
-    `update`, timing, settings' checks and the handling of shapes and of complex vectors come from here.
+    A subclass writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`. It inherits `setup`,
+    `update`, the timing, the checks of settings, and the handling of shapes and of complex vectors.
 
     Attributes
     ----------
     name : str
         Its name in `PRECONDITIONERS`.
     kind : {'spd', 'linear', 'nonlinear'}
-        What M is for this A: Hermitian positive definite; linear; or neither.
+        Whether M, for this A, is Hermitian positive definite, linear, or neither.
     setup_seconds : float
         Time of the last `setup` or `update`.
     """
@@ -45,9 +45,9 @@ class Preconditioner(LinearOperator):
 
         Parameters
         ----------
-        A : sparse or dense matrix, or an operator that gives what the method needs (`tocsr()`, `diagonal()`)
+        A : sparse or dense matrix, or an operator with what the method needs (`tocsr()`, `diagonal()`)
         **settings
-            The method's own; see the class.
+            Settings of the method; see the class.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Preconditioner(LinearOperator):
         return instance
 
     def update(self: P, A: Any) -> P:
-        """Rebuild for a matrix of the same pattern, keeping what does not depend on its values; returns self."""
+        """Rebuild for a matrix of the same pattern, reusing what does not depend on its values; return self."""
         began = time.perf_counter()
         A = _entries_of_lists(A)
         if tuple(getattr(A, "shape", ())) != tuple(self.shape):
@@ -119,12 +119,12 @@ class Preconditioner(LinearOperator):
 def check_kind(solver: str, accepted: tuple[Kind, ...], M: Any) -> None:
     """Refuse a preconditioner whose `kind` the solver's theory does not cover.
 
-    An object without `kind` (a plain LinearOperator, an array, a callable) is taken on trust.
+    An object without `kind` (a plain LinearOperator, an array, a callable) is trusted.
 
     Raises
     ------
     InputError
-        Naming the kind that came, those that the solver accepts and the solvers that take this one.
+        Naming the kind of M, those that the solver accepts and the solvers that take this kind.
     """
     if not accepted:
         raise InputError(

@@ -68,7 +68,7 @@ _MEMBERS: tuple[tuple[Method, Callable[..., SolveResult]], ...] = (
 SOLVERS: dict[str, Callable[..., SolveResult]] = {method.name: solver for method, solver in _MEMBERS}
 
 METHODS: dict[str, Method] = {method.name: method for method, _ in _MEMBERS}
-"""What each solver needs of A and of M, by its name."""
+"""What each solver requires of A and M, by its name."""
 
 ACCEPTED_KINDS: dict[str, tuple[Kind, ...]] = {name: method.accepts for name, method in METHODS.items()}
 """The kinds of preconditioner that each solver takes; a solver that takes none has an empty tuple."""

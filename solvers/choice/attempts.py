@@ -130,8 +130,10 @@ def solve_in_turn(
             return
 
 
-def _solve_automatically(system: LinearSystem, tolerances: dict[str, Any], x0: Any, given: list[Any]) -> SolveResult:
-    if any(value is not None for value in given):
+def _solve_automatically(
+    system: LinearSystem, tolerances: dict[str, Any], x0: Any, arguments: list[Any]
+) -> SolveResult:
+    if any(value is not None for value in arguments):
         raise InputError('solver="auto" chooses preconditioner and settings itself: leave them out, or name a solver.')
     if system.nullspace is not None:
         matrix = entries(system.operator)

@@ -1,4 +1,4 @@
-"""What a solve leaves for the next one: a space of directions, carried explicitly, never hidden.
+"""Carry a space of directions from one solve to the next: it is an explicit object, never hidden state.
 
 A recycling solver takes ``space=`` (None at first) and hands the next one back as ``result.space``::
 
@@ -7,14 +7,14 @@ A recycling solver takes ``space=`` (None at first) and hands the next one back 
         result = gcrodr(A, b, M=M, space=space)
         space = result.space
 
-For a new matrix the directions are multiplied anew and orthonormalised, A U = C with Cᴴ C = I; directions whose images
-depend on the others are left out. The first of these products is with a fixed random combination of the directions:
-where it agrees with the image kept, A has not changed on the space, and the other products are spared. All products and
-applications are counted in the result's ledger.
+For a new matrix the images A U are computed anew and orthonormalised, A U = C with Cᴴ C = I; directions whose images
+depend on the others are dropped. The first of these products is with a fixed random combination of the directions: if
+it agrees with the stored image, A has not changed on the space, and no other product is needed. The result's ledger
+counts all products and applications.
 
-The rule of dropping: a solve that starts without a space notes its products for each decade by which the residual fell.
-A later solve that starts from a space descended from it and takes more products a decade, set-up included, is a strike.
-After two in a row the space is dropped: `result.space` is None, and the next solve starts afresh.
+When a space is dropped: a solve without a space records its products per decade by which the residual fell. A later
+solve from a space that descends from it has a strike if it takes more products per decade, set-up included. After two
+strikes in a row the space is dropped: `result.space` is None, and the next solve starts without one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from ..operands import on_host, read_vectors
 from ..result import SolveResult
 
 _DEPENDENT = 1e-10
-"""Directions are left out where less than this share of their image is new."""
+"""A direction is dropped if less than this share of its image is new."""
 
 _UNCHANGED = 1e-12
-"""‖A u − c‖, ‖c‖ = 1, up to which the image kept is taken for that of the matrix at hand."""
+"""‖A u − c‖, ‖c‖ = 1, up to which the stored image c is taken for that of the current matrix."""
 
 _STRIKES = 2
 _LEAST_DECADES = 0.5
@@ -44,20 +44,20 @@ _LEAST_DECADES = 0.5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RecycleSpace:
-    """Directions for the solution of the next system, with their images under the matrix they were last used with.
+    """Hold directions for the next solve, with their images under the last matrix.
 
-    Immutable: arrays are read-only. `from_vectors` makes one from known directions.
+    It is immutable: arrays are read-only. `from_vectors` makes one from known directions.
 
     Attributes
     ----------
     directions, images : array, (k, n)
-        U and C in rows: A U = C, Cᴴ C = I. `images` is None where no matrix has been met yet.
+        U and C in rows: A U = C, Cᴴ C = I. `images` is None before the first solve.
     preimages : array, (k, n), or None
-        T with M T = U, of the preconditioner last used; None where that is U.
+        T with M T = U, for the last preconditioner; None if T = U.
     products_per_decade : float or None
-        Of the solve, started without a space, from which this one descends.
+        Products per decade of the solve without a space from which this space descends.
     strikes : int
-        Solves in a row that the space did not help.
+        Solves in a row to which the space was no help.
     """
 
     directions: Any
@@ -80,12 +80,12 @@ class RecycleSpace:
 
     @classmethod
     def from_vectors(cls, vectors: Any) -> RecycleSpace:
-        """Make a space from the columns of an (n, k) array, such as known slow modes; one vector (n,) is taken too.
+        """Make a space from the columns of an (n, k) array, such as known slow modes, or from one vector (n,).
 
         Raises
         ------
         InputError
-            If they are not finite vectors.
+            If these are not finite vectors.
         """
         vectors = np.array(vectors) if isinstance(vectors, list | tuple) else vectors
         shape = getattr(vectors, "shape", None)
@@ -97,34 +97,34 @@ class RecycleSpace:
 
     @property
     def k(self) -> int:
-        """Dimension."""
+        """Return the dimension."""
         return int(self.directions.shape[0])
 
     @property
     def n(self) -> int:
-        """Length of the vectors."""
+        """Return the length of the vectors."""
         return int(self.directions.shape[1])
 
     @property
     def U(self) -> Any:
-        """The directions in columns, (n, k)."""
+        """Return the directions in columns, (n, k)."""
         return self.directions.T
 
     @property
     def C(self) -> Any:
-        """Their images A U in columns, (n, k), orthonormal; None where no matrix has been met yet."""
+        """Return the images A U in columns, (n, k), orthonormal; None before the first solve."""
         return None if self.images is None else self.images.T
 
 
 class Carrier:
-    """The space on its way through one call: what the recurrence works with, and what the result will hand back.
+    """Carry the space through one call: from the argument, through the recurrence, to the result.
 
     Attributes
     ----------
     U, C, T : array, (k, n), or None
-        The space for the matrix at hand, once `prepare` has made it so. T is U itself without a preconditioner.
+        The space for the current matrix, after `prepare`. T is U itself without a preconditioner.
     k, most : int
-        Vectors to harvest, and the most that a space given may have.
+        Dimension of the space to gather, and the largest one of a space to start from.
     """
 
     def __init__(self, solver: str, space: Any, A: Any, k: int, most: int | None = None) -> None:
@@ -136,7 +136,7 @@ class Carrier:
         self.ready = False
 
     def prepare(self, column: Column) -> None:
-        """Fit the space that was given to the matrix at hand; later calls do nothing."""
+        """Fit the initial space to the current matrix; later calls do nothing."""
         if self.ready:
             return
         self.ready = True
@@ -154,7 +154,7 @@ class Carrier:
             self.put(U[:keep], C[:keep], T[:keep] if column.preconditioned else None)
 
     def put(self, U: Any, C: Any, T: Any = None) -> None:
-        """Take U, C (and T, where it differs from U) as the space for the matrix at hand."""
+        """Take U, C (and T, if it differs from U) as the space for the current matrix."""
         self.U, self.C, self.T = U, C, U if T is None else T
 
     def clear(self) -> None:
@@ -162,7 +162,7 @@ class Carrier:
         self.U = self.C = self.T = None
 
     def refresh(self, column: Column) -> None:
-        """Recompute the images, where the recurrence has drifted away from A U = C."""
+        """Recompute the images after the recurrence has drifted away from A U = C."""
         if self.U is not None:
             T = None if self.T is self.U else self.T
             C, U, T = _images(column, self.U, None, self.U if T is None else T)
@@ -176,7 +176,7 @@ class Carrier:
             self.put(directions, images)
 
     def next_space(self, result: SolveResult) -> RecycleSpace | None:
-        """Return the space for the next solve, or None where the rule of dropping says so."""
+        """Return the space for the next solve, or None if it is to be dropped (see the module's docstring)."""
         if not self.ready:
             return self.initial  # nothing was solved: b = 0, or x0 was good enough
         if self.U is None:
@@ -243,7 +243,7 @@ def project_once(column: Column, test: Any, U: Any, C: Any, x: Any, r: Any) -> G
 
 
 def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
-    """(C, U, T) of the matrix at hand, A U = C, Cᴴ C = I; the C given is kept where one product shows that it holds."""
+    """Return (C, U, T) for the current matrix, A U = C, Cᴴ C = I; C is reused if one product shows it still holds."""
     xp, k = column.xp, U.shape[0]
     if C is not None:
         weights = np.random.default_rng(0).standard_normal(k)
@@ -269,22 +269,22 @@ def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
 
 
 def orthonormal_images(xp: Any, C: Any, U: Any, T: Any) -> tuple[Any, Any, Any]:
-    """(C, U, T) with C orthonormal and its relation to U and T kept; dependent directions left out.
+    """Return (C, U, T) with C orthonormal and the same relation to U and T, without dependent directions.
 
-    By the singular value decomposition of C = R Q: of the coefficients, on the host.
+    Uses the QR factorisation of C and the singular values of R, which are computed on the host.
     """
     if C.shape[0] == 0:
         return C, U, T
     Q, R = xp.linalg.qr(C.T)
     W, sigma, Vh = np.linalg.svd(on_host(R), full_matrices=False)
-    kept = sigma > _DEPENDENT * sigma[0]
-    rotation, change = W[:, kept].T, (Vh[kept].conj() / sigma[kept][:, None])
+    independent = sigma > _DEPENDENT * sigma[0]
+    rotation, change = W[:, independent].T, (Vh[independent].conj() / sigma[independent][:, None])
     rotation, change = xp.asarray(rotation), xp.asarray(change)
     return rotation @ Q.T, change @ U, change @ T
 
 
 def _of_dtype(xp: Any, rows: Any, dtype: Any) -> Any:
-    """The rows in the dtype of the solve; of a complex space in a real solve, real and imaginary parts."""
+    """Return the rows in the dtype of the solve; for a real solve, real and imaginary parts of a complex space."""
     if rows.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         rows = xp.concat([rows.real, rows.imag])
     return xp.asarray(rows, dtype=dtype)

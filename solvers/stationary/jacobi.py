@@ -30,7 +30,7 @@ def jacobi(
     Parameters
     ----------
     A : sparse or dense matrix, or an operator with `diagonal()`; (n, n)
-        With a diagonal free of zeros. CuPy's twins are taken too.
+        With a diagonal free of zeros. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, M, callback
         As in `sor`.
     omega : float

@@ -1,4 +1,4 @@
-"""Richardson's iteration x ← x + ω M (b − A x)."""
+"""Solve a linear system by Richardson's iteration x ← x + ω M (b − A x)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def richardson(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        CuPy's twins are taken too.
+        CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of kind 'spd' or 'linear', optional
         Approximates A⁻¹.
     omega : float, optional
         Step, > 0. By default 2/(λ_min + λ_max) of M A, estimated by 20 Lanczos steps, for A and M Hermitian positive
-        definite; give it for any other A.
+        definite; for any other A it must be set.
 
     Returns
     -------
@@ -58,17 +58,7 @@ def richardson(
     """
     step = None if omega is None else check_omega("richardson", omega, math.inf)
     return run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        omega=step,
-        bounds=Bounds(None),
+        METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, omega=step, bounds=Bounds(None)
     )
 
 
