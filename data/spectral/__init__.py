@@ -1,4 +1,4 @@
-"""Problems that a spectral operator learns from its residual alone, without data. ``SPECTRAL_PROBLEMS`` lists them."""
+"""Pose problems that a spectral operator learns from the residual alone, without data; see ``SPECTRAL_PROBLEMS``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fractional diffusion by the Riesz operator: dense Toeplitz matrices, applied by FFT."""
+"""Pose fractional diffusion by the Riesz operator: dense Toeplitz matrices, applied by FFT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Riesz"]
 
 
 class Riesz(Problem):
-    """Fractional diffusion r u − a(x) Σ_d ∂^γ u/∂|x_d|^γ = f, 1 < γ < 2, on the unit interval or the unit square.
+    """Fractional diffusion is r u − a(x) Σ_d ∂^γ u/∂|x_d|^γ = f, 1 < γ < 2, on the unit interval or the unit square.
 
     The Riesz derivative is ∂^γ/∂|x|^γ = −(D₋^γ + D₊^γ)/(2 cos(πγ/2)), D∓ the Riemann–Liouville derivatives from the
     left and from the right; the boundary condition is u = 0 outside the domain, not on its boundary alone. In one
@@ -55,7 +55,7 @@ class Riesz(Problem):
     log_std : float
     form : {'symmetric', 'direct'}
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``coefficient``, ``source`` (inputs), ``solution`` (output).
 
@@ -127,7 +127,7 @@ class Riesz(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖f − (r u + a R u)‖ / ‖f‖, in the symmetric form with every row divided by a; sums instead of FFTs."""
+        """Return ‖f − (r u + a R u)‖ / ‖f‖ by sums, not FFTs; the symmetric form divides every row by a."""
         a, f, u, weight = self._read(fields)
         defect = f - self.reaction * u - a * self._fractional(u, magnitude=False)
         return float(np.linalg.norm(weight * defect) / np.linalg.norm(weight * f))

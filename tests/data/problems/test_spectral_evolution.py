@@ -256,10 +256,10 @@ def test_generated_shards(tmp_path: Path) -> None:
 def test_unstable_steps_are_halved_and_no_more() -> None:
     """An estimate below 1 tells how many steps are wanted, by the order; one of a run that exploded does not."""
     problem = _problem("burgers", tolerance=1e-4)
-    assert problem._wanted_factor(1e-4 * 2**4) == 2
-    assert problem._wanted_factor(1e-4 * 2**12) == 8
+    assert problem._refinement(1e-4 * 2**4) == 2
+    assert problem._refinement(1e-4 * 2**12) == 8
     for estimate in (1.8e73, np.inf, np.nan):
-        assert problem._wanted_factor(estimate) == 2
+        assert problem._refinement(estimate) == 2
 
 
 def test_errors_a_user_can_cause() -> None:
