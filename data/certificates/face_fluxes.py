@@ -15,14 +15,14 @@ __all__ = ["rectangle_balance"]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _between(flux: np.ndarray, a: np.ndarray, b: np.ndarray, u: np.ndarray, v: np.ndarray, per_square: float) -> None:
-    """Flux from cells with coefficient a and value u to their neighbours with b and v."""
+    """Compute the flux from cells with coefficient a and value u to their neighbours with b and v."""
     for i in range(flux.size):
         flux[i] = 2.0 * per_square * (a[i] * b[i] / (a[i] + b[i])) * (u[i] - v[i])
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _to_wall(flux: np.ndarray, a: np.ndarray, u: np.ndarray, factor: float) -> None:
-    """Flux from cells to a wall of value zero half a cell away; none for factor 0."""
+    """Compute the flux from cells to a wall of value zero half a cell away; none for factor 0."""
     for i in range(flux.size):
         flux[i] = factor * a[i] * u[i]
 

@@ -303,13 +303,13 @@ class SpectralEvolution(TimeDependentProblem):
         """Estimate the error of `states` (fields) from modes with steps two and four times as long; see the class."""
         others = self.grid.to_fields(coarse)
         differences = _norms(states - others)
-        differences[0] = 0.0  # what the modes kept leave out of u_0 is no error in time
+        differences[0] = 0.0  # the part of u_0 that the grid's modes leave out is no error in time
         distance, ratio = float(differences.max()), 2.0
         if coarser is not None:
             there = others[::every][: len(coarser)]
             least = max(float(differences[::every].max()), np.finfo(float).tiny)
             ratio = float(_norms(there - self.grid.to_fields(coarser)).max()) / least
-            # Steps so long that w is lost say nothing against v.
+            # If steps are so long that w is not finite, that says nothing against v.
             ratio = min(max(ratio, 2.0), 2.0**self.stepper.order) if math.isfinite(ratio) else 2.0**self.stepper.order
         return distance / (ratio - 1.0) / _largest(states)
 

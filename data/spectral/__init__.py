@@ -22,7 +22,7 @@ __all__ = [
     "make_spectral_problem",
 ]
 
-#: Spectral problems by name.
+#: Spectral problems by name; `make_spectral_problem` builds them.
 SPECTRAL_PROBLEMS: dict[str, type[SpectralProblem]] = {
     kind.name: kind for kind in (SpectralPoisson, SpectralReactionDiffusion, SpectralNavierStokes)
 }

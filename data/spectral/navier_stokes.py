@@ -127,7 +127,7 @@ class SpectralNavierStokes(SpectralProblem):
         self.reference_step = positive_number(reference_step, "reference_step")
         if self.reference_points < 8:
             raise InputError(f"reference_points is {reference_points}: expected at least 8")
-        # Odd derivatives of a Nyquist cosine are sines beside it; such an axis gets them before anything else.
+        # Odd derivatives of a Nyquist cosine are sines of that frequency; an axis that has the cosine gets them too.
         self._whole = self.basis.resized([axis.derivative_size() for axis in self.basis.axes])
         self._frequencies = tuple(a.frequencies for a in self._whole.axes[1:] if isinstance(a, Fourier))
         steppers = self._stepper(self.reference_points), self._stepper(self._estimate_points())

@@ -147,7 +147,7 @@ class ConvectionDiffusion(Problem):
                     -epsilon * n**2 + n * np.minimum(w, 0),
                 )
             diagonal -= towards_low + towards_high
-            # The value behind a wall is the cell's own with the other sign: the link that leaves the box turns inwards.
+            # Behind a wall the value is minus the cell's: the link that leaves the box comes back with the other sign.
             for end, links in ((0, towards_low), (-1, towards_high)):
                 np.moveaxis(diagonal, axis, 0)[end] -= np.moveaxis(links, axis, 0)[end]
             lower.append(towards_low)

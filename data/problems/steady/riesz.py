@@ -144,7 +144,7 @@ class Riesz(Problem):
         return a, f, u, np.ones_like(a) if self.form == "direct" else 1.0 / a
 
     def _fractional(self, u: np.ndarray, magnitude: bool) -> np.ndarray:
-        """−Σ_d ∂^γ u/∂|x_d|^γ by the sums of the definition, weights from binomial coefficients."""
+        """Return −Σ_d ∂^γ u/∂|x_d|^γ by the sums of the definition, with weights from binomial coefficients."""
         total = np.zeros_like(u)
         for axis, n in enumerate(self.shape):
             k = np.arange(n + 1)
@@ -164,8 +164,9 @@ class Riesz(Problem):
 
 
 def _grunwald_column(n: int, order: float) -> np.ndarray:
-    """First column of −∂^γ/∂|x|^γ on n cells of (0, 1): (B + Bᵀ) h^{−γ}/(2 cos(πγ/2)) with B_ij = w_{i−j+1},
-    w_k = γ/2 g_k + (1 − γ/2) g_{k−1}, g_0 = 1, g_k = (1 − (γ + 1)/k) g_{k−1}."""
+    """Return the first column of −∂^γ/∂|x|^γ on n cells of (0, 1), (B + Bᵀ) h^{−γ}/(2 cos(πγ/2)).
+
+    B_ij = w_{i−j+1}, w_k = γ/2 g_k + (1 − γ/2) g_{k−1}, g_0 = 1, g_k = (1 − (γ + 1)/k) g_{k−1}."""
     g = np.cumprod(np.concatenate([[1.0], 1.0 - (order + 1.0) / np.arange(1, n + 2)]))
     w = order / 2.0 * g
     w[1:] += (1.0 - order / 2.0) * g[:-1]

@@ -1,4 +1,4 @@
-"""Periodic evolution equations: measured orders, exact solutions, adaptive steps, certificates, legacy schemes."""
+"""Test periodic evolution: measured orders, exact solutions, adaptive steps, certificates, legacy schemes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_order_in_time(name: str, first: int) -> None:
 
 
 def test_burgers_has_the_solution_of_cole_and_hopf() -> None:
-    """u = −2ν φ_x/φ with the heat solution φ = 2 + cos(2πx) e^{−4π²νt}."""
+    """Solve for u = −2ν φ_x/φ with the heat solution φ = 2 + cos(2πx) e^{−4π²νt}."""
     problem = _problem("burgers", resolution=96, nu=0.05, final_time=0.5, snapshots=3, tolerance=1e-10)
     x = problem.axes[0]
     decay = np.exp(-4 * np.pi**2 * 0.05 * problem.times)[:, None]
@@ -136,7 +136,7 @@ def test_certificate_sees_what_is_wrong(name: str) -> None:
 
 @pytest.mark.parametrize("sample", [0, 1])
 def test_error_estimate_measures_the_order_on_rough_states(sample: int) -> None:
-    """Burgers from a rough state: stiff modes converge at an order below 2, not 4.
+    """Start Burgers from a rough state: stiff modes converge at an order below 2, not 4.
 
     By 2⁴ − 1 the estimate was 3 to 7 times too small, and passed 3e-7 for less than the tolerance of 1e-7.
     """
