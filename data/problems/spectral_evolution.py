@@ -22,7 +22,7 @@ from ..format.field import Field
 from ..grids import grid_shape
 from .evolution import TimeDependentProblem, Trajectory
 
-__all__ = ["SpectralEvolution", "StepperSpec"]
+__all__ = ["SpectralEvolution", "StepperSpec", "increase"]
 
 _PERTURBATION = 1e-7  # relative; differences of this size grow as smaller ones do
 _HALVINGS = 10  # how often the first step is halved to measure the error of the start
@@ -476,6 +476,11 @@ class SpectralEvolution(TimeDependentProblem):
         """Return which interval independent code advances; the initial state decides, the same in either precision."""
         draw = int.from_bytes(sample_digest({"initial": states[0].astype(np.float32)})[:8], "little")
         return draw // 1000 % self.snapshots if draw % 1000 < 1000.0 * self.audit else None
+
+
+def increase(amounts: np.ndarray) -> float:
+    """Return how far an amount that should only fall rises between two stored times, relative to the largest."""
+    return float(max(0.0, np.diff(amounts).max()) / max(np.abs(amounts).max(), np.finfo(float).tiny))
 
 
 def _norms(states: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ class SkrDarcy:
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         """Return the published matrix for ``coefficient``, and the right-hand side of a source of 1."""
-        matrix, rhs = skr_matrix(np.asarray(parameters["coefficient"]), self._shift(parameters), self.aligned)
+        coefficient = np.asarray(parameters["coefficient"], dtype=np.float64)
+        matrix, rhs = skr_matrix(coefficient, self._shift(parameters), self.aligned)
         return LinearSystem(matrix, rhs, tuple(n - 2 for n in self.shape))
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:

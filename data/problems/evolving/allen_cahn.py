@@ -11,8 +11,7 @@ from resolvent.solvers.arguments import positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
-from ..spectral_evolution import SpectralEvolution
-from .burgers import increase
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["AllenCahn"]
 

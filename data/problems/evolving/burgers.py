@@ -11,7 +11,7 @@ from resolvent.solvers.arguments import positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
-from ..spectral_evolution import SpectralEvolution
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["Burgers"]
 
@@ -88,8 +88,3 @@ class Burgers(SpectralEvolution):
 
     def invariants(self, states: np.ndarray) -> dict[str, float]:
         return super().invariants(states) | {"energy_increase": increase((states**2).mean(axis=1))}
-
-
-def increase(amounts: np.ndarray) -> float:
-    """Return how far an amount that should only fall rises between two stored times, relative to the largest."""
-    return float(max(0.0, np.diff(amounts).max()) / max(np.abs(amounts).max(), np.finfo(float).tiny))

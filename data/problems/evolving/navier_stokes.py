@@ -13,8 +13,7 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...format.field import Field
 from ...published.navier_stokes import PUBLISHED_SCHEMES, published_steps
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
-from ..spectral_evolution import SpectralEvolution
-from .burgers import increase
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["NavierStokes"]
 
