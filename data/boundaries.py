@@ -1,4 +1,4 @@
-"""What holds at the sides of a box."""
+"""Read what holds at the sides of a box."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Sides = tuple[tuple[str, str], ...]
-"""For each axis, in the order of the arrays (x first): what holds at its low and at its high side."""
+"""For each axis, axis 0 first: what holds at its low and at its high side."""
 
 _KINDS = ("dirichlet", "neumann", "periodic")
 _WELL = {"dirichlet": "wall", "neumann": "wall", "periodic": "periodic", "absorbing": "open"}
@@ -55,30 +55,31 @@ def read_sides(boundary: Any, ndim: int) -> Sides:
 
 
 def plain_sides(sides: Sides) -> str | list[str | list[str]]:
-    """The shortest setting that :func:`read_sides` reads back: a word, or a list with one entry an axis."""
+    """Return the shortest setting that :func:`read_sides` reads back: a word, or a list with one entry an axis."""
     entries: list[str | list[str]] = [low if low == high else [low, high] for low, high in sides]
     first = entries[0]
     return first if isinstance(first, str) and all(entry == first for entry in entries) else entries
 
 
 def well_words(sides: Sides) -> tuple[str, ...]:
-    """The Well's word for each axis: 'wall', 'open' or 'periodic'."""
+    """Return The Well's word for each axis: 'wall', 'open' or 'periodic'."""
     return tuple(_WELL[low] for low, _ in sides)
 
 
 Walls = Mapping[tuple[int, int], np.ndarray]
+"""Dirichlet data by (axis, 0 for the low or 1 for the high side), shaped like one layer of cells there; absent: 0."""
 
 
 def is_singular(sides: Sides) -> bool:
-    """Whether constants solve the homogeneous problem: no side is Dirichlet."""
+    """Return whether constants solve the homogeneous problem: no side is Dirichlet."""
     return not any(side == "dirichlet" for pair in sides for side in pair)
 
 
 def all_dirichlet(sides: Sides) -> bool:
-    """Whether every side is Dirichlet."""
+    """Return whether every side is Dirichlet."""
     return all(side == "dirichlet" for pair in sides for side in pair)
 
 
 def without_mean(values: np.ndarray) -> np.ndarray:
-    """The values less their mean over the cells."""
+    """Subtract the mean over the cells."""
     return values - values.mean()

@@ -28,19 +28,19 @@ AXES = ("x", "y", "z")
 
 
 def cell_centres(n: int) -> np.ndarray:
-    """Centres x_i = (i + ½)/n of n equal cells of (0, 1), float64, shape (n,)."""
+    """Return the centres x_i = (i + ½)/n of n equal cells of (0, 1), float64, shape (n,)."""
     n = positive_integer(n, "number of cells")
     return (np.arange(n) + 0.5) / n
 
 
 def nodes(n: int) -> np.ndarray:
-    """n equally spaced points from 0 to 1, both included, x_i = i/(n−1), float64, shape (n,)."""
+    """Return n equally spaced points from 0 to 1, both included, x_i = i/(n−1), float64, shape (n,)."""
     n = positive_integer(n, "number of nodes")
     return np.linspace(0.0, 1.0, n) if n > 1 else np.zeros(1)
 
 
 def grid_shape(resolution: Any, ndim: int, least: int = 2) -> tuple[int, ...]:
-    """Cells per axis from one integer (the same on every axis) or `ndim` of them.
+    """Return the cells per axis for one integer (the same on every axis) or `ndim` of them.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def grid_shape(resolution: Any, ndim: int, least: int = 2) -> tuple[int, ...]:
 
 
 def plain_resolution(shape: tuple[int, ...]) -> int | list[int]:
-    """The shortest setting that :func:`grid_shape` reads back: one integer where all axes have as many cells."""
+    """Return the shortest setting that :func:`grid_shape` reads back: one integer if all axes have as many cells."""
     return shape[0] if len(set(shape)) == 1 else list(shape)
 
 

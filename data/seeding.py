@@ -1,4 +1,4 @@
-"""One random generator for one sample, from (root seed, problem, index) alone."""
+"""Make the random generator of each sample from (root seed, problem, index) alone."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def root_seed(seed: Any) -> int:
 
 
 def sample_entropy(seed: int, problem: str, index: int) -> tuple[int, int, int]:
-    """(seed, the first 8 bytes of SHA-256 of the problem's name, index): no dependence on Python's salted hash."""
+    """Return (seed, first 8 bytes of SHA-256 of the problem's name, index); Python's own hash is salted."""
     digest = hashlib.sha256(problem.encode("utf-8")).digest()
     return seed, int.from_bytes(digest[:8], "little"), index
 
 
 def sample_generator(seed: int, problem: str, index: int) -> np.random.Generator:
-    """The generator of sample `index`: independent of every other sample, of sharding and of workers."""
+    """Return the generator of sample `index`: independent of every other sample, of sharding and of workers."""
     return np.random.default_rng(np.random.SeedSequence(sample_entropy(seed, problem, index)))

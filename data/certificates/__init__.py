@@ -1,4 +1,4 @@
-"""The residual of each equation, recomputed from what a file stores by code that shares nothing with the solvers."""
+"""Recompute the residual of each equation from what a file stores, by code that shares nothing with the solvers."""
 
 from .diffusion import diffusion_residual, diffusion_rounding
 from .heat_replay import HeatReplay

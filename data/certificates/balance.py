@@ -1,22 +1,22 @@
-"""What flows out of the cells of a box, summed face by face: the evaluation behind certificates.
+"""Sum what flows out of the cells of a box, face by face: the evaluation behind certificates.
 
 Certificates must not trust the code that built the matrix. Nothing here knows of matrices, transmissibility arrays,
 stencils or the solvers' kernels: each function takes the fields as stored, forms the flux through each face, and adds
 it to the two cells beside it. All are plain NumPy on arrays of the grid's shape, real or complex, any dimension, on the
-unit box; for the commonest case there is a sweep of its own (:mod:`.face_fluxes`), which the tests compare with it.
+unit box. The most common case has a compiled sweep (:mod:`.face_fluxes`); the tests compare the two.
 
-Each quantity has a companion that replaces every difference by the sum of magnitudes. It is |A||u| entry by entry,
-by which rounding the stored fields can move the quantity.
+Each quantity has a companion that replaces every difference by the sum of magnitudes: |A||u| entry by entry, which
+bounds how far rounding the stored fields can move the quantity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..boundaries import Sides
+from ..boundaries import Sides, Walls
 from .face_fluxes import rectangle_balance
 
 __all__ = [
@@ -28,12 +28,9 @@ __all__ = [
     "radiation_magnitude",
 ]
 
-WallValues = Mapping[tuple[int, int], np.ndarray]
-"""Dirichlet data by (axis, 0 for the low or 1 for the high side), shaped like one layer of cells there; absent: 0."""
 
-
-def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: WallValues | None = None) -> np.ndarray:
-    """−∇·(a∇u) in each cell: the sum of the fluxes out of it over its volume.
+def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | None = None) -> np.ndarray:
+    """Return −∇·(a∇u) in each cell: the sum of the fluxes out of it over its volume.
 
     Between two cells the flux is 2a₁a₂/(a₁ + a₂) (u₁ − u₂)/h, at a Dirichlet wall 2a(u − g)/h, at a Neumann wall 0.
     Walls that are neither ('absorbing') contribute nothing here; see :func:`radiation`.
@@ -56,19 +53,17 @@ def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: WallValu
 
 
 def _plain(values: np.ndarray) -> np.ndarray:
-    """Contiguous and writeable: Numba would compile the sweep anew for anything else."""
+    """Return a contiguous and writeable array: Numba would compile the sweep again for any other."""
     return np.require(values, requirements=["C", "W"])
 
 
-def diffusion_magnitude(
-    a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: WallValues | None = None
-) -> np.ndarray:
-    """Σ |flux coefficient| (|u₁| + |u₂|) over the faces of each cell."""
+def diffusion_magnitude(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | None = None) -> np.ndarray:
+    """Return Σ |flux coefficient| (|u₁| + |u₂|) over the faces of each cell."""
     return _diffusion(a, np.abs(u), sides, {side: np.abs(g) for side, g in (walls or {}).items()}, 1.0)
 
 
-def _diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: WallValues, sign: float) -> np.ndarray:
-    """With sign −1 the balance of fluxes; with +1, u and g being magnitudes, the sum of their parts."""
+def _diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls, sign: float) -> np.ndarray:
+    """Return the balance of fluxes for sign −1; for +1, where u and g are magnitudes, the sum of their parts."""
     total = np.zeros_like(u)
     for axis, (low, high) in enumerate(sides):
         per_square = float(u.shape[axis]) ** 2
@@ -95,7 +90,7 @@ def _diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: WallVal
 
 
 def convection(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) -> np.ndarray:
-    """w·∇u in each cell, u = 0 on the walls, by differences that are 'central' or 'upwind'.
+    """Return w·∇u in each cell, u = 0 on the walls, by differences that are 'central' or 'upwind'.
 
     The wall lies half a cell away: there the difference is that of u and its odd reflection, −u.
 
@@ -117,7 +112,7 @@ def convection(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) -> np.ndarra
 
 
 def convection_magnitude(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) -> np.ndarray:
-    """The same with sums of magnitudes in place of differences."""
+    """Return the same with sums of magnitudes in place of differences."""
     total, size = np.zeros(u.shape), np.abs(u)
     for axis, speed in enumerate(w):
         sums = _differences(size, axis, 1.0)
@@ -130,7 +125,7 @@ def convection_magnitude(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) ->
 
 
 def radiation(k: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """What the impedance condition ∂u/∂n = i k u on all walls lets out of the cells beside them, −∂u/∂n over h.
+    """Return what the impedance condition ∂u/∂n = i k u on all walls lets out of the cells beside them, −∂u/∂n over h.
 
     The wall lies half a cell away; with u on it the mean of the cell and its mirror image, ∂u/∂n = i k u_P/(1 − i k
     h/2). k on the wall is extrapolated linearly from the two cells nearest to it.
@@ -144,7 +139,7 @@ def radiation(k: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 
 def radiation_magnitude(k: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Bound by which relative changes of size 1 in k and u move :func:`radiation`: |∂(k-term)/∂k| ≤ 1."""
+    """Bound how far relative changes of size 1 in k and u move :func:`radiation`: |∂(k-term)/∂k| ≤ 1."""
     total = np.zeros(u.shape)
     for axis, n in enumerate(u.shape):
         for layer, next_layer in _walls(u.ndim, axis):
@@ -153,7 +148,7 @@ def radiation_magnitude(k: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 
 def _differences(u: np.ndarray, axis: int, sign: float) -> np.ndarray:
-    """u_{i+1} − u_i along `axis` (with sign −1), one more than cells, with u = 0 on the walls half a cell away."""
+    """Return u_{i+1} − u_i along `axis` (for sign −1), one more than cells; u = 0 on the walls half a cell away."""
     first, last, before, after = _places(u.ndim, axis)
     shape = list(u.shape)
     shape[axis] += 1
@@ -165,7 +160,7 @@ def _differences(u: np.ndarray, axis: int, sign: float) -> np.ndarray:
 
 
 def _places(ndim: int, axis: int) -> tuple[Any, Any, Any, Any]:
-    """The first layer, the last one, all but the last, all but the first."""
+    """Return the first layer, the last one, all but the last, all but the first."""
     return (
         _cut(ndim, axis, 0, 1),
         _cut(ndim, axis, -1, None),
@@ -175,7 +170,7 @@ def _places(ndim: int, axis: int) -> tuple[Any, Any, Any, Any]:
 
 
 def _walls(ndim: int, axis: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """At both ends of an axis: the layer at the wall and the one behind it."""
+    """Return for both ends of an axis the layer at the wall and the one behind it."""
     return (
         (_cut(ndim, axis, 0, 1), _cut(ndim, axis, 1, 2)),
         (_cut(ndim, axis, -1, None), _cut(ndim, axis, -2, -1)),

@@ -1,4 +1,4 @@
-"""The residual of −∇·(a∇u) = f, summed face by face, and what rounding adds to it."""
+"""Evaluate the residual of −∇·(a∇u) = f, summed face by face, and bound what rounding adds to it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def diffusion_residual(
     sides: Sides,
     walls: Walls | None = None,
 ) -> float:
-    """‖f − A(a)u‖₂ / ‖f‖₂ in float64 from arrays on the cells, whatever dtype they come in; a is 1 if None.
+    """Return ‖f − A(a)u‖₂ / ‖f‖₂ in float64 from arrays on the cells, whatever dtype they come in; a is 1 if None.
 
     A u is summed face by face (:mod:`.balance`), not by the solver's operator. With Dirichlet data f
-    includes what the walls contribute. Without a Dirichlet side f is less its mean, and the mean of u over its root
-    mean square is part of the residual.
+    includes what the walls contribute. Without a Dirichlet side the mean of f is subtracted, and the mean of u over its
+    root mean square is part of the residual.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def diffusion_rounding(
     dtype: Any,
     walls: Walls | None = None,
 ) -> float:
-    """Bound on what rounding a, u, f and the Dirichlet data to `dtype` can add to the relative residual.
+    """Bound what rounding a, u, f and the Dirichlet data to `dtype` can add to the relative residual.
 
     With unit roundoff υ, rounding changes every harmonic face, and so every entry of A, by at most a factor 1 + υ (the
     diagonal is the sum of its faces), and u and f likewise; hence
@@ -70,7 +70,7 @@ def diffusion_rounding(
 
 
 def _scale(a: np.ndarray | None, f: np.ndarray, sides: Sides, walls: Walls | None) -> float:
-    """Norm of the right-hand side: the residual of u = 0."""
+    """Return the norm of the right-hand side: the residual of u = 0."""
     if walls:
         f = f - balance.diffusion(a, np.zeros_like(f), sides, walls)
     return float(np.linalg.norm(f))

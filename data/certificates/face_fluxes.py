@@ -1,8 +1,8 @@
-"""The balance of diffusive fluxes on a rectangle in one compiled sweep.
+"""Balance diffusive fluxes on a rectangle in one compiled sweep.
 
-It is :func:`.balance.diffusion` for the commonest case, real fields in two dimensions without data on the
-walls: the certificates of a generation evaluate it once a sample. Like the rest of that module it forms the flux
-through each face from the two cells beside it, and shares nothing with the solvers.
+This is :func:`.balance.diffusion` for the most common case, real fields in two dimensions without data on the walls:
+the certificates of a generation evaluate it once a sample. Like that module it forms the flux through each face from
+the two cells beside it, and shares nothing with the solvers.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ __all__ = ["rectangle_balance"]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _between(flux: np.ndarray, a: np.ndarray, b: np.ndarray, u: np.ndarray, v: np.ndarray, per_square: float) -> None:
-    """Flux from cells with coefficient a and value u to their neighbours with b and v."""
+    """Compute the flux from cells with coefficient a and value u to their neighbours with b and v."""
     for i in range(flux.size):
         flux[i] = 2.0 * per_square * (a[i] * b[i] / (a[i] + b[i])) * (u[i] - v[i])
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _to_wall(flux: np.ndarray, a: np.ndarray, u: np.ndarray, factor: float) -> None:
-    """Flux from cells to a wall of value zero half a cell away; none for factor 0."""
+    """Compute the flux from cells to a wall of value zero half a cell away; none for factor 0."""
     for i in range(flux.size):
         flux[i] = factor * a[i] * u[i]
 
@@ -31,12 +31,12 @@ def _to_wall(flux: np.ndarray, a: np.ndarray, u: np.ndarray, factor: float) -> N
 def rectangle_balance(
     a: np.ndarray, u: np.ndarray, periodic: tuple[bool, bool], walls: tuple[bool, bool, bool, bool], out: np.ndarray
 ) -> None:
-    """out = −∇·(a∇u) in each cell.
+    """Compute out = −∇·(a∇u) in each cell.
 
     Parameters
     ----------
     a, u, out : ndarray, shape (n, m), float64
-    periodic : of each axis
+    periodic : whether each axis is
     walls : whether u = 0 there: low and high side of the first axis, then of the second
     """
     n, m = u.shape

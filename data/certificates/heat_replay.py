@@ -1,6 +1,6 @@
-"""Heat conduction advanced once more for its certificate: differences in plain NumPy, direct solves of its own.
+"""Advance heat conduction once more for its certificate: differences in plain NumPy, direct solves of its own.
 
-Nothing here is shared with the assembly or the solvers that made the data.
+It shares nothing with the assembly or the solvers that made the data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["HeatReplay"]
 
 
 class HeatReplay:
-    """u_t = μ(t) ∇·(κ∇u) + f(t) by the scheme of the stored trajectory.
+    """Advance u_t = μ(t) ∇·(κ∇u) + f(t) by the scheme of the stored trajectory.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class HeatReplay:
         self._modes: list[tuple[np.ndarray, np.ndarray]] | None = None
 
     def apply(self, u: np.ndarray) -> np.ndarray:
-        """−∇·(κ∇u): what leaves each cell through its four faces."""
+        """Return −∇·(κ∇u): what leaves each cell through its four faces."""
         out = np.zeros_like(u)
         for v, total, (inside, first, last) in zip((u, u.T), (out, out.T), self._conductances, strict=True):
             flow = inside * (v[:-1] - v[1:])
@@ -65,16 +65,16 @@ class HeatReplay:
         return out
 
     def loss(self, u: np.ndarray) -> float:
-        """What leaves the domain through its walls, summed over the cells beside them."""
+        """Return what leaves the domain through its walls, summed over the cells beside them."""
         ends = ((first * v[0], last * v[-1]) for v, (_, first, last) in zip((u, u.T), self._conductances, strict=True))
         return float(sum(a.sum() + b.sum() for a, b in ends))
 
     def energy(self, u: np.ndarray) -> float:
-        """√(u·Au)."""
+        """Return √(u·Au)."""
         return float(np.sqrt(max(float(np.vdot(u, self.apply(u))), 0.0)))
 
     def advance(self, u: np.ndarray, start: float, stop: float, steps: int) -> tuple[np.ndarray, float]:
-        """The state at `stop`, and Σ of what entered meanwhile, summed over the cells."""
+        """Return the state at `stop`, and what entered meanwhile, summed over the cells."""
         length = (stop - start) / steps
         inflow = 0.0
         for i in range(steps):
@@ -90,7 +90,7 @@ class HeatReplay:
         return u, inflow
 
     def _solve(self, shift: float, rhs: np.ndarray) -> np.ndarray:
-        """(I + shift A)⁻¹ rhs."""
+        """Return (I + shift A)⁻¹ rhs."""
         if self._uniform:
             return self._solve_by_modes(shift, rhs)
         # Equal steps differ in their last bits, which is no reason to factor again.
@@ -102,7 +102,7 @@ class HeatReplay:
         return self._factors[1](rhs.ravel()).reshape(rhs.shape)
 
     def _solve_by_modes(self, shift: float, rhs: np.ndarray) -> np.ndarray:
-        """For a uniform κ, A is the sum of two tridiagonal matrices, diagonalised once."""
+        """Solve for a uniform κ, where A is the sum of two tridiagonal matrices, diagonalised once."""
         if self._modes is None:
             self._modes = []
             for n, h in zip(rhs.shape, self.spacing, strict=True):
@@ -119,7 +119,7 @@ class HeatReplay:
         return X @ spectrum @ Y.T
 
     def _probed(self) -> sp.csc_array:
-        """A from its action on five vectors: cells with the same i + 2j mod 5 have no neighbour in common."""
+        """Return A from its action on five vectors: cells with the same i + 2j mod 5 have no neighbour in common."""
         shape = self.coefficient.shape
         i, j = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
         colour, number = (i + 2 * j) % 5, np.arange(i.size).reshape(shape)
@@ -128,9 +128,9 @@ class HeatReplay:
             answer = self.apply((colour == c).astype(np.float64))
             for di, dj in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
                 row_i, row_j = i + di, j + dj
-                own = (colour == c) & (row_i >= 0) & (row_i < shape[0]) & (row_j >= 0) & (row_j < shape[1])
-                rows.append(number[row_i[own], row_j[own]])
-                columns.append(number[own])
-                values.append(answer[row_i[own], row_j[own]])
+                inside = (colour == c) & (row_i >= 0) & (row_i < shape[0]) & (row_j >= 0) & (row_j < shape[1])
+                rows.append(number[row_i[inside], row_j[inside]])
+                columns.append(number[inside])
+                values.append(answer[row_i[inside], row_j[inside]])
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return sp.csc_array(sp.coo_array(entries, shape=(i.size, i.size)))

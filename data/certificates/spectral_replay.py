@@ -1,6 +1,6 @@
-"""Semi-linear evolution on a periodic box once more, for certificates: plain NumPy, formulas of its own.
+"""Advance a semi-linear evolution on a periodic box once more, for certificates: plain NumPy, formulas of its own.
 
-Nothing here is shared with the time steppers that make the data: full complex transforms, masks instead of truncation,
+It shares nothing with the time steppers that make the data: full complex transforms, masks instead of truncation,
 nonlinear terms as products with derivatives taken one by one, coefficients from φ functions instead of contours.
 """
 
@@ -18,16 +18,16 @@ Tendency = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
 
 
 class SpectralReplay:
-    """u_t = L u + N(u), by the scheme of the stored trajectory.
+    """Advance u_t = L u + N(u) by the scheme of the stored trajectory.
 
     Parameters
     ----------
     shape, lengths
         Points and extents along each axis.
     factors : int
-        Of the products in N: modes above (n − 1) // (factors + 1) are masked.
+        Factors of the products in N: modes above (n − 1) // (factors + 1) are masked.
     symbol : callable
-        L of the wave numbers along each axis.
+        L as a function of the wave numbers along each axis.
     tendency : callable
         N at the points, from the transform of u (np.fft.fftn) and the wave numbers.
     scheme : {'etdrk4', 'cn_heun', 'cn_euler'}
@@ -51,7 +51,7 @@ class SpectralReplay:
         self.symbol = symbol(*self.waves) * self.mask
 
     def advance(self, u: np.ndarray, dt: float, steps: int) -> np.ndarray:
-        """The field after `steps` steps of length `dt`."""
+        """Return the field after `steps` steps of length `dt`."""
         step = {"etdrk4": self._exponential, "cn_heun": self._heun, "cn_euler": self._euler}[self.scheme](dt)
         spectrum = np.fft.fftn(u) * self.mask
         for _ in range(steps):
@@ -94,7 +94,7 @@ class SpectralReplay:
 
 
 def _phi(z: np.ndarray) -> tuple[Any, Any, Any]:
-    """φ₁, φ₂, φ₃: (e^z − 1)/z, (φ₁ − 1)/z, (φ₂ − ½)/z; below |z| = 1 their Taylor series."""
+    """Return φ₁, φ₂, φ₃: (e^z − 1)/z, (φ₁ − 1)/z, (φ₂ − ½)/z; below |z| = 1 by their Taylor series."""
     small = np.abs(z) < 1.0
     safe = np.where(small, 1.0, z)
     one = (np.exp(safe) - 1.0) / safe

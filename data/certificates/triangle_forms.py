@@ -1,6 +1,6 @@
-"""Weak forms on triangles of degree 1 and 2 by closed-form gradients and plain NumPy.
+"""Evaluate weak forms on triangles of degree 1 and 2 by closed-form gradients and plain NumPy.
 
-The certificates of the finite element problems are evaluated by this file alone; their systems are assembled elsewhere
+The certificates of the finite element problems use this file alone; their systems are assembled elsewhere
 (`data/discretisations`, scikit-fem). Shapes: m triangles, k = 3 or 6 nodes of a triangle, q quadrature points.
 """
 
@@ -17,7 +17,7 @@ _WEIGHT_ROOT = np.sqrt(213125.0 - 53320.0 * np.sqrt(10.0))
 
 
 def _rule(degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Barycentric points (q, 3) and weights (q,) of a rule exact to `degree` ≤ 4 (Strang and Fix 1973)."""
+    """Return barycentric points (q, 3) and weights (q,) of a rule exact to `degree` ≤ 4 (Strang and Fix 1973)."""
     if degree <= 1:
         return np.full((1, 3), 1.0 / 3.0), np.ones(1)
     if degree == 2:
@@ -33,7 +33,7 @@ def _rule(degree: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class TriangleForms:
-    """The triangles of a mesh as stored.
+    """Evaluate forms on the triangles of a mesh as stored.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TriangleForms:
     Raises
     ------
     InputError
-        For triangles that name nodes which are not there, or have no area.
+        If a triangle names a node that does not exist, or has no area.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, triangles: np.ndarray) -> None:
@@ -71,13 +71,13 @@ class TriangleForms:
         self.altitude = np.abs(twice) / np.sqrt(np.square(opposite).sum(axis=-1).max(axis=1))
 
     def values(self, at: np.ndarray) -> np.ndarray:
-        """φ at barycentric points (q, 3): shape (q, k)."""
+        """Return φ at barycentric points (q, 3): shape (q, k)."""
         if self.degree == 1:
             return at
         return np.column_stack([at * (2.0 * at - 1.0), 4.0 * at * at[:, [1, 2, 0]]])
 
     def gradients(self, at: np.ndarray) -> np.ndarray:
-        """∇φ at a barycentric point (3,) of every triangle: shape (m, k, 2)."""
+        """Return ∇φ at a barycentric point (3,) of every triangle: shape (m, k, 2)."""
         if self.degree == 1:
             return self.slopes
         ahead = [1, 2, 0]
@@ -86,7 +86,7 @@ class TriangleForms:
         return np.concatenate([vertex, middle], axis=1)
 
     def diffusion(self, u: np.ndarray) -> np.ndarray:
-        """∫ ∇u·∇φ_i, shape (n,)."""
+        """Return ∫ ∇u·∇φ_i, shape (n,)."""
         total = np.zeros(self.nodes.shape)
         for at, weight in zip(*_rule(2 * self.degree - 2), strict=True):
             slopes = self.gradients(at)
@@ -95,7 +95,7 @@ class TriangleForms:
         return self._gathered(total)
 
     def diffusion_change(self, u: np.ndarray, unit: float) -> np.ndarray:
-        """Bound on how far rounding u and the coordinates by the relative `unit` moves :meth:`diffusion`, (n,).
+        """Bound how far rounding u and the coordinates by the relative `unit` moves :meth:`diffusion`, (n,).
 
         Moving the vertices of a triangle by at most δ maps it by I + G with ‖G‖ ≤ 3δ/altitude, which changes the form
         by at most the factor 4‖G‖, to first order.
@@ -114,7 +114,7 @@ class TriangleForms:
     def elasticity(
         self, modulus: np.ndarray, displacement: np.ndarray, lame: tuple[float, float], magnitude: bool = False
     ) -> np.ndarray:
-        """∫ E (λ div u div v + 2μ ε(u):ε(v)) for v = φ_i e_d, shape (n, 2).
+        """Return ∫ E (λ div u div v + 2μ ε(u):ε(v)) for v = φ_i e_d, shape (n, 2).
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class TriangleForms:
         lame : (float, float)
             λ and μ for E = 1.
         magnitude : bool
-            Add the absolute values of all terms instead: what rounding is relative to.
+            Add the absolute values of all terms instead, for bounds on rounding.
         """
         first, second = lame
         total = np.zeros((*self.nodes.shape, 2))
@@ -149,7 +149,7 @@ class TriangleForms:
         return edges[triangles[edge] == 1]
 
     def edge_integral(self, edges: np.ndarray, flux: np.ndarray) -> np.ndarray:
-        """∫ q φ_i ds over `edges` (k, 2) or (k, 3), shape (n,), by Gauss's rule of three points, exact here."""
+        """Return ∫ q φ_i ds over `edges` (k, 2) or (k, 3), shape (n,), by Gauss's rule of three points, exact here."""
         ends = self.points[edges[:, :2]]
         length = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
         total = np.zeros(edges.shape)
@@ -160,15 +160,15 @@ class TriangleForms:
         return self._gathered(total, edges)
 
     def midpoint_error(self) -> float:
-        """The largest distance of a midpoint from the middle of its edge, over the largest coordinate."""
+        """Return the largest distance of a midpoint from the middle of its edge, over the largest coordinate."""
         if self.degree == 1:
             return 0.0
         corner, middle = self.points[self.nodes[:, :3]], self.points[self.nodes[:, 3:]]
-        apart = middle - (corner + corner[:, [1, 2, 0]]) / 2.0
-        return float(np.abs(apart).max() / np.abs(self.points).max())
+        offset = middle - (corner + corner[:, [1, 2, 0]]) / 2.0
+        return float(np.abs(offset).max() / np.abs(self.points).max())
 
     def _displacement(self, unit: float) -> np.ndarray:
-        """How far rounding moves a vertex of a triangle at most, shape (m,)."""
+        """Return how far rounding moves a vertex of a triangle at most, shape (m,)."""
         reach = np.hypot(*np.abs(self.points).T)
         return unit * reach[self.nodes[:, :3]].max(axis=1)
 

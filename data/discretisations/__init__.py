@@ -1,4 +1,4 @@
-"""Equations turned into linear systems: finite volumes on boxes, finite elements on triangles, implicit time steps."""
+"""Turn equations into linear systems: finite volumes on boxes, finite elements on triangles, implicit time steps."""
 
 from .finite_elements import ElasticStiffness, stiffness
 from .finite_volumes import diffusion_solver, diffusion_system

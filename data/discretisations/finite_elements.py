@@ -1,6 +1,6 @@
-"""Finite element matrices on triangles of degree 1 and 2, assembled by scikit-fem.
+"""Assemble finite element matrices on triangles of degree 1 and 2 by scikit-fem.
 
-The certificates of the problems that use them do not: they evaluate the equations themselves (`data/certificates/`).
+Certificates use none of them: they evaluate the equations themselves (`data/certificates/`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ElasticStiffness", "edge_load", "mass_load", "stiffness"]
 
 
 def stiffness(mesh: TriangleMesh) -> sp.csr_array:
-    """∫ ∇φ_i·∇φ_j, shape (n, n)."""
+    """Return ∫ ∇φ_i·∇φ_j, shape (n, n)."""
     from skfem import BilinearForm
     from skfem.helpers import dot, grad
 
@@ -28,7 +28,7 @@ def stiffness(mesh: TriangleMesh) -> sp.csr_array:
 
 
 class ElasticStiffness:
-    """∫ E(x) (λ div u div v + 2μ ε(u):ε(v)), shape (2n, 2n), the two components of a node side by side.
+    """Assemble ∫ E(x) (λ div u div v + 2μ ε(u):ε(v)), shape (2n, 2n), the two components of a node side by side.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ElasticStiffness:
         Raises
         ------
         InputError
-            If E is not positive somewhere a quadrature point sees it.
+            If E is not positive at some quadrature point.
         """
         from skfem import BilinearForm
         from skfem.helpers import ddot, div, sym_grad
@@ -74,7 +74,7 @@ class ElasticStiffness:
 
 
 def mass_load(mesh: TriangleMesh, density: np.ndarray) -> np.ndarray:
-    """∫ f φ_i, shape (n,), for the finite element function f with the nodal values `density`."""
+    """Return ∫ f φ_i, shape (n,), for the finite element function f with the nodal values `density`."""
     from skfem import BilinearForm
 
     basis, numbers = _basis(mesh, vector=False, order=2 * mesh.degree)
@@ -82,7 +82,7 @@ def mass_load(mesh: TriangleMesh, density: np.ndarray) -> np.ndarray:
 
 
 def edge_load(mesh: TriangleMesh, edges: np.ndarray, flux: np.ndarray) -> np.ndarray:
-    """∫ q φ_i ds over `edges`, shape (n,), for the q on the edges with the nodal values `flux`."""
+    """Return ∫ q φ_i ds over `edges`, shape (n,), for the q on the edges with the nodal values `flux`."""
     local = _EDGE_MASS[mesh.degree]
     length = np.linalg.norm(mesh.points[edges[:, 1]] - mesh.points[edges[:, 0]], axis=1)
     load = np.zeros(len(mesh.points))
@@ -98,7 +98,7 @@ _EDGE_MASS = {
 
 
 def _basis(mesh: TriangleMesh, vector: bool, order: int) -> tuple[Any, np.ndarray]:
-    """scikit-fem's basis, and for each of its unknowns the number that it has here."""
+    """Return scikit-fem's basis, and for each of its unknowns the number that it has here."""
     from skfem import Basis, ElementTriP1, ElementTriP2, ElementVector, MeshTri
 
     vertices, local = np.unique(mesh.triangles[:, :3], return_inverse=True)

@@ -1,4 +1,4 @@
-"""The matrices of implicit heat conduction: five-point finite volumes, assembled as GᵀTG."""
+"""Assemble the matrices of implicit heat conduction: five-point finite volumes, GᵀTG."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["conduction_matrix"]
 
 
 def conduction_matrix(coefficient: np.ndarray, spacing: tuple[float, float], wall: float) -> sp.csr_array:
-    """−∇·(κ∇·) on a grid of cells, shape (n, n): Gᵀ T G with G the differences across all faces, walls included.
+    """Return −∇·(κ∇·) on a grid of cells, shape (n, n): Gᵀ T G, G the differences across all faces, walls included.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def conduction_matrix(coefficient: np.ndarray, spacing: tuple[float, float], wal
 
 
 def _differences(n: int) -> sp.csr_array:
-    """From n cells to their n + 1 faces: u_i − u_{i−1}, with zeros beyond the walls."""
+    """Map n cells to their n + 1 faces: u_i − u_{i−1}, with zeros beyond the walls."""
     return sp.diags_array([np.ones(n), -np.ones(n)], offsets=[0, -1], shape=(n + 1, n)).tocsr()
 
 
 def _faces(a: np.ndarray, wall: float) -> np.ndarray:
-    """T on the n + 1 faces along the first axis."""
+    """Return T on the n + 1 faces along the first axis."""
     inside = 2.0 / (1.0 / a[:-1] + 1.0 / a[1:])
     return np.concatenate([wall * a[:1], inside, wall * a[-1:]])

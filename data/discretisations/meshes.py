@@ -1,4 +1,4 @@
-"""Triangle meshes cut from grids of boxes: the unit square, and the plate with a slot."""
+"""Cut triangle meshes from grids of boxes: the unit square, and the plate with a slot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TriangleMesh", "box_mesh", "spread_cells"]
 
 @dataclass(frozen=True)
 class TriangleMesh:
-    """Nodes and triangles of degree 1 (vertices) or 2 (vertices and midpoints of edges), with straight edges.
+    """Hold nodes and triangles of degree 1 (vertices) or 2 (vertices and midpoints of edges), with straight edges.
 
     Parameters
     ----------
@@ -28,28 +28,28 @@ class TriangleMesh:
 
     @property
     def degree(self) -> int:
-        """1 or 2."""
+        """The degree is 1 or 2."""
         return 1 if self.triangles.shape[1] == 3 else 2
 
     @cached_property
     def boundary_edges(self) -> np.ndarray:
-        """The edges of one triangle only, shape (k, 2) or (k, 3): two vertices, and the midpoint between them."""
+        """The edges that belong to one triangle form the boundary, shape (k, 2), or (k, 3) with the midpoint last."""
         return boundary_edges(self.triangles)
 
     @cached_property
     def boundary_nodes(self) -> np.ndarray:
-        """Mask of the nodes on the boundary, shape (n,)."""
+        """Mask of the nodes that lie on the boundary, shape (n,)."""
         mask = np.zeros(len(self.points), dtype=bool)
         mask[self.boundary_edges] = True
         return mask
 
     def edges_where(self, inside: np.ndarray) -> np.ndarray:
-        """The boundary edges whose nodes all lie in the mask `inside`, shape (n,)."""
+        """Return the boundary edges whose nodes all lie in the mask `inside`, shape (n,)."""
         return self.boundary_edges[inside[self.boundary_edges].all(axis=1)]
 
 
 def boundary_edges(triangles: np.ndarray) -> np.ndarray:
-    """The edges that belong to one triangle only: (k, 2), or (k, 3) with the midpoint last."""
+    """Return the edges that belong to one triangle only: (k, 2), or (k, 3) with the midpoint last."""
     edges = np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
     if triangles.shape[1] == 6:
         edges = np.column_stack([edges, triangles[:, 3:].T.ravel()])
@@ -97,7 +97,7 @@ def box_mesh(x: np.ndarray, y: np.ndarray, degree: int = 1, keep: np.ndarray | N
 
 
 def spread_cells(breaks: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
-    """Grid lines with `cells` equal cells between consecutive `breaks`."""
+    """Return grid lines with `cells` equal cells between consecutive `breaks`."""
     parts = [
         np.linspace(a, b, positive_integer(count, "cells of a block") + 1)[:-1]
         for a, b, count in zip(breaks[:-1], breaks[1:], cells, strict=True)

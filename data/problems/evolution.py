@@ -1,4 +1,4 @@
-"""The contracts of time-dependent problems: what all of them share, and implicit schemes as sequences of systems."""
+"""State the contracts of time-dependent problems: what all share, and implicit schemes as sequences of systems."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Systems = Generator[LinearSystem, "np.ndarray | None", None]
 
 
 class Trajectory(NamedTuple):
-    """The solution at `times` (T,), `values` (T, *shape), and what it cost, over all steps: `result`.
+    """Hold the solution at `times` (T,), `values` (T, *shape), and what it cost over all steps, `result`.
 
-    Of an implicit scheme iterations and products of its solvers; of an explicit one steps and evaluations.
+    An implicit scheme counts iterations and products of its solvers, an explicit one steps and evaluations.
     """
 
     times: np.ndarray
@@ -32,12 +32,12 @@ class Trajectory(NamedTuple):
 
 
 class TimeDependentProblem(Problem):
-    """A PDE in time: `snapshots` + 1 states are stored, at equal distances from 0 to `final_time`, the first included.
+    """Describe a PDE in time: `snapshots` + 1 states are stored, at equal distances from 0 to `final_time`.
 
     Parameters
     ----------
     resolution
-        As of :class:`Problem`.
+        As in :class:`Problem`.
     final_time : float
     snapshots : int
     substeps : int
@@ -59,7 +59,7 @@ class TimeDependentProblem(Problem):
 
     @property
     def exact_outputs(self) -> bool:
-        """True: the first state is the initial one."""
+        """True, because the first stored state is the initial one."""
         return True
 
     @property
@@ -68,7 +68,7 @@ class TimeDependentProblem(Problem):
 
     @property
     def time_step(self) -> float:
-        """The length of a step between the stored times."""
+        """The steps between the stored times are this long."""
         return self.final_time / (self.snapshots * self.substeps)
 
     @abstractmethod
@@ -79,31 +79,31 @@ class TimeDependentProblem(Problem):
         solver: SolverSpec | None = None,
         rtol: float | None = None,
     ) -> Trajectory:
-        """The solution at `times`: ascending, from 0; the stored times by default."""
+        """Return the solution at `times`: ascending, from 0; the stored times by default."""
 
-    def _wanted(self, times: np.ndarray) -> np.ndarray:
-        wanted = np.asarray(times, dtype=np.float64)
-        if wanted.ndim != 1 or len(wanted) < 2 or wanted[0] != 0.0 or not np.all(np.diff(wanted) > 0.0):
+    def _checked_times(self, times: np.ndarray) -> np.ndarray:
+        checked = np.asarray(times, dtype=np.float64)
+        if checked.ndim != 1 or len(checked) < 2 or checked[0] != 0.0 or not np.all(np.diff(checked) > 0.0):
             raise InputError(f"times are {times!r}: expected at least two ascending numbers, the first of them 0")
-        return wanted
+        return checked
 
 
 class EvolutionProblem(TimeDependentProblem):
-    """A linear evolution equation with random parameters, advanced in time by an implicit one-step scheme.
+    """Describe a linear evolution equation with random parameters, advanced by an implicit one-step scheme.
 
     A step is a linear system; :meth:`systems` yields them in turn.
 
     **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where Φ
-    advances the stored state u_k by `substeps` steps with code and factors of its own. Recorded and verified besides:
-    ``error_estimate``, the error in time by doubling the step, max_k ‖u_k − v_k‖ / ((2^p − 1) max_j ‖u_j‖) with v the
-    trajectory of steps twice as long and p the order of the scheme (the error in space is not in it); and
-    ``balance_drift``, the largest violation of what the equation conserves between two stored states, relative to the
-    largest amount.
+    advances the stored state u_k by `substeps` steps with code and factors of its own. Two more numbers are recorded
+    and verified. ``error_estimate`` is the error in time by doubling the step, max_k ‖u_k − v_k‖ /
+    ((2^p − 1) max_j ‖u_j‖), with v the trajectory of steps twice as long and p the order of the scheme (it leaves out
+    the error in space). ``balance_drift`` is the largest violation of what the equation conserves between two stored
+    states, relative to the largest amount.
     """
 
     @abstractmethod
     def initial_state(self, parameters: Mapping[str, Any]) -> np.ndarray:
-        """u at time 0, shape (n,)."""
+        """Return u at time 0, shape (n,)."""
 
     @abstractmethod
     def advance(self, parameters: Mapping[str, Any], steps: np.ndarray) -> Systems:
@@ -115,17 +115,17 @@ class EvolutionProblem(TimeDependentProblem):
     def systems(
         self, parameters: Mapping[str, Any], times: np.ndarray | None = None, solver: SolverSpec | None = None
     ) -> Systems:
-        """The linear systems of all steps in turn, for sweeps, bandits and recycling.
+        """Yield the linear systems of all steps in turn, for sweeps, bandits and recycling.
 
-        The right-hand side of a step holds the solution of the one before. Send it in, as ``systems.send(x)``; where
-        nothing is sent, as in a plain ``for``, the system is solved here, with `solver` (the default solver if None).
+        The right-hand side of a step depends on the solution of the one before. Send that in by ``systems.send(x)``;
+        otherwise, as in a plain ``for``, the system is solved here, with `solver` (the default solver if None).
 
         Parameters
         ----------
         parameters : mapping
         times : ndarray, optional
-            Ascending, from 0; between two of them lie as many equal steps as keep them no longer than `time_step`. The
-            stored times by default.
+            Ascending, from 0; each interval is divided into equal steps, none longer than `time_step`. The stored
+            times by default.
 
         Yields
         ------
@@ -152,7 +152,7 @@ class EvolutionProblem(TimeDependentProblem):
         solver: SolverSpec | None = None,
         rtol: float | None = None,
     ) -> Trajectory:
-        """Solve step by step; the preconditioner is set up anew only when the matrix changes.
+        """Solve step by step; the preconditioner is set up again only when the matrix changes.
 
         A step starts from the state before it, and is solved to `rtol` over the number of steps between two times. When
         a step does not converge, the rest of the trajectory keeps its last state, and the result says so.
@@ -167,11 +167,11 @@ class EvolutionProblem(TimeDependentProblem):
         systems = self.advance(parameters, steps)
         system, row = next(systems), 0
         for reached in stored[1:]:
-            kept = system.operator is operator
-            if not kept:
+            unchanged = system.operator is operator
+            if not unchanged:
                 operator, M = system.operator, spec.setup(system.operator, system.near_nullspace)
             step = spec.solve(operator, system.rhs, x0=state, rtol=target, nullspace=system.nullspace, M=M)
-            if kept and M is not None:
+            if unchanged and M is not None:
                 step.setup_seconds -= M.setup_seconds  # spent once, and counted by the first step that used it
             result = step if result is None else _added(result, step)
             state = step.x
@@ -196,31 +196,31 @@ class EvolutionProblem(TimeDependentProblem):
         x0: np.ndarray | None = None,
         rtol: float | None = None,
     ) -> SolveResult:
-        """The trajectory at the stored times as one solve, x of length T·n; `x0` is not used."""
+        """Solve for the trajectory at the stored times, x of length T·n; `x0` is not used."""
         return self.trajectory(parameters, None, solver, rtol).result
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
-        """The system of the first step; :meth:`systems` has them all."""
+        """Return the system of the first step; :meth:`systems` has them all."""
         return next(self.systems(parameters))
 
     def solution_size(self, parameters: Mapping[str, Any]) -> int:
         return len(self.times) * int(np.prod(self.shape))
 
     def _steps(self, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The ends of all steps, and which of them are asked for."""
+        """Return the ends of all steps, and which of them are asked for."""
         if times is None:
-            wanted, counts = self.times, [self.substeps] * self.snapshots
+            ends, counts = self.times, [self.substeps] * self.snapshots
         else:
-            wanted = self._wanted(times)
-            counts = [max(1, int(np.ceil(length / self.time_step - 1e-9))) for length in np.diff(wanted)]
-        steps = [np.linspace(a, b, count + 1)[:-1] for a, b, count in zip(wanted[:-1], wanted[1:], counts, strict=True)]
+            ends = self._checked_times(times)
+            counts = [max(1, int(np.ceil(length / self.time_step - 1e-9))) for length in np.diff(ends)]
+        steps = [np.linspace(a, b, count + 1)[:-1] for a, b, count in zip(ends[:-1], ends[1:], counts, strict=True)]
         stored = np.zeros(sum(counts) + 1, dtype=bool)
         stored[np.cumsum([0, *counts])] = True
-        return np.concatenate([*steps, wanted[-1:]]), stored
+        return np.concatenate([*steps, ends[-1:]]), stored
 
 
 def _added(total: SolveResult, step: SolveResult) -> SolveResult:
-    """The ledger of the steps so far: sums of what they cost, the worst residual relative to its right-hand side."""
+    """Add a step to the ledger: sum what the steps cost, keep the worst residual relative to its right-hand side."""
     worst = total if total.relative_residual > step.relative_residual else step
     return SolveResult(
         x=step.x,

@@ -1,4 +1,4 @@
-"""The contract of a problem: what every PDE of the zoo gives to generation, verification and the solvers."""
+"""State the contract of a problem: what every PDE of the zoo gives to generation, verification and the solvers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ __all__ = [
 
 
 class Problem(HasSettings, ABC):
-    """A steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.
+    """Describe a steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.
 
     A subclass is one PDE in one file. Its class docstring states the equation, domain, boundary conditions, parameter
-    distribution, scheme and order, stability, values that work, and the reference. Instances hold settings only, can be
-    pickled, and give the same sample for the same generator on every machine with the same numerical libraries.
+    distribution, scheme and order, stability, values that work, and the reference. Its constructor's first argument is
+    `resolution`; every argument is kept in an attribute of its name (:class:`~resolvent.data.settings.HasSettings`).
+    Instances hold settings only, can be pickled, and give the same sample for the same generator on every machine with
+    the same numerical libraries.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class Problem(HasSettings, ABC):
     name: ClassVar[str]
     ndim: int = 2
     boundary: str | tuple[str, ...] = "wall"
-    default_dtype: ClassVar[str] = "float64"  # of stored fields, where generation is not told another
+    default_dtype: ClassVar[str] = "float64"  # of the stored fields, unless generation is asked for another
     batch: ClassVar[int] = 1  # samples of a shard that generation hands to `solve_many` together
 
     def __init__(self, resolution: Any) -> None:
@@ -53,22 +55,22 @@ class Problem(HasSettings, ABC):
 
     @property
     def resolution(self) -> tuple[int, ...]:
-        """Cells along each axis."""
+        """The number of points along each axis is `shape`."""
         return self.shape
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        """Cell centres along each axis."""
+        """The points of the stored fields along each axis are cell centres, by default."""
         return tuple(cell_centres(n) for n in self.shape)
 
     @property
     def axis_names(self) -> tuple[str, ...]:
-        """Names of the axes: x, y, z, or ``('node',)`` for values at the nodes of an unstructured mesh."""
+        """The axes are called x, y, z, or ``('node',)`` for values at the nodes of an unstructured mesh."""
         return AXES[: self.ndim]
 
     @property
     def boundary_masks(self) -> tuple[np.ndarray, ...]:
-        """For each axis, which of its points are at the boundary: the first and the last by default."""
+        """Masks say for each axis which of its points are at the boundary: the first and the last by default."""
         masks = tuple(np.zeros(len(points), dtype=bool) for points in self.axes)
         for mask in masks:
             mask[[0, -1]] = True
@@ -76,24 +78,24 @@ class Problem(HasSettings, ABC):
 
     @property
     def exact_outputs(self) -> bool:
-        """Whether the certificate wants some numbers of the outputs to the last bit: no compression within an error."""
+        """Whether the certificate needs some numbers of the outputs to the last bit: no compression within an error."""
         return False
 
     @property
     def times(self) -> np.ndarray:
-        """The stored times; a steady problem has one, 0."""
+        """The times that are stored; a steady problem has one, 0."""
         return np.zeros(1)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "resolution": plain_resolution(self.cells)}
 
     def scalars(self) -> dict[str, float]:
-        """Numbers that define the distribution, stored as The Well's scalars. None by default."""
+        """Return the numbers that define the distribution, stored as The Well's scalars; none by default."""
         return {}
 
     @property
     def default_solver(self) -> SolverSpec:
-        """The solver that generation uses unless told otherwise."""
+        """The solver that generation uses unless it is given another."""
         return SolverSpec()
 
     @abstractmethod
@@ -102,7 +104,7 @@ class Problem(HasSettings, ABC):
 
     @abstractmethod
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
-        """Discretise: the linear system of one sample. Also takes parameters that `sample` never draws."""
+        """Discretise one sample: return its linear system. It also takes parameters that `sample` never draws."""
 
     def solve(
         self,
@@ -125,37 +127,37 @@ class Problem(HasSettings, ABC):
     def solve_many(
         self, parameters: Sequence[Mapping[str, Any]], solver: SolverSpec | None = None
     ) -> list[SolveResult]:
-        """Solve several samples; a problem that overrides this gives each the bits that :meth:`solve` gives it."""
+        """Solve several samples, each with the bits that :meth:`solve` gives it."""
         return [self.solve(each, solver) for each in parameters]
 
     def solution_size(self, parameters: Mapping[str, Any]) -> int:
-        """Length of the x that `solve` finds and `fields` takes."""
+        """Return the length of the x that `solve` finds and `fields` takes."""
         return self.system(parameters).rhs.size
 
     def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """What is certified of the stored arrays besides the residual; recorded by name, and compared by `verify`."""
+        """Return what is certified of the stored arrays besides the residual, by name; `verify` compares it."""
         return {}
 
     @abstractmethod
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
-        """What is stored of one sample; `solution` is the solver's x, of shape (n,)."""
+        """Return what is stored of one sample; `solution` is the solver's x, of shape (n,)."""
 
     @abstractmethod
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """Relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone.
+        """Return the relative residual ‖f − A(a)u‖₂ / ‖f‖₂ in float64, from the stored arrays of one sample alone.
 
-        It must share no code with :meth:`system`: what is wrong in the one must show in the other.
+        It must share no code with :meth:`system`: a mistake in one must show in the other.
         """
 
     @abstractmethod
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Bound on what storing the fields in `dtype` can add to :meth:`residual`, from the stored arrays alone."""
+        """Bound what storing the fields in `dtype` can add to :meth:`residual`, from the stored arrays alone."""
 
 
 def residual_floor(
     problem: Problem, fields: dict[str, np.ndarray], outputs: list[str], compression: Compression
 ) -> float:
-    """Bound on what the compression error of the outputs can add to the relative residual.
+    """Bound what the compression error of the outputs can add to the relative residual.
 
     :meth:`~.problem.Problem.rounding` bounds the effect of errors |δu| ≤ υ|u|, υ being float32's unit roundoff, and
     grows with |u|. For errors |δu| ≤ e it is evaluated at outputs of the constant magnitude e/υ.
@@ -166,7 +168,7 @@ def residual_floor(
     inflated = dict(fields)
     for name in outputs:
         bound = compression.bound(fields[name])
-        if compression.mode == "relative":  # of the exact values, which may be larger than the stored ones
+        if compression.mode == "relative":  # to the exact values, which may be larger than the stored ones
             bound /= max(1.0 - (compression.error_bound or 0.0), 0.5)
         inflated[name] = np.full(fields[name].shape, bound / unit)
     return problem.rounding(inflated, np.float32)

@@ -1,4 +1,4 @@
-"""The contract of a semi-linear evolution equation on a periodic box, advanced by explicit exponential integrators."""
+"""State the contract of a semi-linear evolution equation on a periodic box, advanced by exponential integrators."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ..format.field import Field
 from ..grids import grid_shape
 from .evolution import TimeDependentProblem, Trajectory
 
-__all__ = ["SpectralEvolution", "StepperSpec"]
+__all__ = ["SpectralEvolution", "StepperSpec", "increase"]
 
-_PERTURBATION = 1e-7  # relative; the growth of differences of this size is the growth of smaller ones
-_HALVINGS = 10  # of the first step, where the error of the start is measured
-_ENOUGH = 16.0  # independent numbers that tell a variance: 3 standard deviations of signs are then 5 of rounding
-_SAFETY = 3.0  # of the bound on rounding: the signs of true rounding errors are other ones
+_PERTURBATION = 1e-7  # relative; differences of this size grow as smaller ones do
+_HALVINGS = 10  # how often the first step is halved to measure the error of the start
+_ENOUGH = 16.0  # independent numbers that determine a variance: 3 standard deviations of signs are then 5 of rounding
+_SAFETY = 3.0  # factor in the bound on rounding, because true rounding errors have other signs
 
 
 @dataclass(frozen=True)
 class StepperSpec(SolverSpec):
-    """The integrator in the place of a solver: its name, and `rtol`, the largest defect of a stored trajectory."""
+    """Name the integrator in the place of a solver, and `rtol`, the largest defect of a stored trajectory."""
 
     name: str = "etdrk4"
     settings: Mapping[str, Any] = field(default_factory=lambda: {"rtol": 1e-10})
@@ -46,51 +46,52 @@ class StepperSpec(SolverSpec):
 
 
 class SpectralEvolution(TimeDependentProblem):
-    """u_t = L u + N(u), periodic, with random parameters; a Fourier method in space, without aliasing.
+    """Describe u_t = L u + N(u), periodic, with random parameters, by a Fourier method in space, without aliasing.
 
-    **Steps.** Between two stored states lie `substeps` steps, or as many times 2 as a trajectory needs for its error
-    estimate to meet `tolerance`: a number for each sample, stored with it as the auxiliary field ``steps``. With
-    ``tolerance=None`` there are `substeps` for all.
+    **Steps.** Between two stored states lie `substeps` steps. A trajectory whose error estimate does not meet
+    `tolerance` takes twice as many, or four times, and so on; the number is stored with each sample as the auxiliary
+    field ``steps``. With ``tolerance=None`` all take `substeps`.
 
     **Certificate.** The residual of a stored trajectory is the largest defect ‖Φ(u_k) − u_{k+1}‖ / max_j ‖u_j‖, where
-    Φ advances the stored state u_k by the stored number of steps. It is computed for all intervals by the integrator,
-    and for one interval of a share `audit` of the samples, which their initial states choose, also by code of its own
-    (:mod:`~resolvent.data.certificates.spectral_replay`). Recorded and verified besides:
+    Φ advances the stored state u_k by the stored number of steps. The integrator computes it for all intervals. For a
+    share `audit` of the samples, chosen by their initial states, independent code computes it for one interval too
+    (:mod:`~resolvent.data.certificates.spectral_replay`). These numbers are recorded and verified as well:
 
     - ``error_estimate``, the error in time by doubling the step twice, d / ((r − 1) max_j ‖u_j‖) with d = max_k ‖u_k −
       v_k‖ and r = max_k ‖v_k − w_k‖ / d between 2 and 2^p, v and w with steps two and four times as long from the
       stored u_0. p is the order on smooth solutions; r measures what it is on this one: stiff modes of rough initial
       states converge at lower orders, and 2^p in the place of r would claim errors up to seven times too small. (Where
-      four steps do not fit between two stored times w is compared at every other one; where there is no other one,
-      r = 2. Of data stored in float32 it contains the rounding of u_0 and its growth.) Doubling does not see an error
-      that hardly depends on the step, such as that of a rough u_0 whose stiff modes decay within the first one. Where
-      there are stiff modes, ‖u_1 − s_1‖ / max_j ‖u_j‖ is added, s with a first step made of shorter and shorter ones.
-    - ``unresolved``, the error in space that shows: the largest part of a state, in L², that lies in the outer third
+      four steps do not fit between two stored times, w is compared at every other time; where there is no other one,
+      r = 2. For data stored in float32 the estimate contains the rounding of u_0 and its growth.) Doubling does not see
+      an error that hardly depends on the step, such as that of a rough u_0 whose stiff modes decay within the first
+      one. Where there are stiff modes, ‖u_1 − s_1‖ / max_j ‖u_j‖ is added, s with a first step made of ever shorter
+      ones that grow to its length.
+    - ``unresolved``, a sign of the error in space: the largest part of a state, in L², that lies in the outer third
       of the modes kept along an axis or beyond them. Errors in space are mostly of this size or smaller, far smaller
       where only u_0 is rough; a trajectory of 0.1 is wrong however small its error in time.
-    - what :meth:`invariants` says of what the equation conserves.
+    - the conserved quantities of :meth:`invariants`.
 
     Parameters
     ----------
     resolution
         Points along each axis, x_i = i ℓ/n.
     lengths : tuple of float
-        Of the box.
+        Extents of the box.
     factors : int
         Degree of N, for de-aliasing: see :class:`~resolvent.solvers.FourierGrid`.
     scheme : str
         A key of ``resolvent.solvers.SCHEMES``.
     final_time, snapshots, substeps
-        As of :class:`TimeDependentProblem`.
+        As in :class:`TimeDependentProblem`.
     tolerance : float or None
     max_substeps : int
         A trajectory that needs more is an error.
     audit : float
-        From 0 to 1.
+        Share of the samples, from 0 to 1.
     """
 
     boundary = "periodic"
-    batch: ClassVar[int] = 8  # samples a generation hands to solve_many together
+    batch: ClassVar[int] = 8  # samples that generation hands to solve_many together
     state_name: ClassVar[str] = "u"
 
     def __init__(
@@ -126,7 +127,7 @@ class SpectralEvolution(TimeDependentProblem):
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        """x_i = i ℓ/n along each axis."""
+        """The points are x_i = i ℓ/n along each axis."""
         return self.grid.points()
 
     @property
@@ -135,25 +136,25 @@ class SpectralEvolution(TimeDependentProblem):
 
     @property
     def stepper(self) -> TimeStepper:
-        """The integrator, with the equation in it."""
+        """The integrator that has the equation in it."""
         if self._stepper is None:
             self._stepper = TimeStepper(*self.equation(), self.scheme)
         return self._stepper
 
     @abstractmethod
     def equation(self) -> tuple[np.ndarray, Any]:
-        """L on the modes kept, and N: see :class:`~resolvent.solvers.TimeStepper`."""
+        """Return L on the modes kept, and N: see :class:`~resolvent.solvers.TimeStepper`."""
 
     @abstractmethod
     def replay(self) -> SpectralReplay:
-        """The equation written a second time."""
+        """Return the equation written a second time, for the certificate."""
 
     def constants(self) -> dict[str, Field]:
-        """Fields that are the same in every sample, such as a forcing; none by default."""
+        """Return the fields that are the same in every sample, such as a forcing; none by default."""
         return {}
 
     def invariants(self, states: np.ndarray) -> dict[str, float]:
-        """What the equation conserves, checked on the stored states (T, *shape): the drift of the mean by default."""
+        """Return how far the stored states (T, *shape) violate what the equation conserves: by default, the mean."""
         means = states.mean(axis=tuple(range(1, states.ndim)))
         return {"balance_drift": float(np.abs(means - means[0]).max() / _largest_value(states))}
 
@@ -173,13 +174,13 @@ class SpectralEvolution(TimeDependentProblem):
         x0: np.ndarray | None = None,
         rtol: float | None = None,
     ) -> SolveResult:
-        """The trajectory at the stored times, x of length T·n + 1, the last entry the number of steps an interval."""
+        """Solve for the trajectory at the stored times, x of length T·n + 1; the last entry counts its steps."""
         return self.solve_many([parameters], solver)[0]
 
     def solve_many(
         self, parameters: Sequence[Mapping[str, Any]], solver: SolverSpec | None = None
     ) -> list[SolveResult]:
-        """As :meth:`solve`, of several samples together; the bits are those of each by itself."""
+        """Solve several samples together; each gets the bits that :meth:`solve` gives it."""
         self._only_stepper(solver)
         lengths = [self.final_time / self.snapshots] * self.snapshots
         return [result for _, result in self._march_all(parameters, lengths, [self.substeps] * self.snapshots)]
@@ -191,23 +192,23 @@ class SpectralEvolution(TimeDependentProblem):
         solver: SolverSpec | None = None,
         rtol: float | None = None,
     ) -> Trajectory:
-        """The solution at `times`, to `tolerance`; `rtol` is not used.
+        """Return the solution at `times`, to `tolerance`; `rtol` is not used.
 
         Raises
         ------
         InputError
-            Where the state ceases to be finite, or the tolerance asks for more than `max_substeps`.
+            If the state ceases to be finite, or the tolerance asks for more steps than `max_substeps`.
         """
         self._only_stepper(solver)
         if times is None:
-            wanted, lengths = self.times, [self.final_time / self.snapshots] * self.snapshots
+            ends, lengths = self.times, [self.final_time / self.snapshots] * self.snapshots
             counts = [self.substeps] * self.snapshots
         else:
-            wanted = self._wanted(times)
-            lengths = [float(each) for each in np.diff(wanted)]
+            ends = self._checked_times(times)
+            lengths = [float(each) for each in np.diff(ends)]
             counts = [2 * max(1, math.ceil(length / (2.0 * self.time_step) - 1e-9)) for length in lengths]
         states, result = self._march_all([parameters], lengths, counts)[0]
-        return Trajectory(wanted, states, result)
+        return Trajectory(ends, states, result)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         values = np.asarray(solution)[:-1].reshape(len(self.times), *self.shape)
@@ -221,7 +222,7 @@ class SpectralEvolution(TimeDependentProblem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """The largest defect between two stored states; infinite where the first is not the initial one."""
+        """Return the largest defect between two stored states; infinite where the first is not the initial one."""
         read = self._read(fields)
         if read is None:
             return float("inf")
@@ -230,17 +231,17 @@ class SpectralEvolution(TimeDependentProblem):
         defect = _norms(states[1:] - after).max()
         interval = self._audited(states)
         if interval is not None:
-            own = self.replay().advance(states[interval], self.final_time / self.snapshots / steps, steps)
-            defect = max(defect, float(_norms((states[interval + 1] - own)[None])[0]))
-        found = float(defect / _largest(states))
-        return found if math.isfinite(found) else float("inf")
+            replayed = self.replay().advance(states[interval], self.final_time / self.snapshots / steps, steps)
+            defect = max(defect, float(_norms((states[interval + 1] - replayed)[None])[0]))
+        relative = float(defect / _largest(states))
+        return relative if math.isfinite(relative) else float("inf")
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Both states of an interval round by at most υ|u|. How the interval amplifies that is measured: states changed
-        by random signs times a multiple of υ|u| are advanced too. Three times what comes of it covers other signs.
+        """Bound the effect of rounding both states of an interval by at most υ|u|: measure how the interval grows it.
 
-        Of an interval that leaves few modes one draw of signs says little (what it leaves may nearly vanish): there are
-        as many draws as make ``_ENOUGH`` numbers together with the modes that their outcome spreads over.
+        States changed by random signs times a multiple of υ|u| are advanced too; three times the outcome covers other
+        signs. After an interval that damps all but a few modes, one draw of signs says little (the outcome may nearly
+        vanish): then there are so many draws that draws times modes of the outcome make at least ``_ENOUGH`` numbers.
         """
         unit = float(np.finfo(dtype).eps) / 2.0
         read = self._read(fields)
@@ -263,13 +264,13 @@ class SpectralEvolution(TimeDependentProblem):
         return _SAFETY * unit * float((grown + _norms(states[1:])).max()) / _largest(states)
 
     def _modes_in(self, states: np.ndarray) -> float:
-        """Over how many modes each state spreads, the fewest of all: (Σ|û|²)² / Σ|û|⁴."""
+        """Count the modes that each state spreads over, (Σ|û|²)² / Σ|û|⁴; return the smallest count."""
         power = np.abs(self.grid.to_modes(states).reshape(len(states), -1)) ** 2
         power /= np.maximum(power.max(axis=1, keepdims=True), np.finfo(float).tiny)
         return max(1.0, float((power.sum(axis=1) ** 2 / np.maximum((power**2).sum(axis=1), 1.0)).min()))
 
     def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """``error_estimate``, ``unresolved``, and what :meth:`invariants` finds."""
+        """Return ``error_estimate``, ``unresolved``, and what :meth:`invariants` finds."""
         read = self._read(fields)
         if read is None:
             raise InputError("steps is no even number, or the first state is not the initial one")
@@ -287,7 +288,8 @@ class SpectralEvolution(TimeDependentProblem):
     def _coarser(
         self, modes: np.ndarray, lengths: Sequence[float], counts: Sequence[int]
     ) -> tuple[np.ndarray | None, int, int]:
-        """States with steps four times as long, at every so many of the times, and how many steps that took."""
+        """Return states with steps four times as long, which of the times they are at (each one, or every second one),
+        and how many steps they took."""
         if all(n % 4 == 0 for n in counts):
             fewer = [n // 4 for n in counts]
             return self._march(modes, lengths, fewer)[0], 1, sum(fewer)
@@ -298,22 +300,24 @@ class SpectralEvolution(TimeDependentProblem):
         return self._march(modes, [2.0 * lengths[0]] * pairs, fewer)[0], 2, sum(fewer)
 
     def _estimate(self, states: np.ndarray, coarse: np.ndarray, coarser: np.ndarray | None, every: int) -> float:
-        """The error of `states` (fields) from modes with steps two and four times as long; see the class."""
+        """Estimate the error of `states` (fields) from modes with steps two and four times as long; see the class."""
         others = self.grid.to_fields(coarse)
         differences = _norms(states - others)
-        differences[0] = 0.0  # what the modes kept leave out of u_0 is no error in time
-        apart, ratio = float(differences.max()), 2.0
+        differences[0] = 0.0  # the part of u_0 that the grid's modes leave out is no error in time
+        distance, ratio = float(differences.max()), 2.0
         if coarser is not None:
             there = others[::every][: len(coarser)]
             least = max(float(differences[::every].max()), np.finfo(float).tiny)
             ratio = float(_norms(there - self.grid.to_fields(coarser)).max()) / least
-            # Steps so long that w is lost say nothing against v.
+            # If steps are so long that w is not finite, that says nothing against v.
             ratio = min(max(ratio, 2.0), 2.0**self.stepper.order) if math.isfinite(ratio) else 2.0**self.stepper.order
-        return apart / (ratio - 1.0) / _largest(states)
+        return distance / (ratio - 1.0) / _largest(states)
 
     def _graded_start(self, modes: np.ndarray, length: float, count: int) -> tuple[np.ndarray | None, int]:
-        """Modes after the first `length`, the first of its `count` steps in shorter ones, h/2^J, h/2^J, h/2^{J−1}, …,
-        h/2, so that the decay of the stiff modes is seen; and how many steps that took. None where no mode is stiff.
+        """Advance the first `length` with the first of its `count` steps made of shorter ones, h/2^J, h/2^J, h/2^{J−1},
+        …, h/2, which see the decay of the stiff modes.
+
+        Returns the modes, None where no mode is stiff, and how many steps that took.
         """
         step = length / count
         halvings = min(math.ceil(math.log2(max(1.0, -step * float(self.stepper.linear.real.min())))), _HALVINGS)
@@ -326,11 +330,11 @@ class SpectralEvolution(TimeDependentProblem):
         return modes, halvings + count
 
     def _start_error(self, states: np.ndarray, graded: np.ndarray) -> float:
-        apart = float(_norms(states[1:2] - self.grid.to_fields(graded[None]))[0]) / _largest(states)
-        return apart if math.isfinite(apart) else math.inf
+        distance = float(_norms(states[1:2] - self.grid.to_fields(graded[None]))[0]) / _largest(states)
+        return distance if math.isfinite(distance) else math.inf
 
     def _unresolved(self, states: np.ndarray) -> float:
-        """The largest part of a state in modes above 2/3 of the cutoff along an axis, or beyond the cutoff."""
+        """Return the largest part of a state in modes above 2/3 of the cutoff along an axis, or beyond the cutoff."""
         inner = np.ones(self.grid.modes_shape)
         for k, cutoff in zip(self.grid.frequencies(), self.grid.cutoff, strict=True):
             inner = inner * (3.0 * np.abs(k) <= 2.0 * cutoff)
@@ -340,7 +344,7 @@ class SpectralEvolution(TimeDependentProblem):
     def _march_all(
         self, parameters: Sequence[Mapping[str, Any]], lengths: Sequence[float], counts: Sequence[int]
     ) -> list[tuple[np.ndarray, SolveResult]]:
-        """All samples to the tolerance: those that need the same number of steps together."""
+        """March all samples to the tolerance: together those that need the same number of steps."""
         began = time.perf_counter()
         initial = np.stack([np.asarray(p["initial"], dtype=np.float64) for p in parameters])
         if initial.shape[1:] != self.shape:
@@ -365,12 +369,12 @@ class SpectralEvolution(TimeDependentProblem):
                 graded, more = self._graded_start(modes[chosen], lengths[0], steps[0])
                 spent[chosen] += self.stepper.stages * (sum(steps) // 2 + fewer + more)
                 estimates = np.full(len(chosen), np.inf)
-                for kept in np.flatnonzero((blown == 0.0) & (lost == 0.0)):
-                    states = self.grid.to_fields(fine[:, kept])
-                    third = None if coarser is None else coarser[:, kept]
-                    estimates[kept] = self._estimate(states, coarse[:, kept], third, every)
+                for k in np.flatnonzero((blown == 0.0) & (lost == 0.0)):
+                    states = self.grid.to_fields(fine[:, k])
+                    third = None if coarser is None else coarser[:, k]
+                    estimates[k] = self._estimate(states, coarse[:, k], third, every)
                     if graded is not None:
-                        estimates[kept] += self._start_error(states, graded[kept])
+                        estimates[k] += self._start_error(states, graded[k])
             most = self.max_substeps // max(counts)
             for row, i in enumerate(chosen):
                 if estimates[row] <= (self.tolerance or 0.0):
@@ -382,21 +386,22 @@ class SpectralEvolution(TimeDependentProblem):
                     continue
                 if factor >= most or self.tolerance is None:
                     raise InputError(self._refusal(blown[row], estimates[row], factor * max(counts)))
-                refine[i] = min(most, factor * self._wanted_factor(estimates[row]))
+                refine[i] = min(most, factor * self._refinement(estimates[row]))
         return [done[i] for i in range(len(parameters))]
 
-    def _wanted_factor(self, estimate: float) -> int:
+    def _refinement(self, estimate: float) -> int:
+        """Return how many times more steps an estimate asks for: 2, 4 or 8."""
         if not estimate <= 1.0:
-            return 2  # the longer steps were unstable: how far off they end says nothing of the order
+            return 2  # the longer steps were unstable: their distance says nothing about the order
         assert self.tolerance is not None
-        # Far from the tolerance the order says nothing: a solution that has all but blown up would ask for the most.
-        wanted = math.ceil(math.log2(estimate / self.tolerance) / self.stepper.order - 1e-9)
-        return int(2 ** min(max(1, wanted), 3))
+        # Far from the tolerance the order says nothing: a solution that has nearly blown up would ask for the most.
+        halvings = math.ceil(math.log2(estimate / self.tolerance) / self.stepper.order - 1e-9)
+        return int(2 ** min(max(1, halvings), 3))
 
     def _march(
         self, modes: np.ndarray, lengths: Sequence[float], counts: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """States (T, samples, *modes) and, for each sample, when it ceased to be finite (0: it did not)."""
+        """Return states (T, samples, *modes) and, for each sample, when it ceased to be finite (0: it did not)."""
         out = np.empty((len(lengths) + 1, *modes.shape), complex)
         out[0] = modes
         blown = np.zeros(len(modes))
@@ -442,7 +447,7 @@ class SpectralEvolution(TimeDependentProblem):
             )
 
     def _read(self, fields: Mapping[str, np.ndarray]) -> tuple[np.ndarray, int] | None:
-        """The states and the number of steps, or None where they cannot be those of this problem."""
+        """Return the states and the number of steps, or None where they cannot be those of this problem."""
         states = np.asarray(fields["solution"], dtype=np.float64)
         steps = np.unique(np.asarray(fields["steps"], dtype=np.float64))
         if len(steps) != 1 or steps[0] % 2.0 != 0.0 or not 2.0 <= steps[0] <= self.max_substeps:
@@ -450,8 +455,8 @@ class SpectralEvolution(TimeDependentProblem):
         if np.any(states[0] != np.asarray(fields["initial"], dtype=np.float64)):
             return None
         for name, item in self.constants().items():
-            given = np.asarray(fields[name])
-            if np.any(given != item.values.astype(given.dtype)):
+            stored = np.asarray(fields[name])
+            if np.any(stored != item.values.astype(stored.dtype)):
                 return None
         return states, int(steps[0])
 
@@ -461,16 +466,21 @@ class SpectralEvolution(TimeDependentProblem):
         return self.grid.to_fields(modes), reached
 
     def _advanced(self, fields: Mapping[str, np.ndarray], states: np.ndarray, steps: int) -> np.ndarray:
-        """Each stored state advanced to the next stored time; remembered for the last fields."""
+        """Advance each stored state to the next stored time; the result for the last fields is remembered."""
         key = sample_digest(fields)
         if self._last is None or self._last[0] != key:
             self._last = key, *self._step(states[:-1], steps)
         return self._last[1]
 
     def _audited(self, states: np.ndarray) -> int | None:
-        """Which interval is advanced by independent code; the initial state decides, in either precision alike."""
+        """Return which interval independent code advances; the initial state decides, the same in either precision."""
         draw = int.from_bytes(sample_digest({"initial": states[0].astype(np.float32)})[:8], "little")
         return draw // 1000 % self.snapshots if draw % 1000 < 1000.0 * self.audit else None
+
+
+def increase(amounts: np.ndarray) -> float:
+    """Return how far an amount that should only fall rises between two stored times, relative to the largest."""
+    return float(max(0.0, np.diff(amounts).max()) / max(np.abs(amounts).max(), np.finfo(float).tiny))
 
 
 def _norms(states: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Darcy flow discretised as in the code that made the published benchmark (``solve_gwf.m``)."""
+"""Discretise Darcy flow as the code that made the published benchmark does (``solve_gwf.m``)."""
 
 from __future__ import annotations
 

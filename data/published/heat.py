@@ -1,4 +1,4 @@
-"""The sequence of heat conduction systems of the published Learning to Relax experiments."""
+"""Give the sequence of heat conduction systems of the published Learning to Relax experiments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time steps of the published Navier–Stokes data."""
+"""Give the time steps of the published Navier–Stokes data."""
 
 from __future__ import annotations
 

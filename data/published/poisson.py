@@ -1,4 +1,4 @@
-"""What the published experiments on Krylov recycling drew for Poisson's equation, with its defects."""
+"""Draw what the published experiments on Krylov recycling drew for Poisson's equation, with its defects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the published experiments on Krylov recycling did with Darcy's and Helmholtz' equation, with its defects."""
+"""Build what the published experiments on Krylov recycling built for Darcy's and Helmholtz' equations, defects too."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ class SkrDarcy:
 
     @property
     def axes(self) -> tuple[np.ndarray, ...]:
-        """The points i/p of the published periodic field."""
+        """The published periodic field stands on the points i/p."""
         return tuple(np.arange(p) / p for p in self.shape)
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         """Return the published matrix for ``coefficient``, and the right-hand side of a source of 1."""
-        matrix, rhs = skr_matrix(np.asarray(parameters["coefficient"]), self._shift(parameters), self.aligned)
+        coefficient = np.asarray(parameters["coefficient"], dtype=np.float64)
+        matrix, rhs = skr_matrix(coefficient, self._shift(parameters), self.aligned)
         return LinearSystem(matrix, rhs, tuple(n - 2 for n in self.shape))
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
@@ -99,7 +100,7 @@ class SkrDarcy:
 
     @staticmethod
     def _shift(arrays: Mapping[str, Any]) -> float:
-        """What is taken off the diagonal, in units of h²."""
+        """Return what is subtracted from the diagonal, in units of h²."""
         return 0.0
 
 
@@ -136,8 +137,8 @@ def skr_matrix(coefficient: np.ndarray, shift: float = 0.0, aligned: bool = Fals
     """Return the matrix and right-hand side for a coefficient c on p × p points, n = (p − 2)² unknowns.
 
     With s = p − 2, h = 1/(s − 1) and the inner points in C order: 4c_i − h²·`shift` on the diagonal, −c_j in the
-    columns of the neighbours j = i ± 1 (not across the ends of a row) and j = i + s; the band j = i − s holds not
-    −c_j but the coefficient two places before it in C order (of the inner columns, from the row −1 on), an error in
+    columns of the neighbours j = i ± 1 (not across the ends of a row) and j = i + s. The band j = i − s holds, instead
+    of −c_j, the coefficient two places before it in C order (of the inner columns, from the row −1 on): an error in
     the start of a slice. The right-hand side is h² for a source of 1.
 
     Without that error (`aligned`) A = L·diag(c) with the constant five-point Laplacian L, so that u = (L⁻¹b)/c: the

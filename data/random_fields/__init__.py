@@ -1,4 +1,4 @@
-"""Random fields, each drawn once as coefficients and evaluated on any grid."""
+"""Draw random fields, each once, as coefficients, and evaluate them on any grid."""
 
 from .chebyshev_series import ChebyshevSeries
 from .gaussian import GaussianRandomField, PeriodicKernelField

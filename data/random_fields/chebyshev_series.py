@@ -1,4 +1,4 @@
-"""Truncated Chebyshev series with random coefficients, on the unit box."""
+"""Draw truncated Chebyshev series with random coefficients, on the unit box."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["ChebyshevSeries"]
 
 
 class ChebyshevSeries(HasSettings):
-    """f(x) = Σ_{k_1+…+k_d ≤ degree} a_k ∏_i T_{k_i}(2x_i − 1), a_k independent and uniform on (−1, 1).
+    """Draw f(x) = Σ_{k_1+…+k_d ≤ degree} a_k ∏_i T_{k_i}(2x_i − 1), a_k independent and uniform on (−1, 1).
 
-    Smooth, of mean zero, and of finite dimension C(degree + d, d): the family has that many independent members.
+    These are smooth, have mean zero, and span a space of dimension C(degree + d, d).
 
     Parameters
     ----------
@@ -34,22 +34,22 @@ class ChebyshevSeries(HasSettings):
         self.degree = nonnegative_integer(degree, "degree")
         self.ndim = nonnegative_integer(ndim, "ndim")
         orders = np.indices((self.degree + 1,) * self.ndim).sum(axis=0)
-        self._kept = orders <= self.degree
+        self._mask = orders <= self.degree
 
     @property
     def size(self) -> int:
-        """Number of coefficients."""
-        return int(self._kept.sum())
+        """The number of coefficients that are drawn."""
+        return int(self._mask.sum())
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """Coefficients a_k, shape ``(degree + 1,)*ndim``, zero where |k| > degree."""
-        coefficients = np.zeros(self._kept.shape)
-        coefficients[self._kept] = rng.uniform(-1.0, 1.0, self.size)
+        """Draw the coefficients a_k, shape ``(degree + 1,)*ndim``, zero where |k| > degree."""
+        coefficients = np.zeros(self._mask.shape)
+        coefficients[self._mask] = rng.uniform(-1.0, 1.0, self.size)
         return coefficients
 
     @staticmethod
     def evaluate(coefficients: np.ndarray, *points: np.ndarray) -> np.ndarray:
-        """Values on the tensor grid of `points` in (0, 1), one array an axis."""
+        """Return the values on the tensor grid of `points` in (0, 1), one array an axis."""
         if len(points) != coefficients.ndim:
             raise ValueError(f"{len(points)} arrays of points came for a series of {coefficients.ndim} variables")
         values = coefficients

@@ -1,4 +1,4 @@
-"""Gaussian random fields on the unit box, as continuous functions.
+"""Draw Gaussian random fields on the unit box, as continuous functions.
 
 A field is a finite Karhunen–Loève sum, z(x) = Σ_k √λ_k ξ_k φ_k(x), with independent ξ_k ~ N(0, 1). It is sampled once,
 as coefficients, and evaluated on any tensor grid by multiplying with the basis matrices of the axes. The same
@@ -29,7 +29,7 @@ _REMEMBERED_BASES = 8  # basis matrices kept for the grids last used
 
 
 class GaussianRandomField(HasSettings):
-    """Mean-zero Gaussian field with covariance σ²(−Δ + τ²)^{−α} on the unit box (0, 1)^d.
+    """Draw a Gaussian field of mean zero with covariance σ²(−Δ + τ²)^{−α} on the unit box (0, 1)^d.
 
     The Laplacian has the boundary condition `boundary`; its eigenfunctions are products of one-dimensional ones, all
     orthonormal in L²(0, 1), with −Δφ_k = μ_k φ_k and λ_k = σ²(μ_k + τ²)^{−α}:
@@ -96,9 +96,9 @@ class GaussianRandomField(HasSettings):
         mu = np.zeros((1,) * self.ndim)
         shell = np.zeros((1,) * self.ndim, dtype=np.int64)
         for axis in range(self.ndim):
-            along = tuple(-1 if i == axis else 1 for i in range(self.ndim))
-            mu = mu + np.reshape(wave_number**2, along)
-            shell = np.maximum(shell, np.reshape(frequency, along))
+            on_axis = tuple(-1 if i == axis else 1 for i in range(self.ndim))
+            mu = mu + np.reshape(wave_number**2, on_axis)
+            shell = np.maximum(shell, np.reshape(frequency, on_axis))
         self.laplacian_eigenvalues = mu
         self.eigenvalues = self.sigma**2 * (mu + self.tau**2) ** (-self.alpha)
         # A stable sort keeps the lexicographic order of the multi-indices within a shell, which `modes` cannot change.
@@ -115,7 +115,7 @@ class GaussianRandomField(HasSettings):
 
     @property
     def mean_variance(self) -> float:
-        """∫ Var z(x) dx = Σ_k λ_k, the variance averaged over the box."""
+        """The variance averaged over the box is ∫ Var z(x) dx = Σ_k λ_k."""
         return float(self.eigenvalues.sum())
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
@@ -135,7 +135,7 @@ class GaussianRandomField(HasSettings):
         return coefficients.reshape((self._size,) * self.ndim)
 
     def evaluate(self, coefficients: np.ndarray, *points: np.ndarray) -> np.ndarray:
-        """Values of the field on the tensor grid of `points`, in two dimensions B₁ C B₂ᵀ.
+        """Return the values of the field on the tensor grid of `points`, in two dimensions B₁ C B₂ᵀ.
 
         Parameters
         ----------
@@ -151,16 +151,16 @@ class GaussianRandomField(HasSettings):
         return self._contract(np.asarray(coefficients, dtype=np.float64), [self.basis(p) for p in self._axes(points)])
 
     def derivative(self, coefficients: np.ndarray, axis: int, *points: np.ndarray) -> np.ndarray:
-        """Values of ∂z/∂x_axis on the tensor grid of `points`; as :meth:`evaluate` otherwise."""
+        """Return the values of ∂z/∂x_axis on the tensor grid of `points`; see :meth:`evaluate`."""
         bases = [self.slopes(p) if d == axis else self.basis(p) for d, p in enumerate(self._axes(points))]
         return self._contract(np.asarray(coefficients, dtype=np.float64), bases)
 
     def variance(self, *points: np.ndarray) -> np.ndarray:
-        """Pointwise variance Σ_k λ_k φ_k(x)² on the tensor grid of `points`."""
+        """Return the pointwise variance Σ_k λ_k φ_k(x)² on the tensor grid of `points`."""
         return self._contract(self.eigenvalues, [self.basis(p) ** 2 for p in self._axes(points)])
 
     def basis(self, points: np.ndarray) -> np.ndarray:
-        """One-dimensional eigenfunctions at `points`: shape (n, m), column j is φ_j. Remembered for recent grids."""
+        """Return one-dimensional eigenfunctions at `points`, (n, m), φ_j in column j; recent grids are remembered."""
         points = np.ascontiguousarray(points, dtype=np.float64)
         key = points.tobytes()
         if key in self._bases:
@@ -182,7 +182,7 @@ class GaussianRandomField(HasSettings):
         return matrix
 
     def slopes(self, points: np.ndarray) -> np.ndarray:
-        """Derivatives of the one-dimensional eigenfunctions at `points`: shape (n, m)."""
+        """Return derivatives of the one-dimensional eigenfunctions at `points`: shape (n, m)."""
         k = _frequencies(self.boundary, self.modes)
         wave_number = (2.0 if self.boundary == "periodic" else 1.0) * np.pi * k
         phase = np.asarray(points, dtype=np.float64)[:, None] * wave_number
@@ -217,7 +217,7 @@ def _frequencies(boundary: str, modes: int) -> np.ndarray:
 
 
 class PeriodicKernelField(GaussianRandomField):
-    """Mean-zero Gaussian field with the periodic covariance exp(−Σ_d sin²(πΔ_d)/(2l²)) on the unit box.
+    """Draw a Gaussian field of mean zero with the periodic covariance exp(−Σ_d sin²(πΔ_d)/(2l²)) on the unit box.
 
     Along an axis exp(−sin²(πΔ)/(2l²)) = e^{−a} Σ_k I_k(a) e^{2πikΔ} with a = 1/(4l²), so the eigenvalues are products
     of e^{−a} I_k(a), I_k the modified Bessel functions. The constant mode is left out: the fields have mean zero.
@@ -235,15 +235,15 @@ class PeriodicKernelField(GaussianRandomField):
         super().__init__("periodic", ndim, alpha=ndim / 2 + 1.0, modes=modes)
         self.length = positive_number(length, "length")
         a = 1.0 / (4.0 * self.length**2)
-        along = ive(_frequencies("periodic", self.modes), a)
+        factors = ive(_frequencies("periodic", self.modes), a)
         eigenvalues = np.ones((1,) * self.ndim)
         for axis in range(self.ndim):
-            eigenvalues = eigenvalues * along.reshape(tuple(-1 if i == axis else 1 for i in range(self.ndim)))
+            eigenvalues = eigenvalues * factors.reshape(tuple(-1 if i == axis else 1 for i in range(self.ndim)))
         eigenvalues.flat[0] = 0.0
         self.eigenvalues = eigenvalues
         self._scale = np.sqrt(eigenvalues.ravel()[self._order])
 
 
 def default_modes(modes: Any, ndim: int) -> int:
-    """Frequencies an axis of a random field; None is 128 on the square and 32 in the cube, where they are cubed."""
+    """Return the frequencies an axis of a random field; None is 128 on the square and 32 in the cube."""
     return positive_integer(modes if modes is not None else 128 if ndim < 3 else 32, "modes")

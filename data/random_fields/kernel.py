@@ -1,4 +1,4 @@
-"""Gaussian processes with a product kernel, drawn on collocation points and continued by their interpolant."""
+"""Draw Gaussian processes with a product kernel on collocation points, and continue them by interpolation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KERNELS = ("periodic", "squared_exponential")
 
 
 class KernelField(HasSettings):
-    """z ~ N(0, k) at the collocation points of a basis, as the series that takes those values.
+    """Draw z ~ N(0, k) at the collocation points of a basis, as the series that takes those values.
 
     ======================  ============================================  ==========================================
     kernel                  k(x, y)                                       basis of each axis
@@ -27,7 +27,7 @@ class KernelField(HasSettings):
     ======================  ============================================  ==========================================
 
     These are the families of Neural Spectral Methods; the periodic one is the usual exp(−2 sin²/ℓ'²) with ℓ' = 2ℓ. The
-    field is the interpolant, a function of finite dimension n^d, known everywhere exactly from its coefficients.
+    field is the interpolant, a function with n^d coefficients that determine it exactly everywhere.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class KernelField(HasSettings):
     points : int, default 16
         n, for each axis.
     mean_free : bool, default False
-        Whether the mean over the points is taken off.
+        Whether the mean over the points is subtracted.
 
     References
     ----------
@@ -58,12 +58,12 @@ class KernelField(HasSettings):
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """The number of axes that the field has."""
         return self.basis.ndim
 
     @property
     def points(self) -> list[int]:
-        """The number of collocation points along each axis."""
+        """The number of collocation points that each axis has."""
         return list(self.basis.shape)
 
     def sample(self, rng: np.random.Generator, count: int | None = None) -> np.ndarray:
@@ -87,6 +87,6 @@ class KernelField(HasSettings):
         return np.exp(-(distance**2) / (2.0 * self.length**2))
 
     def _root(self, axis: Basis) -> np.ndarray:
-        """A root of the covariance of one axis; it is too smooth a kernel for Cholesky, its least eigenvalues round."""
+        """Return a root of the covariance of one axis, by eigenvalues: the smallest round to zero or below."""
         values, vectors = np.linalg.eigh(self.covariance(axis.points(), axis.points()))
         return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -1,4 +1,4 @@
-"""Random velocity fields without divergence, as continuous functions on the unit box."""
+"""Draw random velocity fields without divergence, as continuous functions on the unit box."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SolenoidalField"]
 
 
 class SolenoidalField(HasSettings):
-    """w = curl ψ of Gaussian random fields, so that ∇·w = 0 at every point; the mean of |w|² over draws and box is 1.
+    """Draw w = curl ψ of Gaussian random fields: ∇·w = 0 at every point, and |w|² has mean 1 over draws and box.
 
     On the square ψ is one stream function and w = (∂ψ/∂y, −∂ψ/∂x); in the cube ψ is a vector of three independent
     potentials. Each potential is a field N(0, σ²(−Δ + τ²)^{−α}) of the given boundary condition: with ``dirichlet`` no
@@ -24,7 +24,7 @@ class SolenoidalField(HasSettings):
     ----------
     ndim : {2, 3}
     boundary, alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`; α > 1 + d/2, so that w has finite variance.
+        Passed to :class:`~resolvent.data.GaussianRandomField`; α > 1 + d/2, so that w has finite variance.
     """
 
     def __init__(self, ndim: int, boundary: str, alpha: float, tau: float, modes: int) -> None:
@@ -36,11 +36,11 @@ class SolenoidalField(HasSettings):
         self._scale = 1.0 / np.sqrt(gradient if ndim == 2 else 2.0 * gradient)
 
     def sample(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Coefficients of the potentials: one on the square, three in the cube."""
+        """Draw the coefficients of the potentials: one on the square, three in the cube."""
         return [self.potential.sample(rng) for _ in range(1 if self.ndim == 2 else 3)]
 
     def evaluate(self, coefficients: list[np.ndarray], *points: np.ndarray) -> list[np.ndarray]:
-        """The components of w on the tensor grid of `points`, one array an axis."""
+        """Return the components of w on the tensor grid of `points`, one array an axis."""
 
         def slope(number: int, axis: int) -> Any:
             return self._scale * self.potential.derivative(coefficients[number], axis, *points)

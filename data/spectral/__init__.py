@@ -1,4 +1,4 @@
-"""Problems that a spectral operator learns from its residual alone, without data. ``SPECTRAL_PROBLEMS`` lists them."""
+"""Pose problems that a spectral operator learns from the residual alone, without data; see ``SPECTRAL_PROBLEMS``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "make_spectral_problem",
 ]
 
-#: Spectral problems by name.
+#: Spectral problems by name; `make_spectral_problem` builds them.
 SPECTRAL_PROBLEMS: dict[str, type[SpectralProblem]] = {
     kind.name: kind for kind in (SpectralPoisson, SpectralReactionDiffusion, SpectralNavierStokes)
 }

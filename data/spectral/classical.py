@@ -1,4 +1,4 @@
-"""Classical spectral solvers made as coarse as an error allows: the rivals of what is learned in coefficients."""
+"""Solve by classical spectral methods made as coarse as an error allows: the rivals of networks in coefficients."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["ClassicalSolver", "FisherSteps", "PoissonModes"]
 
 @dataclass(frozen=True)
 class ClassicalSolver:
-    """A solver at one resolution.
+    """Hold a solver at one resolution.
 
     Attributes
     ----------
     name : str
         Such as '9² modes'.
     solve : callable
-        Maps what a `SpectralProblem` drew, (count, …), and a shape to values at the centres of so many cells,
+        Maps what a `SpectralProblem` drew, (count, …), and a shape to values at the centres of that many cells,
         (count, *shape).
     """
 
@@ -35,42 +35,43 @@ class ClassicalSolver:
 
 
 class PoissonModes:
-    """−Δu = s by `SeparablePoisson` in `space`, from coefficients of s in `own`.
+    """Solve −Δu = s by `SeparablePoisson` in `space`, from coefficients of s in `drawn_basis`.
 
     A source in the same kind of basis is cut to the modes of `space`, any other is projected.
     """
 
-    def __init__(self, own: TensorBasis, space: TensorBasis, conditions: tuple[tuple[Condition, ...], ...]) -> None:
-        self.own, self.space, self.solver = own, space, SeparablePoisson(space, conditions)
+    def __init__(
+        self, drawn_basis: TensorBasis, space: TensorBasis, conditions: tuple[tuple[Condition, ...], ...]
+    ) -> None:
+        self.drawn_basis, self.space, self.solver = drawn_basis, space, SeparablePoisson(space, conditions)
 
     def __call__(self, drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        if type(self.own.axes[0]) is type(self.space.axes[0]):
-            source = self.own.resize(drawn, self.space.shape)
+        if type(self.drawn_basis.axes[0]) is type(self.space.axes[0]):
+            source = self.drawn_basis.resize(drawn, self.space.shape)
         else:
-            source = drawn
-            for d, (own, axis) in enumerate(zip(self.own.axes, self.space.axes, strict=True)):
-                source = np.moveaxis(
-                    np.tensordot(source, _projection(own, axis), (d - self.own.ndim, 1)), -1, d - self.own.ndim
-                )
+            source, ndim = drawn, self.space.ndim
+            for d, (drawn_axis, axis) in enumerate(zip(self.drawn_basis.axes, self.space.axes, strict=True)):
+                projected = np.tensordot(source, _projection(drawn_axis, axis), (d - ndim, 1))
+                source = np.moveaxis(projected, -1, d - ndim)
         return np.asarray(self.space.to_cells(self.solver.solve(source), shape))
 
 
 @lru_cache(maxsize=32)
-def _projection(own: Basis, axis: Basis) -> np.ndarray:
-    """From coefficients in `own` to those of the projection on `axis`, exact: on as many points as both together."""
-    points = axis.points(own.n + axis.n)
-    return np.asarray(axis.analysis_matrix(len(points)) @ own.evaluation_matrix(points))
+def _projection(drawn_axis: Basis, axis: Basis) -> np.ndarray:
+    """Project coefficients in `drawn_axis` on `axis`, exactly: on as many points as both have functions together."""
+    points = axis.points(drawn_axis.n + axis.n)
+    return np.asarray(axis.analysis_matrix(len(points)) @ drawn_axis.evaluation_matrix(points))
 
 
 class FisherSteps:
-    """u_t = ν u_xx + ρ u(1 − u) by ETDRK4 on `points` points in `steps` steps over (0, 1).
+    """Solve u_t = ν u_xx + ρ u(1 − u) by ETDRK4 on `points` points in `steps` steps over (0, 1).
 
     Within a step û(t + s) = e^{Ls} û + ∫_0^s e^{L(s−τ)} N(τ) dτ with N the quadratic in τ through its values at the
     start, the middle (the mean of the two stages there) and the end of the step: stiff modes decay as they should.
     """
 
-    def __init__(self, own: TensorBasis, nu: float, rho: float, points: int, steps: int) -> None:
-        self.own, self.points, self.steps = own, points, steps
+    def __init__(self, drawn_basis: TensorBasis, nu: float, rho: float, points: int, steps: int) -> None:
+        self.drawn_basis, self.points, self.steps = drawn_basis, points, steps
         self.grid = FourierGrid((points,), (1.0,), 2)
         self.term = PolynomialTerm(self.grid, square=-rho)
         self.linear = nu * self.grid.laplacian() + rho
@@ -81,15 +82,15 @@ class FisherSteps:
     def __call__(self, drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         grid = self.grid
         slots: list[np.ndarray] = [np.empty(0)] * self.scheme.slots
-        slots[0] = grid.to_modes(self.space.to_values(self.own.resize(drawn, (self.points,))))
-        kept = []  # of each step: the state at its start, N at its start and in its middle
+        slots[0] = grid.to_modes(self.space.to_values(self.drawn_basis.resize(drawn, (self.points,))))
+        history = []  # for each step: the state at its start, N at its start and in its middle
         for _ in range(self.steps):
             state = slots[0]
             for stage in self.scheme.stages:
                 slots[stage.target] = self.term(slots[stage.source])
                 slots[stage.out] = sum(slots[slot] * c for slot, c in stage.terms)
-            kept.append((state, slots[1], 0.5 * (slots[3] + slots[5])))
-        states, first, middle = (np.stack(parts, axis=1) for parts in zip(*kept, strict=True))
+            history.append((state, slots[1], 0.5 * (slots[3] + slots[5])))
+        states, first, middle = (np.stack(parts, axis=1) for parts in zip(*history, strict=True))
         last = np.concatenate((first[:, 1:], self.term(slots[0])[:, None]), axis=1)
         step, weights = self._weights(shape[0])
         parts = (states, first, middle, last)
@@ -97,7 +98,7 @@ class FisherSteps:
         return np.asarray(grid.to_fields(inside) @ _cells_from_points(self.points, shape[1]).T)
 
     def _weights(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """For `count` cell centres in time the step each is in, and the weights (4, count, modes) of what it keeps."""
+        """Return for `count` cell centres in time the step of each, and weights (4, count, modes) of its history."""
         if count not in self._dense:
             times = (np.arange(count) + 0.5) / count * self.steps
             step = np.minimum(times.astype(int), self.steps - 1)
@@ -112,7 +113,7 @@ class FisherSteps:
 
 
 def _phi(order: int, z: np.ndarray) -> np.ndarray:
-    """φ_k(z) = (φ_{k−1}(z) − 1/(k−1)!)/z, φ_0 = exp, of real z; where that cancels by its Taylor series."""
+    """Return φ_k(z) = (φ_{k−1}(z) − 1/(k−1)!)/z, φ_0 = exp, for real z; by its Taylor series where that cancels."""
     small = np.abs(z) < 1.0
     series = sum(np.where(small, z, 0.0) ** j / math.factorial(j + order) for j in range(20))
     large = np.where(small, 1.0, z)
@@ -124,6 +125,6 @@ def _phi(order: int, z: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _cells_from_points(points: int, cells: int) -> np.ndarray:
-    """From values at i/points to the trigonometric interpolant at cell centres."""
+    """Map values at i/points to the trigonometric interpolant at cell centres."""
     axis = Fourier(points)
     return np.asarray(axis.cell_synthesis_matrix(cells) @ axis.analysis_matrix(points))

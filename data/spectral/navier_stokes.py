@@ -1,4 +1,4 @@
-"""Two-dimensional flow for learning in coefficients: time is an axis, the residual exact, the reference ETDRK4."""
+"""Pose two-dimensional flow for learning in coefficients: time is an axis, the residual exact, the reference ETDRK4."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ _FAMILIES = {
     "nsm_re4": _Family(1e-4, 3.0, 0.0, 128),
     "nsm_forced": _Family(2e-3, 50.0, 0.1, 64),
 }
-_ESTIMATE_POINTS, _ESTIMATE_STEP = 32, 0.1  # the least of the grid, the largest of the steps of the error equation
+_ESTIMATE_POINTS, _ESTIMATE_STEP = 32, 0.1  # of the error equation: fewest points an axis, longest step
 
 
 class SpectralNavierStokes(SpectralProblem):
-    """∂ω/∂t + u·∇ω = νΔω + f on the periodic unit square, t in [0, T]; u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
+    """Vorticity obeys ∂ω/∂t + u·∇ω = νΔω + f on the periodic unit square, t in [0, T]; u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
 
     Axes are (τ, x, y) with τ = t/T: polynomials in time, Fourier in space; an input is ω(0, x, y), the same at every τ.
-    It is drawn as Neural Spectral Methods has it: the periodic `KernelField` of length 0.8 on 64² points, mean removed,
-    of covariance exp(−Σ sin²(πΔ_d)/(2·0.8²)). f = a (sin 2π(x+y) + cos 2π(x+y)). A `family` sets what is not given:
+    It is drawn as in Neural Spectral Methods: the periodic `KernelField` of length 0.8 on 64² points, mean removed,
+    of covariance exp(−Σ sin²(πΔ_d)/(2·0.8²)). f = a (sin 2π(x+y) + cos 2π(x+y)). A `family` sets the arguments that
+    are None:
 
     ==============  =====  ====  ====
     family          ν      T     a
@@ -65,7 +66,7 @@ class SpectralNavierStokes(SpectralProblem):
     aliases and nothing is cut off. (The published code takes the product on as many points as modes.)
 
     **Reference.** ETDRK4 in time and Fourier with the 2/3 rule in space, on `reference_points`² points with steps of at
-    most `reference_step`; a time that is asked for ends a step, so no interpolation comes in. `reference_error` tells
+    most `reference_step`; every requested time ends a step, so nothing is interpolated. `reference_error` measures
     its error: with the defaults about 1e-7 in every family.
 
     Parameters
@@ -77,11 +78,11 @@ class SpectralNavierStokes(SpectralProblem):
         Functions in τ, x and y. The published networks have (12, 31, 31), forced (18, 31, 31).
     time_basis : {'chebyshev', 'legendre'}
     length, points
-        Of `KernelField`.
+        Passed to `KernelField`.
     reference_points : int, optional
         64 by default, 128 for ``nsm_re4``.
     reference_step : float, default 1/32
-        In units of t.
+        Longest step, in units of t.
 
     References
     ----------
@@ -121,12 +122,12 @@ class SpectralNavierStokes(SpectralProblem):
         self.points = positive_integer(points, "points")
         self.initial = KernelField("periodic", 2, length, self.points, mean_free=True)
         self.length = self.initial.length
-        wanted = usual.reference_points if reference_points is None else reference_points
-        self.reference_points = positive_integer(wanted, "reference_points")
+        size = usual.reference_points if reference_points is None else reference_points
+        self.reference_points = positive_integer(size, "reference_points")
         self.reference_step = positive_number(reference_step, "reference_step")
         if self.reference_points < 8:
             raise InputError(f"reference_points is {reference_points}: expected at least 8")
-        # Odd derivatives of a Nyquist cosine are sines beside it; such an axis gets them before anything else.
+        # Odd derivatives of a Nyquist cosine are sines of that frequency; an axis that has the cosine gets them too.
         self._whole = self.basis.resized([axis.derivative_size() for axis in self.basis.axes])
         self._frequencies = tuple(a.frequencies for a in self._whole.axes[1:] if isinstance(a, Fourier))
         steppers = self._stepper(self.reference_points), self._stepper(self._estimate_points())
@@ -138,22 +139,22 @@ class SpectralNavierStokes(SpectralProblem):
 
     @property
     def response_basis(self) -> TensorBasis:
-        """Of `response`: one polynomial more in time than the residual has."""
+        """The basis of `response` has one polynomial more in time than that of the residual."""
         time, x, y = self.residual_basis.axes
         return TensorBasis(time.resized(time.n + 1), x, y)
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Coefficients of ω(0, x, y), shape (count, points, points)."""
+        """Draw the coefficients of ω(0, x, y), shape (count, points, points)."""
         return self.initial.sample(rng, count)
 
     def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
-        """ω(0, x, y) for all τ; frequencies beyond the basis are cut off."""
+        """Return ω(0, x, y) for all τ; frequencies beyond the basis are cut off."""
         inputs = np.zeros((len(drawn), *self.basis.shape))
         inputs[:, 0] = self.initial.basis.resize(drawn, self.basis.shape[1:])
         return inputs
 
     def residual(self, inputs: Any, solutions: Any) -> Any:
-        """∂ω/∂t + u·∇ω − νΔω − f, whole."""
+        """Return ∂ω/∂t + u·∇ω − νΔω − f, without truncation."""
         xp, target = array_api_compat.array_namespace(solutions), self.residual_basis
         basis, omega = self._whole, self.basis.resize(solutions, self._whole.shape)
         kx, ky = self._frequencies
@@ -184,8 +185,8 @@ class SpectralNavierStokes(SpectralProblem):
         ∂e/∂t = νΔe − (u_v + u_e)·∇e − u_e·∇v − r(v), e(0) = 0,
 
         by ETDRK4 on as few points as hold v, or 32 an axis, with steps of at most 0.1. The equation is the error's own,
-        so what is wrong with the estimate is a relative error of the coarse scheme, of some per cent at most, however
-        small e is; it costs as much as a coarse solution. What the basis cuts off the initial state is not in it.
+        so the estimate is wrong by the relative error of the coarse scheme, a few per cent at most, however small e is.
+        It costs as much as a coarse solution, and leaves out what the basis cuts off the initial state.
         """
         steps = math.ceil(self.final_time / _ESTIMATE_STEP)
         stepper = self._estimate_stepper
@@ -240,7 +241,7 @@ class SpectralNavierStokes(SpectralProblem):
         return HeatEquation(basis, self.nu * self.final_time)
 
     def classical(self) -> list[ClassicalSolver]:
-        """The reference's scheme on fewer points with longer steps, of at most the distance of the times asked for."""
+        """Return solvers by the reference's scheme on fewer points with longer steps; each requested time ends one."""
         fewer: list[ClassicalSolver] = []
         for points, step in ((8, 1.0), (12, 0.5), (16, 0.5), (16, 0.25), (24, 0.25), (32, 0.125), (48, 0.0625)):
             coarser = {**self.settings(), "reference_points": points, "reference_step": step}
@@ -259,11 +260,11 @@ class SpectralNavierStokes(SpectralProblem):
                 f"times from {times.min():g} to {times.max():g}; expected 0 to 1, in units of "
                 f"final_time={self.final_time:g}"
             )
-        found = np.empty((len(drawn), len(times), len(x), len(y)))
+        solutions = np.empty((len(drawn), len(times), len(x), len(y)))
         order = np.argsort(times, kind="stable")
         for index, values in zip(order, self._states(drawn, times[order], x, y), strict=True):
-            found[:, index] = values
-        return found
+            solutions[:, index] = values
+        return solutions
 
     def reference_error(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
         """Return the reference's relative error in L² over a grid of points, shape (count,).
@@ -276,7 +277,7 @@ class SpectralNavierStokes(SpectralProblem):
         return np.sqrt(((self.reference(drawn, *points) - other) ** 2).sum(axis=axes) / (other**2).sum(axis=axes))
 
     def _states(self, drawn: np.ndarray, times: np.ndarray, x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
-        """ω at ascending times on a grid of points."""
+        """Yield ω at ascending times on a grid of points."""
         stepper = self._reference_stepper
         grid = stepper.grid
         kx, ky = (k.ravel() for k in grid.wave_numbers())
@@ -298,7 +299,7 @@ class SpectralNavierStokes(SpectralProblem):
             yield np.real(waves_x @ modes @ waves_y)
 
     def _to_modes(self, grid: FourierGrid, space: TensorBasis, coefficients: np.ndarray) -> np.ndarray:
-        """Of a series in space, cut to the modes that a grid keeps."""
+        """Return the modes of a series in space, cut to those that a grid keeps."""
         shape = [2 * K + 1 for K in grid.cutoff]
         return np.asarray(grid.to_modes(space.resized(shape).to_values(space.resize(coefficients, shape), grid.shape)))
 
@@ -310,12 +311,12 @@ class SpectralNavierStokes(SpectralProblem):
         return TimeStepper(self.nu * grid.laplacian(), VorticityTerm(grid, forcing))
 
     def _estimate_points(self) -> int:
-        """An even number for which the 2/3 rule keeps what the basis holds."""
+        """Return an even number for which the 2/3 rule keeps what the basis holds."""
         most = max(axis.cosines for axis in self._whole.axes[1:] if isinstance(axis, Fourier))
         return max(_ESTIMATE_POINTS, 2 * math.ceil((3 * most + 1) / 2))
 
     def _forcing(self) -> np.ndarray:
-        """f in the whole basis."""
+        """Return f in the whole basis."""
         coefficients = np.zeros(self._whole.shape)
         one_x, one_y = (axis.n // 2 + 1 for axis in self._whole.axes[1:])  # the places of sin 2πx and sin 2πy
         for i, j, sign in ((1, 1, 1.0), (one_x, one_y, -1.0), (one_x, 1, 1.0), (1, one_y, 1.0)):
@@ -324,7 +325,7 @@ class SpectralNavierStokes(SpectralProblem):
 
 
 def _flow_fields(grid: FourierGrid, modes: np.ndarray) -> tuple[np.ndarray, ...]:
-    """u, v, ∂ω/∂x and ∂ω/∂y at the points."""
+    """Return u, v, ∂ω/∂x and ∂ω/∂y at the points."""
     kx, ky = grid.wave_numbers()
     squared = kx**2 + ky**2
     squared[0, 0] = 1.0
@@ -333,6 +334,6 @@ def _flow_fields(grid: FourierGrid, modes: np.ndarray) -> tuple[np.ndarray, ...]
 
 
 def _mean_square(modes: np.ndarray) -> np.ndarray:
-    """Of each real field, by Parseval: modes of k_y > 0 stand for two."""
+    """Return the mean square of each real field by Parseval; a mode of k_y > 0 stands for two."""
     squares = np.abs(modes) ** 2
     return np.asarray(squares[..., 0].sum(axis=-1) + 2.0 * squares[..., 1:].sum(axis=(-2, -1)))

@@ -1,4 +1,4 @@
-"""Poisson problems in a spectral basis: −Δu = f with periodic or Dirichlet conditions."""
+"""Pose Poisson's equation in a spectral basis: −Δu = f with periodic or Dirichlet conditions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .problem import SpectralProblem, sizes_of_axes
 
 
 class SpectralPoisson(SpectralProblem):
-    """−Δu = s on the unit square, periodic or with u = 0 on the boundary.
+    """Poisson's equation is −Δu = s on the unit square, periodic or with u = 0 on the boundary.
 
     The sources are those of Neural Spectral Methods: `KernelField` of length 0.2 on 16 × 16 points, periodic with the
     mean removed, or squared exponential on Chebyshev points. The reference is `SeparablePoisson`: for periodic data the
@@ -39,9 +39,9 @@ class SpectralPoisson(SpectralProblem):
         Functions an axis that inputs and solutions are taken in. 17 hold 16 periodic points with the sine beside the
         Nyquist cosine.
     basis : {'chebyshev', 'legendre'}
-        Of the Dirichlet problem.
+        Polynomials of the Dirichlet problem.
     length, points
-        Of `KernelField`.
+        Passed to `KernelField`.
     reference_modes : int, default 48
     """
 
@@ -81,22 +81,22 @@ class SpectralPoisson(SpectralProblem):
         return self.sources.sample(rng, count)
 
     def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
-        """Exact where `basis` holds the source's functions, else (fewer modes) its projection."""
-        own = self.sources.basis
-        if type(own.axes[0]) is type(self.basis.axes[0]):
-            return np.asarray(own.resize(drawn, self.basis.shape))
-        larger = self.basis.resized([max(a.n, b.n) for a, b in zip(own.axes, self.basis.axes, strict=True)])
-        values = own.evaluate(drawn, *larger.points())
+        """Return the source in `basis`: exact if that holds the source's functions, else (fewer modes) a projection."""
+        drawn_basis = self.sources.basis
+        if type(drawn_basis.axes[0]) is type(self.basis.axes[0]):
+            return np.asarray(drawn_basis.resize(drawn, self.basis.shape))
+        larger = self.basis.resized([max(a.n, b.n) for a, b in zip(drawn_basis.axes, self.basis.axes, strict=True)])
+        values = drawn_basis.evaluate(drawn, *larger.points())
         return np.asarray(larger.resize(larger.to_coefficients(values), self.basis.shape))
 
     def residual(self, inputs: Any, solutions: Any) -> Any:
-        """s + Δu."""
+        """Return s + Δu."""
         return inputs + self.basis.laplacian(solutions)
 
     def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
-        """‖Δ⁻¹r‖/‖u‖: the distance to the solution of the same modes, up to the residual's part beyond the basis.
+        """Return ‖Δ⁻¹r‖/‖u‖: the distance to the solution of the same modes, up to what the basis leaves out of r.
 
-        Exact for periodic data that the basis holds; for Dirichlet data what n modes cannot do is not in it.
+        It is exact for periodic data that the basis holds; for Dirichlet data the error of the n modes is not in it.
         """
         distance = CoefficientNorm(self.basis, "H-2", self.conditions).squared(self.residual(inputs, solutions))
         if self.gauge_free:
@@ -105,23 +105,20 @@ class SpectralPoisson(SpectralProblem):
         return np.asarray(np.sqrt(distance / CoefficientNorm(self.basis, "L2").squared(solutions)))
 
     def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
-        own = self.sources.basis
-        if self.boundary == "periodic":
-            space = own
-            source = drawn
-        else:
+        space, source = self.sources.basis, drawn
+        if self.boundary != "periodic":
             space = TensorBasis(*(Legendre(self.reference_modes),) * 2)
-            source = space.to_coefficients(own.evaluate(drawn, *space.points()))
+            source = space.to_coefficients(self.sources.basis.evaluate(drawn, *space.points()))
         return np.asarray(space.evaluate(SeparablePoisson(space, self.conditions).solve(source), *points))
 
     def classical(self) -> list[ClassicalSolver]:
-        """Fewer modes; Legendre's basis on walls."""
-        own, solvers = self.sources.basis, []
+        """Return solvers of fewer modes, in Legendre's basis where there are walls."""
+        drawn_basis, solvers = self.sources.basis, []
         if self.boundary == "periodic":
-            sizes = [n for n in (3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 33) if n <= own.shape[0] + 1]
+            sizes = [n for n in (3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 33) if n <= drawn_basis.shape[0] + 1]
         else:
             sizes = [n for n in (6, 8, 10, 12, 14, 16, 20, 24, 32, 40, 48) if n <= self.reference_modes]
         for n in sizes:
-            space = own.resized((n, n)) if self.boundary == "periodic" else TensorBasis(*(Legendre(n),) * 2)
-            solvers.append(ClassicalSolver(f"{n}² modes", PoissonModes(own, space, self.conditions)))
+            space = drawn_basis.resized((n, n)) if self.boundary == "periodic" else TensorBasis(*(Legendre(n),) * 2)
+            solvers.append(ClassicalSolver(f"{n}² modes", PoissonModes(drawn_basis, space, self.conditions)))
         return solvers

@@ -1,7 +1,7 @@
-"""Problems for learning in coefficients: random inputs, the residual of a guess, and a classical spectral solution.
+"""State the contract of problems for learning in coefficients: random inputs, the residual of a guess, a reference.
 
-Nothing is stored: inputs are drawn when they are wanted, from a seeded generator, and a network can be trained on the
-residual alone. The classical solver gives the reference for a test set.
+Nothing is stored: inputs are drawn when they are needed, from a seeded generator, and a network can be trained on the
+residual alone. The classical spectral solver gives the reference for a test set.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = [
 
 
 class SpectralProblem(HasSettings, ABC):
-    """A PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.
+    """Describe a PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.
 
     Attributes
     ----------
     basis : TensorBasis
-        Of inputs and solutions: arrays (batch, *basis.shape).
+        Inputs and solutions are arrays (batch, *basis.shape) of its coefficients.
     conditions : tuple
         For each axis the `Condition` tuples that u satisfies; () on periodic axes.
     gauge_free : bool
         Whether u is determined up to a constant only.
     residual_norm : str
-        The member of `NORMS` to measure residuals in where nothing else is asked for.
+        The member of `NORMS` to measure residuals in by default.
     """
 
     name: ClassVar[str]
@@ -60,7 +60,7 @@ class SpectralProblem(HasSettings, ABC):
     @property
     @abstractmethod
     def residual_basis(self) -> TensorBasis:
-        """The basis of the residual: it holds it exactly, without aliases."""
+        """The basis that holds the residual exactly, without aliases."""
 
     @abstractmethod
     def reference(self, drawn: np.ndarray, *points: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ class SpectralProblem(HasSettings, ABC):
 
     @property
     def modes(self) -> list[int]:
-        """Functions of `basis` along each axis."""
+        """Count the functions of `basis` along each axis."""
         return list(self.basis.shape)
 
     def classical(self) -> list[ClassicalSolver]:
@@ -90,7 +90,8 @@ class SpectralProblem(HasSettings, ABC):
 
 
 def sizes_of_axes(modes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    given = [modes] * ndim if isinstance(modes, int) else list(modes)
-    if len(given) != ndim:
-        raise InputError(f"modes={given} names {len(given)} axes; expected one number or {ndim} of them")
-    return tuple(positive_integer(n, "modes") for n in given)
+    """Return the functions along each axis for one number or `ndim` of them."""
+    sizes = [modes] * ndim if isinstance(modes, int) else list(modes)
+    if len(sizes) != ndim:
+        raise InputError(f"modes={sizes} names {len(sizes)} axes; expected one number or {ndim} of them")
+    return tuple(positive_integer(n, "modes") for n in sizes)

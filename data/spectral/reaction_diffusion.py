@@ -1,4 +1,4 @@
-"""Fisher's reaction–diffusion equation in space and time, in a spectral basis."""
+"""Pose Fisher's reaction–diffusion equation in space and time, in a spectral basis."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .problem import SpectralProblem, sizes_of_axes
 
 
 class SpectralReactionDiffusion(SpectralProblem):
-    """∂u/∂t = ν ∂²u/∂x² + ρ u(1 − u) on (0, 1) in t and x, periodic in x, from a random u(0, x) in [0, 1].
+    """Fisher's equation is ∂u/∂t = ν ∂²u/∂x² + ρ u(1 − u) on (0, 1) in t and x, periodic in x, u(0, x) random.
 
     Axes are (t, x): Chebyshev in time, Fourier in space; an input is u(0, x), the same at every t. It is drawn as
-    Neural Spectral Methods has it: the periodic `KernelField` of length 0.2 on 64 points, scaled so that its least and
+    in Neural Spectral Methods: the periodic `KernelField` of length 0.2 on 64 points, scaled so that its smallest and
     largest values there are 0 and 1.
 
     **Reference.** Spectral in both: on each of `slabs` intervals of time a Chebyshev collocation of `slab_points`
@@ -32,9 +32,9 @@ class SpectralReactionDiffusion(SpectralProblem):
     nu : float, default 0.01
     rho : float, default 5
     modes : (int, int), default (16, 33)
-        In t and x.
+        Functions in t and x.
     length, points
-        Of `KernelField`.
+        Passed to `KernelField`.
     reference_modes, slabs, slab_points : int
     """
 
@@ -65,32 +65,32 @@ class SpectralReactionDiffusion(SpectralProblem):
         return self.basis.product_basis(2)
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Coefficients of u(0, x), shape (count, points)."""
+        """Draw the coefficients of u(0, x), shape (count, points)."""
         space = self.initial.basis
         values = space.to_values(self.initial.sample(rng, count))
         low, high = values.min(axis=-1, keepdims=True), values.max(axis=-1, keepdims=True)
         return np.asarray(space.to_coefficients((values - low) / (high - low)))
 
     def as_inputs(self, drawn: np.ndarray) -> np.ndarray:
-        """u(0, x) for all t; frequencies beyond the basis are cut off."""
+        """Return u(0, x) for all t; frequencies beyond the basis are cut off."""
         nt, nx = self.basis.shape
         inputs = np.zeros((len(drawn), nt, nx))
         inputs[:, 0] = self.initial.basis.resize(drawn, (nx,))
         return inputs
 
     def residual(self, inputs: Any, solutions: Any) -> Any:
-        """u_t − ν u_xx − ρ u(1 − u), the product whole: no aliases and no truncation."""
+        """Return u_t − ν u_xx − ρ u(1 − u), with the whole product: no aliases and no truncation."""
         linear = self.basis.derivative(solutions, 0) - self.nu * self.basis.derivative(solutions, 1, 2)
         linear = self.basis.resize(linear - self.rho * solutions, self.residual_basis.shape)
         return linear + self.rho * self.basis.multiply(solutions, solutions, full=True)
 
     def error_estimate(self, inputs: np.ndarray, solutions: np.ndarray) -> np.ndarray:
-        """‖e‖/‖v‖ with the error e of a guess v solved for from its residual r, linearised at the guess.
+        """Return ‖e‖/‖v‖ with the error e of a guess v solved for from its residual r, linearised at the guess.
 
-        u = v − e solves the equation where e_t = ν e_xx + ρ(1 − 2v) e + ρ e² + r; the square is left out. In steps of
-        1/256 (second order): diffusion and r exact in Fourier modes, r as its mean over each step (it oscillates faster
-        than the steps near the ends), between halves of the rest, exact at each point. What the basis cuts off the
-        initial value is not in it.
+        u = v − e solves the equation if e_t = ν e_xx + ρ(1 − 2v) e + ρ e² + r; the square is left out. Steps of 1/256
+        are split (second order): half a step of reaction, exact at each point; diffusion and r, exact in Fourier modes,
+        with r averaged over the step (near the ends it oscillates faster than the steps); the other half of the
+        reaction. The estimate leaves out what the basis cuts off the initial value.
         """
         basis, count = self.residual_basis, 256
         axis = basis.axes[1]
@@ -107,7 +107,7 @@ class SpectralReactionDiffusion(SpectralProblem):
         )
         sources = np.diff(longer.evaluate(summed, t, x), axis=-2) @ mean
         guess = self.basis.evaluate(solutions, 0.5 * (t[1:] + t[:-1]), x)
-        # Of a guess far below zero, where u cannot be, the estimate is just large: the bound keeps it finite.
+        # For a guess far below zero, where u cannot be, the estimate is just large: the bound keeps it finite.
         growth = np.exp(np.minimum(self.rho * (1.0 - 2.0 * guess), 200.0) / (2.0 * count))
         error, total = np.zeros_like(sources[:, 0]), np.zeros(len(sources))
         for step in range(count):
@@ -116,11 +116,13 @@ class SpectralReactionDiffusion(SpectralProblem):
         return np.asarray(np.sqrt(total / count / (guess**2).mean(axis=(-2, -1))))
 
     def classical(self) -> list[ClassicalSolver]:
-        """Fewer points and longer steps of ETDRK4."""
+        """Return solvers by ETDRK4 with fewer points and longer steps."""
         pairs = ((16, 4), (24, 4), (24, 8), (32, 8), (48, 8), (48, 16), (64, 16), (64, 32), (96, 32), (128, 64))
-        own = self.initial.basis
+        drawn_basis = self.initial.basis
         return [
-            ClassicalSolver(f"{points} points, {steps} steps", FisherSteps(own, self.nu, self.rho, points, steps))
+            ClassicalSolver(
+                f"{points} points, {steps} steps", FisherSteps(drawn_basis, self.nu, self.rho, points, steps)
+            )
             for points, steps in pairs
         ]
 
@@ -131,17 +133,17 @@ class SpectralReactionDiffusion(SpectralProblem):
         step = 1.0 / self.slabs
         slab = Chebyshev(self.slab_points + 1, 0.0, step)
         inverse = self._slab_inverse(slab, space.axes[0])
-        found = np.empty((len(drawn), len(times), self.reference_modes))
+        values = np.empty((len(drawn), len(times), self.reference_modes))
         for index in range(self.slabs):
             start = index * step
             inside = (times >= start) & ((times < start + step) | (index == self.slabs - 1))
             history = self._advance(state, slab, inverse, space)
-            found[:, inside] = np.matmul(slab.evaluation_matrix(times[inside] - start), history)
+            values[:, inside] = np.matmul(slab.evaluation_matrix(times[inside] - start), history)
             state = np.matmul(slab.evaluation_matrix(np.array([step])), history)[:, 0]
-        return np.asarray(space.evaluate(found, x))
+        return np.asarray(space.evaluate(values, x))
 
     def _slab_inverse(self, slab: Chebyshev, axis: Basis) -> np.ndarray:
-        """For each frequency the inverse of (u(0), u_t + (νω² − ρ)u at the points), from values to coefficients in t.
+        """Return for each frequency the inverse of (u(0), u_t + (νω² − ρ)u at the points), from values to coefficients.
 
         u has one coefficient more than there are points, for the initial value.
         """
@@ -153,7 +155,7 @@ class SpectralReactionDiffusion(SpectralProblem):
         return np.stack([np.linalg.inv(np.concatenate((first, slopes + rate * values))) for rate in rates])
 
     def _advance(self, state: np.ndarray, slab: Chebyshev, inverse: np.ndarray, space: TensorBasis) -> np.ndarray:
-        """Coefficients in t and x over one slab, shape (count, slab.n, modes)."""
+        """Return coefficients in t and x over one slab, shape (count, slab.n, modes)."""
         values = slab.evaluation_matrix(slab.points(slab.n - 1))
         history = np.zeros((len(state), slab.n, state.shape[-1]))
         history[:, 0] = state

@@ -1,1 +1,1 @@
-"""Problems in time, one PDE a file."""
+"""Hold the problems in time, one PDE a file."""

@@ -1,4 +1,4 @@
-"""Advection at a constant speed: a translation."""
+"""Pose advection at a constant speed: a translation."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from resolvent.solvers import InputError, NoTerm
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
-from ..spectral_evolution import SpectralEvolution
-from .burgers import increase
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["Advection"]
 
 
 class Advection(SpectralEvolution):
-    """Advection ∂u/∂t + c ∂u/∂x = 0 on the unit interval, periodic boundary, u(0) random: u(x, t) = u(x − ct, 0).
+    """Advection is ∂u/∂t + c ∂u/∂x = 0 on the unit interval, periodic boundary, u(0) random: u(x, t) = u(x − ct, 0).
 
     **Parameters.** u(0) ~ N(0, σ²(−Δ + τ²)^{−α}), periodic, with mean zero.
 
     **Scheme.** Fourier in space: every mode but that of Nyquist turns by e^{−2πikct}. ETDRK4, of order 4 in time, is
-    exact where nothing is nonlinear: any step will do, and there is no limit of stability.
+    exact for a linear equation: any step will do, and there is no limit of stability.
 
     **Values that work.** All; at even numbers of points the Nyquist mode of u(0) is left out. The mean and ∫u² are
     conserved: ``balance_drift``, ``energy_drift``.
@@ -34,9 +33,9 @@ class Advection(SpectralEvolution):
     speed : float
         c, of either sign.
     final_time, snapshots, substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``initial`` (input), ``solution`` (output, in time), ``steps`` (auxiliary).
 

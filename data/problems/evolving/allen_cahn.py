@@ -1,4 +1,4 @@
-"""The Allen–Cahn equation: phases that separate and coarsen."""
+"""Pose the Allen–Cahn equation: phases separate and coarsen."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from resolvent.solvers.arguments import positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
-from ..spectral_evolution import SpectralEvolution
-from .burgers import increase
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["AllenCahn"]
 
 
 class AllenCahn(SpectralEvolution):
-    """Allen–Cahn ∂u/∂t = ε²Δu + u − u³ on the unit square, periodic boundary, u(0) random.
+    """The Allen–Cahn equation is ∂u/∂t = ε²Δu + u − u³ on the unit square, periodic boundary, u(0) random.
 
     **Parameters.** u(0) is a periodic Gaussian random field N(0, σ²(−Δ + τ²)^{−α}), scaled to the standard deviation
     `amplitude`; its mean is zero.
 
-    **Scheme.** Fourier in space with the 1/2 rule, which the cube asks for: no aliasing, spectral accuracy. ETDRK4 in
+    **Scheme.** Fourier in space with the 1/2 rule, which the cube u³ needs: no aliasing, spectral accuracy. ETDRK4 in
     time, order 4, two real transforms a stage; ε²Δu + u is integrated exactly, and −u³, of rate 3, limits stability to
     Δt of about 1.
 
-    **Values that work.** Interfaces are about 2√2 ε wide and want some eight points: ε = 0.02 at 128². The energy
+    **Values that work.** Interfaces are about 2√2 ε wide and need some eight points: ε = 0.02 at 128². The energy
     ∫ε²|∇u|²/2 + (1 − u²)²/4 falls: ``energy_increase``; max|u| stays below max(1, max|u(0)|): ``range_excess``.
 
     Parameters
@@ -36,9 +35,9 @@ class AllenCahn(SpectralEvolution):
         Points along x and y.
     epsilon, amplitude : float
     final_time, snapshots, substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``initial`` (input), ``solution`` (output, in time), ``steps`` (auxiliary).
 

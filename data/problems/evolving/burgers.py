@@ -1,4 +1,4 @@
-"""Burgers' equation: the smallest model of advection against diffusion."""
+"""Pose Burgers' equation: the smallest model of advection against diffusion."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from resolvent.solvers.arguments import positive_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
-from ..spectral_evolution import SpectralEvolution
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["Burgers"]
 
 
 class Burgers(SpectralEvolution):
-    """Burgers' equation ∂u/∂t + ∂(u²/2)/∂x = ν ∂²u/∂x² on the unit interval, periodic boundary, u(0) random.
+    """Burgers' equation is ∂u/∂t + ∂(u²/2)/∂x = ν ∂²u/∂x² on the unit interval, periodic boundary, u(0) random.
 
     **Parameters.** u(0) ~ N(0, σ²(−Δ + τ²)^{−α}), periodic, with mean zero; the defaults (ν = 0.1, α = 2, τ = 5, σ =
     25) are those of the FNO data, whose operator is u(0) ↦ u(1): ``final_time=1, snapshots=1, resolution=8192``.
@@ -26,7 +26,7 @@ class Burgers(SpectralEvolution):
     real transforms a stage. Diffusion is integrated exactly; advection limits stability to about Δt max|u| π (2/3) n
     < 2.8, and the error estimate chooses shorter steps before that.
 
-    **Values that work.** ν = 0.1 at 256 points and more; the layers are about 4ν/max|u| wide and want some ten points.
+    **Values that work.** ν = 0.1 at 256 points and more; the layers are about 4ν/max|u| wide and need some ten points.
     The mean of u is conserved: ``balance_drift``.
 
     Parameters
@@ -35,9 +35,9 @@ class Burgers(SpectralEvolution):
         Points.
     nu : float
     alpha, tau, sigma, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
     final_time, snapshots, substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
 
     Fields: ``initial`` (input), ``solution`` (output, in time), ``steps`` (auxiliary).
 
@@ -88,8 +88,3 @@ class Burgers(SpectralEvolution):
 
     def invariants(self, states: np.ndarray) -> dict[str, float]:
         return super().invariants(states) | {"energy_increase": increase((states**2).mean(axis=1))}
-
-
-def increase(amounts: np.ndarray) -> float:
-    """How far an amount that should only fall rises between two stored times, relative to the largest amount."""
-    return float(max(0.0, np.diff(amounts).max()) / max(np.abs(amounts).max(), np.finfo(float).tiny))

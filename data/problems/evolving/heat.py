@@ -1,4 +1,4 @@
-"""Heat conduction in time, by implicit steps."""
+"""Pose heat conduction in time, by implicit steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WALLS = {"dirichlet": 2.0, "neumann": 0.0}
 
 
 class Heat(EvolutionProblem):
-    """Heat conduction ∂u/∂t = ∇·(κ∇u) + f on the unit square, u = 0 or ∂u/∂n = 0 on its boundary, u(0) random.
+    """Heat conduction is ∂u/∂t = ∇·(κ∇u) + f on the unit square, u = 0 or ∂u/∂n = 0 on its boundary, u(0) random.
 
     **Parameters.** u(0) is a Gaussian random field N(0, σ²(−Δ + τ²)^{−α}) with the Laplacian's boundary condition
     `boundary`; with ``source='random'`` f is another one, constant in time, else f = 0. `coefficient` says how κ
@@ -38,12 +38,12 @@ class Heat(EvolutionProblem):
 
     **Scheme.** Cell-centred finite volumes, harmonic means on faces, half cells at the walls: second order in space for
     smooth κ and u. In time `crank_nicolson`, second order, with κ and f at the middle of each step, or
-    `backward_euler`, first order. No stability limit for either; Crank–Nicolson does not damp what a step cannot
-    resolve, and rough initial fields then ring, which the error estimate shows. A step is (I + θ Δt A) u = b, symmetric
-    positive definite, condition number at most 1 + 8 θ Δt n² max κ.
+    `backward_euler`, first order. No stability limit for either; Crank–Nicolson does not damp modes too fast for its
+    step, and rough initial fields then oscillate, which the error estimate shows. A step is (I + θ Δt A) u = b,
+    symmetric positive definite, condition number at most 1 + 8 θ Δt n² max κ.
 
     **Values that work.** With the defaults (40 steps to t = 0.5) the error estimate is about 1e-2 of the largest state,
-    nearly all of it from the first steps. The matrix of all steps is factored once where it is the same; with
+    nearly all of it from the first steps. The matrix is factored once if it is the same in all steps; with
     ``oscillating``, conjugate gradients with ``ssor`` take about 24 iterations a step at 64², with ``jacobi`` 65.
 
     **legacy='learning_to_relax'** is the published sequence of systems, a time-dependent κ and a bump that moves, on
@@ -66,7 +66,7 @@ class Heat(EvolutionProblem):
     substeps : int
         Steps between two of them, even; 4 by default, with legacy 100.
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
     legacy : {None, 'learning_to_relax'}
 
     Fields: ``initial``, with random κ ``coefficient`` (κ at t = 0), with a random source ``source`` (inputs);
@@ -142,7 +142,7 @@ class Heat(EvolutionProblem):
 
     @property
     def order(self) -> int:
-        """Of the scheme in time."""
+        """The scheme is of this order in time."""
         return 2 if self.scheme == "crank_nicolson" else 1
 
     @property
@@ -151,7 +151,7 @@ class Heat(EvolutionProblem):
         return SolverSpec("cg", {"rtol": 1e-10}, "ssor" if changing else "direct", {})
 
     def modulation(self, t: float) -> float:
-        """μ(t) of κ(x, t) = μ(t) κ(x)."""
+        """Return μ(t) of κ(x, t) = μ(t) κ(x)."""
         if self._published:
             return self._published.modulation(t)
         if self.coefficient == "oscillating":
@@ -173,7 +173,7 @@ class Heat(EvolutionProblem):
         return np.ascontiguousarray(parameters["initial"], dtype=np.float64).ravel()
 
     def advance(self, parameters: Mapping[str, Any], steps: np.ndarray) -> Systems:
-        """As the contract says; a parameter `source` may be an array or a function of time that returns one."""
+        """Yield the systems as the contract says; `source` may be an array or a function of time that returns one."""
         conduction = conduction_matrix(self._kappa(parameters), self.spacing, self.wall)
         identity = sp.eye_array(conduction.shape[0], format="csr")
         source = self._source(parameters)
@@ -183,7 +183,7 @@ class Heat(EvolutionProblem):
             length = float(stop - t)
             when = float(t) + self.theta * length
             weight = length * self.modulation(when)
-            # Steps of a uniform grid differ in their last bits: that is no new matrix.
+            # Steps of a uniform grid differ in their last bits, which makes no new matrix.
             if not abs(self.theta * weight - shift) <= 1e-12 * abs(shift):
                 shift = self.theta * weight
                 operator = sp.csr_array(identity + shift * conduction)
@@ -192,7 +192,7 @@ class Heat(EvolutionProblem):
                 rhs -= (1.0 - self.theta) / self.theta * shift * (conduction @ state)
             solution = yield LinearSystem(operator, rhs, self.shape)
             if solution is None:
-                raise ValueError("advance got no solution: send it that of each system, or use systems")
+                raise ValueError("advance got no solution: send it the one of each system, or use systems")
             state = solution
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
@@ -207,7 +207,7 @@ class Heat(EvolutionProblem):
         return stored
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """The largest defect between two stored states; infinite where the first is not the initial one."""
+        """Return the largest defect between two stored states; infinite where the first is not the initial one."""
         states, replay = self._read(fields)
         if np.any(states[0] != np.asarray(fields["initial"], dtype=np.float64)):
             return float("inf")
@@ -215,40 +215,45 @@ class Heat(EvolutionProblem):
         return float(np.linalg.norm(states[1:] - after, axis=(1, 2)).max() / _largest(states))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Both states of an interval round by υ‖u‖, which the scheme does not amplify; rounding κ by υ changes a step
-        by at most υ √(Δt μ) ‖u‖_A, as (I + sA)⁻¹ s A^{1/2} has the norm √s/2; rounding f adds υ Δt ‖f‖."""
+        """Bound the rounding of both states of an interval, υ‖u‖ each and not amplified by the scheme, of κ and of f.
+
+        Rounding κ by υ changes a step by at most υ √(Δt μ) ‖u‖_A, as (I + sA)⁻¹ s A^{1/2} has the norm √s/2; rounding f
+        adds υ Δt ‖f‖.
+        """
         unit = float(np.finfo(dtype).eps) / 2.0
         states, replay = self._read(fields)
         largest = _largest(states)
         bound = 2.0 * unit * largest
         if "coefficient" in fields:
             steepest = max(replay.energy(state) for state in states)
-            # The state bends towards the source's own between two stored times: twice covers it.
+            # Between two stored times the state moves towards that of the source: a factor of two covers it.
             bound += 2.0 * unit * self.substeps * float(np.sqrt(2.0 * self.time_step)) * steepest
         if "source" in fields:
             bound += unit * self.time_step * self.substeps * float(np.linalg.norm(fields["source"]))
         return 1.01 * bound / largest
 
     def certificate(self, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """``error_estimate`` and ``balance_drift``: the heat in the square changes by what enters it."""
+        """Return ``error_estimate``, and ``balance_drift``: the heat in the square changes by what enters it."""
         states, replay = self._read(fields)
         _, inflow = self._replayed(states, replay, fields)
         drift = np.abs(np.diff(states.sum(axis=(1, 2))) - inflow).max()
         amount = np.abs(inflow).sum() + np.abs(states).sum(axis=(1, 2)).max()
-        coarse, apart = states[0], 0.0
+        coarse, distance = states[0], 0.0
         for after, interval in zip(states[1:], self._intervals(), strict=True):
             coarse = replay.advance(coarse, *interval, self.substeps // 2)[0]
-            apart = max(apart, float(np.linalg.norm(after - coarse)))
+            distance = max(distance, float(np.linalg.norm(after - coarse)))
         return {
-            "error_estimate": apart / (2**self.order - 1) / _largest(states),
+            "error_estimate": distance / (2**self.order - 1) / _largest(states),
             "balance_drift": float(drift / amount),
         }
 
     def _replayed(
         self, states: np.ndarray, replay: HeatReplay, fields: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Each stored state advanced to the next stored time, and the inflow meanwhile; remembered for the last fields,
-        as the residual and the certificate ask for the same."""
+        """Advance each stored state to the next stored time; return the ends, and the inflow meanwhile.
+
+        The result for the last fields is remembered, as the residual and the certificate ask for the same.
+        """
         key = sample_digest(fields)
         if self._last is None or self._last[0] != key:
             ends = [
@@ -278,12 +283,12 @@ class Heat(EvolutionProblem):
         return np.full(self.shape, self._published.kappa if self._published else self.kappa)
 
     def _source(self, parameters: Mapping[str, Any]) -> Callable[[float], np.ndarray]:
-        given = parameters.get("source")
-        if callable(given):
-            return given
+        source = parameters.get("source")
+        if callable(source):
+            return source
         if self._published:
             return self._published.source
-        values = np.zeros(self.shape) if given is None else np.asarray(given, dtype=np.float64)
+        values = np.zeros(self.shape) if source is None else np.asarray(source, dtype=np.float64)
         return lambda t: values
 
 

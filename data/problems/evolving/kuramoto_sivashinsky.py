@@ -1,4 +1,4 @@
-"""The Kuramoto–Sivashinsky equation: chaos in one dimension."""
+"""Pose the Kuramoto–Sivashinsky equation: chaos in one dimension."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["KuramotoSivashinsky"]
 
 
 class KuramotoSivashinsky(SpectralEvolution):
-    """Kuramoto–Sivashinsky ∂u/∂t + ∂(u²/2)/∂x + ∂²u/∂x² + ∂⁴u/∂x⁴ = 0 on the unit interval stretched to `length`,
-    periodic boundary, u(0) random.
+    """The Kuramoto–Sivashinsky equation is ∂u/∂t + ∂(u²/2)/∂x + ∂²u/∂x² + ∂⁴u/∂x⁴ = 0, u(0) random.
+
+    It lives on the unit interval stretched to `length`, with a periodic boundary.
 
     **Parameters.** u(0) is a periodic Gaussian random field N(0, σ²(−Δ + τ²)^{−α}) of few modes on the unit interval,
     read at x/ℓ, divided by its standard deviation √Σλ; its mean is zero.
@@ -39,16 +40,16 @@ class KuramotoSivashinsky(SpectralEvolution):
     length : float
         ℓ.
     final_time, snapshots, substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``initial`` (input), ``solution`` (output, in time), ``steps`` (auxiliary).
 
     Raises
     ------
     InputError
-        Where no mode that is kept is damped: solutions would grow without bound.
+        If none of the modes on the grid is damped: solutions would grow without bound.
 
     References
     ----------

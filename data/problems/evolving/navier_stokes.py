@@ -1,4 +1,4 @@
-"""Two-dimensional incompressible flow in its vorticity."""
+"""Pose two-dimensional incompressible flow in its vorticity."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...format.field import Field
 from ...published.navier_stokes import PUBLISHED_SCHEMES, published_steps
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
-from ..spectral_evolution import SpectralEvolution
-from .burgers import increase
+from ..spectral_evolution import SpectralEvolution, increase
 
 __all__ = ["NavierStokes"]
 
@@ -39,11 +38,11 @@ _FAMILIES = {
 
 
 class NavierStokes(SpectralEvolution):
-    """Vorticity ∂ω/∂t + u·∇ω = νΔω + f on the unit square, periodic boundary, u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
+    """Vorticity obeys ∂ω/∂t + u·∇ω = νΔω + f on the unit square, periodic boundary, u = (∂ψ/∂y, −∂ψ/∂x), −Δψ = ω.
 
     **Parameters.** ω(0) has mean zero: ``gaussian``, N(0, 7³(−Δ + 49)^{−5/2}), as the code of the FNO data has it, or
     ``kernel``, of covariance exp(−Σ sin²(πΔ_d)/(2·0.8²)), as that of NSM. f = 0.1 (sin 2π(x+y) + cos 2π(x+y)) with
-    ``forcing='waves'``, else none. A `family` sets what is not given:
+    ``forcing='waves'``, else none. A `family` sets the arguments that are None:
 
     ===============  =====  ====  =========  ========  =======
     family           ν      T     snapshots  initial   forcing
@@ -62,7 +61,7 @@ class NavierStokes(SpectralEvolution):
     advection limits stability to about Δt max|u| π (2/3) n < 2.8.
 
     **Values that work.** 64² for ν = 1e-3, 128² for 1e-4, 256² for 1e-5. Flows with ν = 1e-5 double small differences
-    about once a time unit, so tolerances far below 1e-6 at T = 20 ask for much. Where nothing forces, ∫ω² falls:
+    about once a time unit, so tolerances far below 1e-6 at T = 20 are expensive. Without forcing ∫ω² falls:
     ``enstrophy_increase``; the mean of ω stays 0: ``balance_drift``.
 
     **legacy='fno'** is the published scheme: Crank–Nicolson for the viscosity, forward Euler for the rest, Δt = 1e-4
@@ -77,9 +76,9 @@ class NavierStokes(SpectralEvolution):
         Points along x and y.
     family : str
     nu, final_time, snapshots, initial, forcing
-        None: as the family says.
+        If None, the family's.
     substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
     modes : int
         Frequencies an axis of the random field.
     legacy : {None, 'fno', 'nsm'}
@@ -175,10 +174,10 @@ class NavierStokes(SpectralEvolution):
         )
 
     def invariants(self, states: np.ndarray) -> dict[str, float]:
-        found = super().invariants(states)
+        violations = super().invariants(states)
         if self.forcing == "none":
-            found["enstrophy_increase"] = increase((states**2).mean(axis=(1, 2)))
-        return found
+            violations["enstrophy_increase"] = increase((states**2).mean(axis=(1, 2)))
+        return violations
 
     def _waves(self) -> np.ndarray:
         x, y = np.meshgrid(*self.axes, indexing="ij")

@@ -1,4 +1,4 @@
-"""Reaction and diffusion: fronts of a logistic population."""
+"""Pose reaction and diffusion: fronts of a logistic population."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NORMALISED_ON = 64  # points on which the minimum and the maximum of a draw are
 
 
 class ReactionDiffusion(SpectralEvolution):
-    """Reaction–diffusion ∂u/∂t = ν ∂²u/∂x² + ρ u(1 − u) on the unit interval, periodic boundary, u(0) random.
+    """Fisher's equation is ∂u/∂t = ν ∂²u/∂x² + ρ u(1 − u) on the unit interval, periodic boundary, u(0) random.
 
     **Parameters.** u(0) is drawn as in the NSM data: a Gaussian field of covariance exp(−sin²(πΔ)/(2l²)), l = 0.2, on
     64 points, then scaled so that its smallest value there is 0 and its largest 1. ρ = 5, ν ∈ {0.005, 0.01, 0.05,
@@ -29,8 +29,8 @@ class ReactionDiffusion(SpectralEvolution):
     stage; νu_xx + ρu is integrated exactly, and −ρu², of rate 2ρ, limits stability to Δt of about 0.25. The published
     reference is Lie splitting, of order 1 in time.
 
-    **Values that work.** 128 points and steps of 1/128 for all four ν. u stays in [0, 1] but for what u(0) exceeds it
-    by between the 64 points: ``range_excess``.
+    **Values that work.** 128 points and steps of 1/128 for all four ν. u stays in [0, 1], except where u(0) exceeds it
+    between the 64 points: ``range_excess``.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class ReactionDiffusion(SpectralEvolution):
     kernel_length : float
         l.
     final_time, snapshots, substeps, tolerance, max_substeps, audit
-        As of :class:`~resolvent.data.SpectralEvolution`.
+        As in :class:`~resolvent.data.SpectralEvolution`.
     modes : int
         Frequencies of the random field.
 

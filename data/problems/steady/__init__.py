@@ -1,1 +1,1 @@
-"""Problems without time, one PDE a file."""
+"""Hold the problems without time, one PDE a file."""

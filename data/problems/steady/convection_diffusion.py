@@ -1,4 +1,4 @@
-"""Steady convection and diffusion in a random flow."""
+"""Pose steady convection and diffusion in a random flow."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _MULTIGRID_PECLET = 2.0
 
 
 class ConvectionDiffusion(Problem):
-    """Steady convection and diffusion −ε Δu + w·∇u = f on the unit square or cube, with u = 0 on its boundary.
+    """Steady convection and diffusion is −ε Δu + w·∇u = f on the unit square or cube, with u = 0 on its boundary.
 
     **Parameters.** w is a random flow with ∇·w = 0 at every point: the curl of a stream function (three potentials in
     the cube), a Gaussian field with covariance ∝ (−Δ + τ²)^{−α} and boundary `flow` (``dirichlet``: a closed box,
     nothing crosses its sides; ``neumann``: the flow enters and leaves; ``periodic``), scaled so that |w|² has mean 1
-    over draws and box (:class:`~resolvent.data.velocity.SolenoidalField`). The Péclet number is log-uniform between
-    `peclet_low` and `peclet_high`; with unit speed and length, ``peclet='global'``: ε = 1/Pe; ``peclet='cell'``:
-    ε = h/Pe with h the longest side of a cell, so that ε falls with the grid. f = 1 (``source='uniform'``) or a
-    Gaussian field N(0, 9(−Δ + 9)^{−2}), Neumann boundary (``source='gaussian'``).
+    over draws and box (:class:`~resolvent.data.random_fields.SolenoidalField`). The Péclet number is log-uniform
+    between `peclet_low` and `peclet_high`; with unit speed and length, ``peclet='global'``: ε = 1/Pe;
+    ``peclet='cell'``: ε = h/Pe with h the longest side of a cell, so that ε falls with the grid. f = 1
+    (``source='uniform'``) or a Gaussian field N(0, 9(−Δ + 9)^{−2}), Neumann boundary (``source='gaussian'``).
 
     **Scheme.** Cell-centred; −Δ by finite volumes with half cells at the walls, w·∇u by differences with w at the
     cell centre: ``central`` is of second order, ``upwind`` of first, in the discrete L² and maximum norms for a smooth
@@ -64,7 +64,7 @@ class ConvectionDiffusion(Problem):
         Positive.
     flow : {'dirichlet', 'neumann', 'periodic'}
     alpha, tau, modes
-        Of the stream function; α > 1 + d/2. `modes` None is 128 on the square and 32 in the cube.
+        Parameters of the stream function; α > 1 + d/2. `modes` None is 128 on the square and 32 in the cube.
     source : {'uniform', 'gaussian'}
     dimension : {2, 3}
 
@@ -147,7 +147,7 @@ class ConvectionDiffusion(Problem):
                     -epsilon * n**2 + n * np.minimum(w, 0),
                 )
             diagonal -= towards_low + towards_high
-            # The value behind a wall is the cell's own with the other sign: the link that leaves the box turns inwards.
+            # Behind a wall the value is minus the cell's: the link that leaves the box comes back with the other sign.
             for end, links in ((0, towards_low), (-1, towards_high)):
                 np.moveaxis(diagonal, axis, 0)[end] -= np.moveaxis(links, axis, 0)[end]
             lower.append(towards_low)
@@ -172,7 +172,7 @@ class ConvectionDiffusion(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face; infinite where the diffusivity is not one number."""
+        """Return ‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face; infinite if the diffusivity is not one number."""
         epsilon = np.asarray(fields["diffusivity"], dtype=np.float64)
         if np.any(epsilon != epsilon.flat[0]):
             return float("inf")
@@ -181,7 +181,7 @@ class ConvectionDiffusion(Problem):
         return float(np.linalg.norm(f - action) / np.linalg.norm(f))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Bound on what rounding ε, w, u and f to `dtype` can add: υ(2 + υ)|A||u|, and υ|f|."""
+        """Bound what rounding ε, w, u and f to `dtype` can add: υ(2 + υ)|A||u|, and υ|f|."""
         unit = np.finfo(dtype).eps / 2.0
         f, u, w = self._arrays(fields)
         epsilon = np.asarray(fields["diffusivity"], dtype=np.float64)

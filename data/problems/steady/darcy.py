@@ -1,4 +1,4 @@
-"""Darcy flow through a random medium."""
+"""Pose Darcy flow through a random medium."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WELL_RADIUS = 0.05
 
 
 class Darcy(Problem):
-    """Darcy flow −∇·(a∇u) = f on the unit square or cube, with u = 0 on its boundary or other conditions.
+    """Darcy flow is −∇·(a∇u) = f on the unit square or cube, with u = 0 on its boundary or other conditions.
 
     **Boundary conditions.** On each side u = 0 (``dirichlet``), no flux (``neumann``) or periodicity. f = 1
     (``source='uniform'``); or, for flow between two wells and where no side is Dirichlet (f must then have mean zero,
@@ -70,8 +70,8 @@ class Darcy(Problem):
     log_std : float or None
         Standard deviation of log a for the lognormal medium; None leaves z as it is (0.29 with the defaults).
     alpha, tau, sigma, modes
-        Of :class:`~resolvent.data.GaussianRandomField`; the defaults are N(0, 9(−Δ + 9)^{−2}) on the square. `modes`
-        None is 128 on the square and 32 in the cube.
+        Passed to :class:`~resolvent.data.GaussianRandomField`; the defaults are N(0, 9(−Δ + 9)^{−2}) on the square.
+        `modes` None is 128 on the square and 32 in the cube.
     legacy : {False, True, 'skr', 'skr_aligned'}
     dimension : {2, 3}
     boundary : str or list
@@ -139,7 +139,7 @@ class Darcy(Problem):
 
     @property
     def exact_outputs(self) -> bool:
-        """Where published data are copied: their values on the boundary, and between nodes."""
+        """True for published data: their values on the boundary, and between nodes, must stay."""
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:

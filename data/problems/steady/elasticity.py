@@ -1,4 +1,4 @@
-"""Plane linear elasticity with a random modulus, by finite elements."""
+"""Pose plane linear elasticity with a random modulus, by finite elements."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["Elasticity"]
 
 
 class Elasticity(Problem):
-    """Plane linear elasticity −∇·σ(u) = 0 on the unit square, σ = E(x) (λ₁ (∇·u) I + 2μ₁ ε(u)), ε(u) = (∇u + ∇uᵀ)/2.
+    """Plane linear elasticity is −∇·σ(u) = 0 on the unit square, σ = E(x) (λ₁ (∇·u) I + 2μ₁ ε(u)).
 
-    The boundary: u = 0 on the clamped side x = 0, a traction σn = t on the side x = 1, the other two free.
-    μ₁ = 1/(2(1 + ν)); λ₁ = ν/(1 − ν²) in plane stress and ν/((1 + ν)(1 − 2ν)) in plane strain.
+    ε(u) = (∇u + ∇uᵀ)/2. The boundary: u = 0 on the clamped side x = 0, a traction σn = t on the side x = 1, the other
+    two free. μ₁ = 1/(2(1 + ν)); λ₁ = ν/(1 − ν²) in plane stress and ν/((1 + ν)(1 − 2ν)) in plane strain.
 
     **Parameters.** E = exp(s z/‖z‖) with a Gaussian field z ~ N(0, σ²(−Δ + τ²)^{−α}), ‖z‖² its variance averaged over
     the square, s = `log_std`. Each component of the traction is `load` (ξ + v z(y)) with ξ ~ N(0, 1), v = `variation`
@@ -57,7 +57,7 @@ class Elasticity(Problem):
     variation : float
         v ≥ 0.
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``modulus``, ``traction_x``, ``traction_y`` (inputs; the tractions zero off their side), ``displacement_x``,
     ``displacement_y`` (outputs).
@@ -105,7 +105,7 @@ class Elasticity(Problem):
 
     @property
     def exact_outputs(self) -> bool:
-        """True: the values at the nodes of the held side are given."""
+        """True, because the values at the nodes of the clamped side are prescribed."""
         return True
 
     def scalars(self) -> dict[str, float]:
@@ -117,7 +117,7 @@ class Elasticity(Problem):
 
     @property
     def lame(self) -> tuple[float, float]:
-        """λ₁ and μ₁, of a material with E = 1."""
+        """The Lamé parameters are λ₁ and μ₁, for a material with E = 1."""
         nu = self.poisson_ratio
         first = nu / (1.0 - nu**2) if self.state == "plane_stress" else nu / ((1.0 + nu) * (1.0 - 2.0 * nu))
         return first, 1.0 / (2.0 * (1.0 + nu))
@@ -138,7 +138,7 @@ class Elasticity(Problem):
         return {"modulus": modulus, "traction_x": tractions[0], "traction_y": tractions[1]}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
-        """As the contract says; a parameter `body_force`, shape (2, *nodes), adds −∇·σ = f with nodal values f."""
+        """Discretise as the contract says; `body_force`, shape (2, *nodes), makes it −∇·σ = f with nodal values f."""
         if self._assemble is None:
             self._assemble = ElasticStiffness(self._mesh, self.lame)
         matrix = self._assemble(np.asarray(parameters["modulus"], dtype=np.float64).ravel())
@@ -149,10 +149,10 @@ class Elasticity(Problem):
             load[:, c] = edge_load(self._mesh, edges, np.asarray(parameters[name], dtype=np.float64).ravel())
             if "body_force" in parameters:
                 load[:, c] += mass_load(self._mesh, forces[c].ravel())
-        held = 2 * self.shape[1]  # the nodes of the clamped side come first
+        clamped = 2 * self.shape[1]  # the nodes of the clamped side come first
         shape = (self.shape[0] - 1, self.shape[1], 2)
-        modes = self._rigid_body_modes()[held:]
-        return LinearSystem(matrix[held:][:, held:], load.ravel()[held:], shape, near_nullspace=modes)
+        modes = self._rigid_body_modes()[clamped:]
+        return LinearSystem(matrix[clamped:][:, clamped:], load.ravel()[clamped:], shape, near_nullspace=modes)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         displacement = np.zeros((*self.shape, 2))
@@ -169,8 +169,10 @@ class Elasticity(Problem):
         return stored
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖load − K u‖ / ‖load‖ over the nodes that are not clamped; infinite where u ≠ 0 on the clamped side, or a
-        traction on another side than its own."""
+        """Return ‖load − K u‖ / ‖load‖ over the nodes that are not clamped.
+
+        It is infinite where u ≠ 0 on the clamped side, or a traction is not zero off its side.
+        """
         forms, modulus, displacement, traction = self._read(fields)
         if np.any(displacement[: self.shape[1]]) or np.any(traction[: -self.shape[1]]):
             return float("inf")
@@ -179,7 +181,7 @@ class Elasticity(Problem):
         return float(np.linalg.norm(defect[self.shape[1] :]) / np.linalg.norm(load[self.shape[1] :]))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Every term of K u is a modulus times a displacement, each rounded by the relative unit; so is the load."""
+        """Bound the effect of rounding the load by υ, and by υ each both factors of K u, modulus and displacement."""
         unit = float(np.finfo(dtype).eps) / 2.0
         forms, modulus, displacement, traction = self._read(fields)
         reach = forms.elasticity(modulus, displacement, self.lame, magnitude=True)
@@ -194,14 +196,14 @@ class Elasticity(Problem):
         return TriangleForms(x.ravel(), y.ravel(), self._mesh.triangles), flat["modulus"], displacement, traction
 
     def _load(self, forms: TriangleForms, traction: np.ndarray) -> np.ndarray:
-        """The side x = 1 is the last column of nodes, in order."""
+        """Integrate the traction over the side x = 1, which is the last column of nodes, in order."""
         side = np.arange(len(forms.points) - self.shape[1], len(forms.points))
         ends = side[:: self.degree]
         edges = np.column_stack([ends[:-1], ends[1:], *([side[1::2]] if self.degree == 2 else [])])
         return np.column_stack([forms.edge_integral(edges, traction[:, c]) for c in (0, 1)])
 
     def _rigid_body_modes(self) -> np.ndarray:
-        """Two translations and the rotation, shape (2n, 3), about the centre so that they are nearly orthogonal."""
+        """Return two translations and the rotation, shape (2n, 3), about the centre: they are nearly orthogonal."""
         x, y = (self._mesh.points - 0.5).T
         modes = np.zeros((len(x), 2, 3))
         modes[:, 0, 0] = modes[:, 1, 1] = 1.0

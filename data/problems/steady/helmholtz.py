@@ -1,4 +1,4 @@
-"""The Helmholtz equation with a random wavenumber: waves, an indefinite operator."""
+"""Pose the Helmholtz equation with a random wavenumber: waves, an indefinite operator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FACTORABLE = {2: 70_000, 3: 5_000}
 
 
 class Helmholtz(Problem):
-    """The Helmholtz equation −Δu − k(x)²u = f on the unit square or cube, for time-harmonic waves u e^{−iωt}.
+    """The Helmholtz equation is −Δu − k(x)²u = f on the unit square or cube, for time-harmonic waves u e^{−iωt}.
 
     **Boundary conditions.** ``boundary='dirichlet'``: u = 0, a closed box; u is real. ``boundary='absorbing'``: the
     first-order impedance condition ∂u/∂n − i k u = 0, which lets waves out that meet the side at a right angle and
@@ -75,7 +75,7 @@ class Helmholtz(Problem):
     source_width : float
     points_per_wavelength : float
     alpha, tau, modes
-        Of the Gaussian fields; `modes` None is 128 on the square and 32 in the cube.
+        Parameters of the Gaussian fields; `modes` None is 128 on the square and 32 in the cube.
     dimension : {2, 3}
     legacy : {None, 'skr', 'skr_aligned'}
 
@@ -141,7 +141,7 @@ class Helmholtz(Problem):
 
     @property
     def exact_outputs(self) -> bool:
-        """Where published data are copied: their values on the boundary, and between nodes."""
+        """True for published data: their values on the boundary, and between nodes, must stay."""
         return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Helmholtz(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face (:mod:`resolvent.data.certificates.balance`)."""
+        """Return ‖f − Au‖₂/‖f‖₂ in float64, A u summed face by face (:mod:`resolvent.data.certificates.balance`)."""
         if self._published:
             return self._published.residual(fields)
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
@@ -227,7 +227,7 @@ class Helmholtz(Problem):
         return float(np.linalg.norm(residual) / np.linalg.norm(f))
 
     def rounding(self, fields: Mapping[str, np.ndarray], dtype: Any) -> float:
-        """Bound on what rounding k, u and f to `dtype` can add: υ|A||u| for each of them, twice more for k²."""
+        """Bound what rounding k, u and f to `dtype` can add: υ|A||u| for each of them, twice more for k²."""
         if self._published:
             return self._published.rounding(fields, dtype)
         k = np.asarray(fields["wavenumber"], dtype=np.float64)
@@ -245,7 +245,7 @@ class Helmholtz(Problem):
 
 
 def _shifted(operator: BoxStencil, shift: np.ndarray) -> Any:
-    """The matrix with `shift` added to its diagonal, in CSR form."""
+    """Return the matrix with `shift` added to its diagonal, in CSR form."""
     matrix = operator.tocsr().astype(np.result_type(operator.dtype, shift))
     matrix.setdiag(matrix.diagonal() + shift.ravel())
     return matrix

@@ -1,4 +1,4 @@
-"""Poisson's equation with a random source."""
+"""Pose Poisson's equation with a random source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Poisson"]
 
 
 class Poisson(Problem):
-    """Poisson's equation −Δu = f on the unit square or cube.
+    """Poisson's equation is −Δu = f on the unit square or cube.
 
     **Boundary conditions.** On each side u = 0 (``dirichlet``), ∂u/∂n = 0 (``neumann``) or periodicity; with
     ``walls='chebyshev'``, u = g on each Dirichlet side. Without a Dirichlet side the equation has a solution only for a
@@ -59,16 +59,16 @@ class Poisson(Problem):
     resolution : int or a list of them
         Cells along each axis.
     alpha, tau, sigma, source_boundary, modes
-        Of :class:`~resolvent.data.GaussianRandomField`; `modes` None is 128 on the square and 32 in the cube.
+        Passed to :class:`~resolvent.data.GaussianRandomField`; `modes` None is 128 on the square and 32 in the cube.
     boundary : str or list
         'dirichlet', 'neumann' or 'periodic' for all sides, or one entry an axis, each of them one of those or a pair
         (low side, high side).
     dimension : {2, 3}
     source : {'gaussian', 'chebyshev', 'kernel'}
     degree : int
-        Of the Chebyshev series.
+        Total degree of the Chebyshev series.
     length, points : float, int
-        Of the kernel field.
+        Length and points of the kernel field.
     walls : {'zero', 'chebyshev'}
         Values on the Dirichlet sides.
     legacy : {None, 'skr'}
@@ -151,8 +151,8 @@ class Poisson(Problem):
         else:
             parameters = {"source": self.source_field.evaluate(self.source_field.sample(rng), *self.axes)}
         for axis, name in self._wall_fields().values():
-            along = [points for d, points in enumerate(self.axes) if d != axis]
-            values = self._wall_series.evaluate(self._wall_series.sample(rng), *along)
+            tangential = [points for d, points in enumerate(self.axes) if d != axis]
+            values = self._wall_series.evaluate(self._wall_series.sample(rng), *tangential)
             parameters[name] = np.broadcast_to(np.expand_dims(values, axis), self.shape).copy()
         return parameters
 
@@ -175,7 +175,7 @@ class Poisson(Problem):
         return stored
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """As :func:`~.diffusion.diffusion_residual`; a wall's values that differ along its normal count as infinite."""
+        """Return :func:`~.diffusion.diffusion_residual`; infinite where a wall's values differ along its normal."""
         for axis, name in self._wall_fields().values():
             values = np.asarray(fields[name])
             if np.any(values != np.take(values, [0], axis=axis)):
@@ -187,7 +187,7 @@ class Poisson(Problem):
         return diffusion_rounding(None, fields["solution"], fields["source"], self.sides, dtype, walls)
 
     def _wall_fields(self) -> dict[tuple[int, int], tuple[int, str]]:
-        """For each Dirichlet side with values: (axis, 0 low or 1 high) ↦ axis and the field's name."""
+        """Map each Dirichlet side with values, (axis, 0 low or 1 high), to its axis and the field's name."""
         if self.walls == "zero" and not self.legacy:
             return {}
         return {

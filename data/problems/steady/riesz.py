@@ -1,4 +1,4 @@
-"""Fractional diffusion by the Riesz operator: dense Toeplitz matrices, applied by FFT."""
+"""Pose fractional diffusion by the Riesz operator: dense Toeplitz matrices, applied by FFT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Riesz"]
 
 
 class Riesz(Problem):
-    """Fractional diffusion r u − a(x) Σ_d ∂^γ u/∂|x_d|^γ = f, 1 < γ < 2, on the unit interval or the unit square.
+    """Fractional diffusion is r u − a(x) Σ_d ∂^γ u/∂|x_d|^γ = f, 1 < γ < 2, on the unit interval or the unit square.
 
     The Riesz derivative is ∂^γ/∂|x|^γ = −(D₋^γ + D₊^γ)/(2 cos(πγ/2)), D∓ the Riemann–Liouville derivatives from the
     left and from the right; the boundary condition is u = 0 outside the domain, not on its boundary alone. In one
@@ -55,7 +55,7 @@ class Riesz(Problem):
     log_std : float
     form : {'symmetric', 'direct'}
     alpha, tau, modes
-        Of :class:`~resolvent.data.GaussianRandomField`.
+        Passed to :class:`~resolvent.data.GaussianRandomField`.
 
     Fields: ``coefficient``, ``source`` (inputs), ``solution`` (output).
 
@@ -127,7 +127,7 @@ class Riesz(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """‖f − (r u + a R u)‖ / ‖f‖, in the symmetric form with every row divided by a; sums instead of FFTs."""
+        """Return ‖f − (r u + a R u)‖ / ‖f‖ by sums, not FFTs; the symmetric form divides every row by a."""
         a, f, u, weight = self._read(fields)
         defect = f - self.reaction * u - a * self._fractional(u, magnitude=False)
         return float(np.linalg.norm(weight * defect) / np.linalg.norm(weight * f))
@@ -144,7 +144,7 @@ class Riesz(Problem):
         return a, f, u, np.ones_like(a) if self.form == "direct" else 1.0 / a
 
     def _fractional(self, u: np.ndarray, magnitude: bool) -> np.ndarray:
-        """−Σ_d ∂^γ u/∂|x_d|^γ by the sums of the definition, weights from binomial coefficients."""
+        """Return −Σ_d ∂^γ u/∂|x_d|^γ by the sums of the definition, with weights from binomial coefficients."""
         total = np.zeros_like(u)
         for axis, n in enumerate(self.shape):
             k = np.arange(n + 1)
@@ -164,8 +164,9 @@ class Riesz(Problem):
 
 
 def _grunwald_column(n: int, order: float) -> np.ndarray:
-    """First column of −∂^γ/∂|x|^γ on n cells of (0, 1): (B + Bᵀ) h^{−γ}/(2 cos(πγ/2)) with B_ij = w_{i−j+1},
-    w_k = γ/2 g_k + (1 − γ/2) g_{k−1}, g_0 = 1, g_k = (1 − (γ + 1)/k) g_{k−1}."""
+    """Return the first column of −∂^γ/∂|x|^γ on n cells of (0, 1), (B + Bᵀ) h^{−γ}/(2 cos(πγ/2)).
+
+    B_ij = w_{i−j+1}, w_k = γ/2 g_k + (1 − γ/2) g_{k−1}, g_0 = 1, g_k = (1 − (γ + 1)/k) g_{k−1}."""
     g = np.cumprod(np.concatenate([[1.0], 1.0 - (order + 1.0) / np.arange(1, n + 2)]))
     w = order / 2.0 * g
     w[1:] += (1.0 - order / 2.0) * g[:-1]

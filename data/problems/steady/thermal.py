@@ -1,4 +1,4 @@
-"""Steady heat conduction in a plate with a slot, by finite elements."""
+"""Pose steady heat conduction in a plate with a slot, by finite elements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SLOT = (-0.05, 0.05, -0.4, 0.4)  # x from, to; y from, to
 
 
 class Thermal(Problem):
-    """Steady conduction −∇·∇T = 0 in the plate (−0.5, 0.5) × (−0.8, 0.8) minus a slot, conductivity 1.
+    """Steady conduction is −∇·∇T = 0 in the plate (−0.5, 0.5) × (−0.8, 0.8) minus a slot, conductivity 1.
 
     The boundary conditions: T = g on the left side, ∂T/∂n = q (heat that enters) on the right side, and insulation,
     ∂T/∂n = 0, on the two others and around the slot.
@@ -36,7 +36,7 @@ class Thermal(Problem):
     z, z' Gaussian fields of variance 1 along the side, N(0, σ²(−Δ + τ²)^{−α}); ``variation=0`` gives constants.
     ``geometry='fixed'``: the slot is (−0.05, 0.05) × (−0.4, 0.4). ``geometry='varying'``: its centre is uniform in
     (−0.2, 0.2) × (−0.25, 0.25), its half width in (0.03, 0.12), its half height in (0.2, 0.45); the mesh is mapped
-    along with it, so that the triangles stay the same and only the coordinates of their nodes, and the matrix, change.
+    with it: the triangles stay the same; the coordinates of their nodes, and with them the matrix, change.
 
     **Scheme.** Continuous finite elements of degree 1 or 2 on triangles: the boxes of a grid that respects the slot,
     halved. Order 2 (`p1`) and 3 (`p2`) in L² where T is smooth; the samples are not: at the four corners of the slot
@@ -44,7 +44,7 @@ class Thermal(Problem):
     of resolution²; no stability limit.
 
     **Values that work.** resolution 20 (678 nodes with p1, 2572 with p2) to 160 (39 000 with p1); the default solver
-    factors the matrix. ``amg`` takes 9 iterations with p1 at any of them; with p2 it wants
+    factors the matrix. ``amg`` takes 9 iterations with p1 at any of them; with p2 it needs
     ``method='smoothed_aggregation'`` (23 to 32, where classical coarsening takes 31 to 188).
 
     **legacy='skr'** is the published setting (MATLAB's block with a cavity): ``element='p2'``, constant g = 100 U,
@@ -61,7 +61,7 @@ class Thermal(Problem):
     variation : float
         v ≥ 0; 0.25 by default, with legacy 0.
     alpha, tau, modes
-        Of the fields along the sides (:class:`~resolvent.data.GaussianRandomField` in one dimension).
+        Parameters of the fields along the sides (:class:`~resolvent.data.GaussianRandomField` in one dimension).
     legacy : {None, 'skr'}
 
     Fields, at the nodes: ``temperature`` and ``flux`` (inputs; g and q at the nodes of their side, zero elsewhere),
@@ -96,8 +96,8 @@ class Thermal(Problem):
         self.boxes = positive_integer(resolution, "resolution")
         if self.boxes < 2:
             raise InputError(f"resolution is {self.boxes}: expected at least 2 boxes for a length of 1")
-        given = element if element is not None else ("p2" if self.legacy else "p1")
-        self.element = one_of(given, ("p1", "p2"), "element")
+        usual = "p2" if self.legacy else "p1"
+        self.element = one_of(usual if element is None else element, ("p1", "p2"), "element")
         self.geometry = one_of(geometry, ("fixed", "varying"), "geometry")
         default = 0.0 if self.legacy else 0.25
         self.variation = default if variation is None else nonnegative_number(variation, "variation")
@@ -113,7 +113,7 @@ class Thermal(Problem):
 
     @property
     def exact_outputs(self) -> bool:
-        """True: the values at the nodes of the held side are given."""
+        """True, because the values at the nodes of the held side are prescribed."""
         return True
 
     def scalars(self) -> dict[str, float]:
@@ -136,7 +136,7 @@ class Thermal(Problem):
         return SolverSpec("cg", {"rtol": 1e-10}, "direct", {})
 
     def mesh(self, slot: np.ndarray) -> TriangleMesh:
-        """The mesh around the slot (x from, to, y from, to): the same triangles for every slot."""
+        """Return the mesh around the slot (x from, to, y from, to): it has the same triangles for every slot."""
         breaks, cells = [], []
         for half, (low, high), (a, b) in (
             (_HALF_WIDTH, _SLOT[:2], slot[:2]),
@@ -169,7 +169,7 @@ class Thermal(Problem):
         return {"temperature": sides[0], "flux": sides[1], "slot": slot}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
-        """As the contract says; a parameter `source`, shape (n,), adds −∇·∇T = f with nodal values f."""
+        """Discretise as the contract says; a parameter `source`, shape (n,), makes it −∇·∇T = f with nodal values f."""
         mesh, matrix = self._discretised(parameters)
         left, right = self._sides(mesh.points[:, 0])
         load = edge_load(mesh, mesh.edges_where(right), np.asarray(parameters["flux"], dtype=np.float64))
@@ -204,7 +204,7 @@ class Thermal(Problem):
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:
-        """The largest of: ‖load − K T‖ / ‖load − K g‖ over the nodes off the left side; the displacement of midpoints.
+        """Return the larger of ‖load − K T‖ / ‖load − K g‖ over the nodes off the left side and the midpoints' error.
 
         Infinite where T ≠ g on the left side, or where g or q are not zero off their sides.
         """
@@ -243,7 +243,7 @@ class Thermal(Problem):
 
     @staticmethod
     def _sides(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masks of the nodes on the left and on the right side, which every mesh has at the same coordinates."""
+        """Return masks of the nodes on the left and on the right side, at the same coordinates in every mesh."""
         return x == -_HALF_WIDTH, x == _HALF_WIDTH
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Convection and diffusion: measured orders, monotonicity, the flow's law, the Péclet number's."""
+"""Test convection and diffusion: measured orders, monotonicity, the flow's law, the Péclet number's."""
 
 from __future__ import annotations
 

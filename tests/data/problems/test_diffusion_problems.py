@@ -1,4 +1,4 @@
-"""Poisson and Darcy: measured orders of convergence, analytic checks, and the published scheme."""
+"""Test Poisson and Darcy: measured orders of convergence, analytic checks, and the published scheme."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _laplace(sides: object, axes: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def test_values_on_the_walls_converge_with_second_order() -> None:
-    """u = e^x sin(2y) + x y² with its own values on all four sides."""
+    """Solve for u = e^x sin(2y) + x y² with its own values on all four sides."""
     errors = []
     for n in (16, 32, 64):
         problem = make_problem("poisson", resolution=n, walls="chebyshev")
@@ -209,7 +209,7 @@ def test_poisson_eigenfunction_is_scaled_by_its_discrete_eigenvalue() -> None:
 
 @pytest.mark.parametrize("constant", [1.0, 7.0])
 def test_constant_medium_is_the_torsion_function(constant: float) -> None:
-    """−c Δu = 1: u(½, ½) = 0.0736713532814951…/c by its double sine series; the error falls with n²."""
+    """Solve −c Δu = 1: u(½, ½) = 0.0736713532814951…/c by its double sine series; the error falls with n²."""
     k = np.arange(1, 400, 2)
     series = np.outer((-1.0) ** (k // 2) / k, (-1.0) ** (k // 2) / k) / (k[:, None] ** 2 + k**2)
     exact = 16 / np.pi**4 * series.sum()
@@ -259,7 +259,7 @@ def test_binary_medium_takes_two_values_and_lognormal_its_standard_deviation() -
 
 
 class TestPublishedScheme:
-    """The scheme of solve_gwf.m, against a slow transcription of it."""
+    """Compare the scheme of solve_gwf.m with a slow transcription of it."""
 
     @staticmethod
     def _transcription(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

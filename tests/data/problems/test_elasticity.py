@@ -1,4 +1,4 @@
-"""Plane elasticity: measured orders, exact linear displacements, rigid body modes, settings."""
+"""Test plane elasticity: measured orders, exact linear displacements, rigid body modes, settings."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_order_of_convergence(element: str, state: str, order: float) -> None:
 
 @pytest.mark.parametrize("element", ["p1", "p2"])
 def test_pulled_bar_is_exact(element: str) -> None:
-    """ν = 0 and E = 1 under a constant pull: u = (t x, 0) exactly."""
+    """Solve ν = 0 and E = 1 under a constant pull: u = (t x, 0) exactly."""
     problem = make_problem("elasticity", resolution=(5, 7), element=element, poisson_ratio=0.0)
     x, _ = np.meshgrid(*problem.axes, indexing="ij")
     pull = np.where(x == 1.0, 0.3, 0.0)

@@ -1,4 +1,4 @@
-"""Heat conduction in time: measured orders, conservation, the sequence of systems, certificates of trajectories."""
+"""Test heat conduction: measured orders, conservation, the sequence of systems, certificates of trajectories."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_matrix_and_replay_are_the_same_operator() -> None:
 
 
 def test_published_sequence() -> None:
-    """The published scheme transcribed: inner nodes i/n, the coefficient and the forcing at the half step."""
+    """Write out the published scheme: inner nodes i/n, the coefficient and the forcing at the half step."""
     n, steps, dt = 7, 6, 1e-3
     problem = make_problem(
         "heat", resolution=n, legacy="learning_to_relax", final_time=steps * dt, snapshots=1, substeps=steps

@@ -1,4 +1,4 @@
-"""Helmholtz: measured orders, indefiniteness, the absorbing sides, the resolution rule."""
+"""Test Helmholtz: measured orders, indefiniteness, the absorbing sides, the resolution rule."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_second_order_in_three_dimensions() -> None:
 
 @pytest.mark.parametrize("norm", [2, np.inf])
 def test_absorbing_sides_converge_with_second_order(norm: float) -> None:
-    """u = e^{iθ} with ∂θ/∂n = k on all sides, and k varying along them."""
+    """Solve for u = e^{iθ} with ∂θ/∂n = k on all sides, and k varying along them."""
     k0, errors = 5.0, []
     for n in (16, 32, 64):
         problem = make_problem("helmholtz", resolution=n, k0=k0, points_per_wavelength=4, modes=4)

@@ -1,4 +1,4 @@
-"""Fractional diffusion: measured orders on analytic solutions, the certificate's sums beside FFTs, iterations."""
+"""Test fractional diffusion: measured orders on analytic solutions, the certificate's sums beside FFTs, iterations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_second_order_in_two_dimensions() -> None:
 
 
 def test_solution_of_getoor() -> None:
-    """(−Δ)^{γ/2} (x(1 − x))^{γ/2} = Γ(γ + 1): a solution as rough at the boundary as the samples; order 1 in L²."""
+    """Solve (−Δ)^{γ/2} (x(1 − x))^{γ/2} = Γ(γ + 1): as rough at the boundary as the samples are; order 1 in L²."""
     errors = []
     for n in (128, 256, 512):
         problem = make_problem("riesz", resolution=n, order=1.5, reaction=0.0)

@@ -1,4 +1,4 @@
-"""Periodic evolution equations: measured orders, exact solutions, adaptive steps, certificates, legacy schemes."""
+"""Test periodic evolution: measured orders, exact solutions, adaptive steps, certificates, legacy schemes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_order_in_time(name: str, first: int) -> None:
 
 
 def test_burgers_has_the_solution_of_cole_and_hopf() -> None:
-    """u = −2ν φ_x/φ with the heat solution φ = 2 + cos(2πx) e^{−4π²νt}."""
+    """Solve for u = −2ν φ_x/φ with the heat solution φ = 2 + cos(2πx) e^{−4π²νt}."""
     problem = _problem("burgers", resolution=96, nu=0.05, final_time=0.5, snapshots=3, tolerance=1e-10)
     x = problem.axes[0]
     decay = np.exp(-4 * np.pi**2 * 0.05 * problem.times)[:, None]
@@ -136,7 +136,7 @@ def test_certificate_sees_what_is_wrong(name: str) -> None:
 
 @pytest.mark.parametrize("sample", [0, 1])
 def test_error_estimate_measures_the_order_on_rough_states(sample: int) -> None:
-    """Burgers from a rough state: stiff modes converge at an order below 2, not 4.
+    """Start Burgers from a rough state: stiff modes converge at an order below 2, not 4.
 
     By 2⁴ − 1 the estimate was 3 to 7 times too small, and passed 3e-7 for less than the tolerance of 1e-7.
     """
@@ -256,10 +256,10 @@ def test_generated_shards(tmp_path: Path) -> None:
 def test_unstable_steps_are_halved_and_no_more() -> None:
     """An estimate below 1 tells how many steps are wanted, by the order; one of a run that exploded does not."""
     problem = _problem("burgers", tolerance=1e-4)
-    assert problem._wanted_factor(1e-4 * 2**4) == 2
-    assert problem._wanted_factor(1e-4 * 2**12) == 8
+    assert problem._refinement(1e-4 * 2**4) == 2
+    assert problem._refinement(1e-4 * 2**12) == 8
     for estimate in (1.8e73, np.inf, np.nan):
-        assert problem._wanted_factor(estimate) == 2
+        assert problem._refinement(estimate) == 2
 
 
 def test_errors_a_user_can_cause() -> None:

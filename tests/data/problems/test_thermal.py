@@ -1,4 +1,4 @@
-"""The plate with a slot: measured orders, scikit-fem beside closed forms, geometry, the published setting."""
+"""Test the plate with a slot: measured orders, scikit-fem beside closed forms, geometry, the published setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOT = np.array([-0.05, 0.05, -0.4, 0.4])
 
 
 def l2_error(mesh: TriangleMesh, values: np.ndarray, exact: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
-    """‖u_h − u‖ in L², by a rule of degree 4 on every triangle."""
+    """Return ‖u_h − u‖ in L², by a rule of degree 4 on every triangle."""
     forms, total = TriangleForms(*mesh.points.T, mesh.triangles), 0.0
     for at, weight in zip(*_rule(4), strict=True):
         x, y = np.einsum("k,mkd->dm", at, mesh.points[mesh.triangles[:, :3]])

@@ -1,4 +1,4 @@
-"""The matrices of the published recycling experiments: against a transcription of their slices, and their defects."""
+"""Compare the published recycling matrices with a transcription of their slices, and show their defects."""
 
 from __future__ import annotations
 

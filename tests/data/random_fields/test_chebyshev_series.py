@@ -1,4 +1,4 @@
-"""Truncated Chebyshev series: values, law, dimension."""
+"""Test truncated Chebyshev series: values, law, dimension."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_axes_may_have_different_points() -> None:
 
 
 def test_neumann_field_is_the_published_cosine_transform() -> None:
-    """GRF.m: idct2(K τ^{α−1} (π²|k|² + τ²)^{−α/2} ξ), ξ_00 = 0, on K cell centres."""
+    """Compare with GRF.m: idct2(K τ^{α−1} (π²|k|² + τ²)^{−α/2} ξ), ξ_00 = 0, on K cell centres."""
     n = 24
     field = GaussianRandomField("neumann", 2, alpha=2.0, tau=3.0, modes=n)
     assert field.sigma == 3.0
@@ -88,7 +88,7 @@ def test_variance_is_the_green_function_in_one_dimension(boundary: str) -> None:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_empirical_covariance(boundary: str) -> None:
-    """Covariance at six points from 4000 samples, against Σ λ_k φ_k(x) φ_k(y) written out with complex exponentials."""
+    """Compare the covariance at six points, from 4000 samples, with Σ λ_k φ_k(x) φ_k(y) by complex exponentials."""
     field = GaussianRandomField(boundary, 2, alpha=2.0, tau=2.0, modes=6)
     points = np.array([0.13, 0.52, 0.9])
     rng = np.random.default_rng(7)

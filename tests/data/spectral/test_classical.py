@@ -1,4 +1,4 @@
-"""Classical solvers of spectral problems by resolution, and the error estimate of reaction and diffusion."""
+"""Test classical solvers of spectral problems by resolution, and the error estimate of reaction and diffusion."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TURN = 2.0 * np.pi
 
 
 def coefficients(problem: SpectralNavierStokes, function: Any) -> np.ndarray:
-    """Of a function of (t, x, y), t in its own units."""
+    """Return the coefficients of a function of (t, x, y), t in its own units."""
     tau, x, y = problem.basis.points()
     values = function(problem.final_time * tau[:, None, None], x[:, None], y)
     return np.asarray(problem.basis.to_coefficients(np.broadcast_to(values, problem.basis.shape)))[None]
@@ -50,7 +50,7 @@ def test_exact_solutions_have_no_residual(time_basis: str) -> None:
 
 @pytest.mark.parametrize("modes", [(3, 7, 5), (4, 6, 7), (2, 4, 8)])
 def test_residual_against_transforms_on_a_fine_grid(modes: tuple[int, int, int]) -> None:
-    """Every term from NumPy's FFT of values, on points enough for the product: the coefficients say the same."""
+    """Compute every term from NumPy's FFT of values, on points enough for the product: the coefficients agree."""
     problem = SpectralNavierStokes("nsm_forced", nu=0.03, final_time=2.5, modes=modes)
     v = np.random.default_rng(4).standard_normal((2, *modes))
     n, tau = 32, np.array([0.0, 0.21, 0.5, 1.0])
@@ -89,7 +89,7 @@ def test_the_residual_of_the_reference_falls_with_the_modes() -> None:
 
 @pytest.mark.parametrize(("family", "final_time"), [("nsm_re3", 3.0), ("nsm_forced", 4.0)])
 def test_reference_is_converged_and_is_the_equations_solution(family: str, final_time: float) -> None:
-    """Against twice the points and half the steps; and against SciPy's DOP853 on transforms of NumPy."""
+    """Compare with twice the points and half the steps, and with SciPy's DOP853 on transforms of NumPy."""
     problem = SpectralNavierStokes(family, final_time=final_time)
     drawn = problem.test_functions(2)
     tau, n = np.array([0.7, 0.0, 1.0]), 48
@@ -121,7 +121,7 @@ def test_reference_is_converged_and_is_the_equations_solution(family: str, final
 
 
 def test_linear_solution() -> None:
-    """Decaying waves and the forcing's part of them, from the initial value exactly."""
+    """Solve for decaying waves and the forcing's part of them, from the initial value exactly."""
     problem = SpectralNavierStokes("nsm_forced", final_time=2.0, modes=(12, 6, 7))
     inputs = problem.as_inputs(problem.test_functions(2))
     linear = problem.linear_solution(inputs)
