@@ -3,8 +3,8 @@
 from .dataset import Dataset
 from .description import describe, format_description
 from .exchange import FORMATS, export_dataset, from_arrays, import_dataset
-from .format import FORMAT_VERSION, Field, Violation, check_format
-from .generation import ENGINES, Engine, GenerationProgress, GenerationReport, generate, open_engine
+from .format import FORMAT_VERSION, Compression, Field, Violation, check_format
+from .generation import ENGINES, Chains, Engine, GenerationProgress, GenerationReport, generate, open_engine
 from .grids import cell_centres, nodes
 from .problems import (
     PROBLEMS,
@@ -35,7 +35,9 @@ __all__ = [
     "FORMAT_VERSION",
     "PROBLEMS",
     "SPECTRAL_PROBLEMS",
+    "Chains",
     "ClassicalSolver",
+    "Compression",
     "Dataset",
     "Engine",
     "EvolutionProblem",

@@ -12,14 +12,16 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
-from ..format.compression import Compression
+from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.field import Role
 from ..format.identifiers import check_identifier
+from ..old_keywords import takes_old_keywords
 from .source import Source, SourceField, write_source
 
 __all__ = ["from_arrays"]
 
 
+@takes_old_keywords(OLD_KEYWORDS)
 def from_arrays(
     inputs: np.ndarray,
     outputs: np.ndarray,
@@ -33,9 +35,7 @@ def from_arrays(
     axes: Sequence[np.ndarray] | None = None,
     boundary: str | None = None,
     dtype: str | None = None,
-    compression: str = "gzip",
-    error_bound: float | None = None,
-    error_bound_mode: str = "absolute",
+    compression: str | Compression = "gzip",
     shard_size: int | None = None,
 ) -> Dataset:
     """Write input and output arrays as a dataset.
@@ -62,8 +62,8 @@ def from_arrays(
     boundary : {'wall', 'open', 'periodic'} or None
     dtype : {'float64', 'float32'} or None
         None keeps float32, and stores everything else as float64.
-    compression, error_bound, error_bound_mode, shard_size
-        As of :func:`~resolvent.data.generate`.
+    compression, shard_size
+        See :func:`~resolvent.data.generate`.
 
     Returns
     -------
@@ -92,7 +92,6 @@ def from_arrays(
     stored = (
         one_of(dtype, ("float64", "float32"), "dtype") if dtype else ("float32" if kinds == {"float32"} else "float64")
     )
-    squeezed = Compression(compression, error_bound, error_bound_mode)
     columns: list[tuple[str, Role, np.ndarray]] = [
         *((label, "input", first[:, c]) for c, label in enumerate(labels["inputs"])),
         *((label, "output", second[:, c]) for c, label in enumerate(labels["outputs"])),
@@ -112,7 +111,7 @@ def from_arrays(
         out,
         splits=splits,
         shuffle_seed=shuffle_seed,
-        compression=squeezed,
+        compression=compression,
         shard_size=shard_size,
     )
 

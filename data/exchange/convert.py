@@ -15,9 +15,10 @@ from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
 from ..format.atomic_files import TEMPORARY_SUFFIX, publish, storage_errors
-from ..format.compression import Compression
+from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.digests import file_sha256
 from ..format.field import NODE
+from ..old_keywords import takes_old_keywords
 from .formats import FORMATS
 from .named_arrays import Selection
 from .source import Source, write_source
@@ -25,6 +26,7 @@ from .source import Source, write_source
 __all__ = ["export_dataset", "import_dataset", "open_source"]
 
 
+@takes_old_keywords(OLD_KEYWORDS)
 def import_dataset(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -35,9 +37,7 @@ def import_dataset(
     splits: Mapping[str, int] | Sequence[float] = (0.8, 0.1, 0.1),
     shuffle_seed: int | None = None,
     dtype: str | None = None,
-    compression: str = "gzip",
-    error_bound: float | None = None,
-    error_bound_mode: str = "absolute",
+    compression: str | Compression = "gzip",
     shard_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
@@ -54,8 +54,8 @@ def import_dataset(
         Of the dataset; None: what the file says, else its name.
     inputs, outputs : sequence of str or None
         Variables of ``.npz``, ``.pt`` and ``.mat``, where their names do not tell.
-    splits, shuffle_seed, compression, error_bound, error_bound_mode, shard_size
-        As of :func:`~resolvent.data.from_arrays`. `splits` is of a single file; several bring their own.
+    splits, shuffle_seed, compression, shard_size
+        See :func:`~resolvent.data.from_arrays`. `splits` divides a single file; several files are the splits.
     dtype : {'float64', 'float32'} or None
         None keeps float32 and stores everything else as float64.
     progress : callable
@@ -70,14 +70,14 @@ def import_dataset(
     InputError
         One line for a file that is missing, damaged, hostile, or does not hold what it should.
     """
-    squeezed = Compression(compression, error_bound, error_bound_mode)
+    compression = Compression.read(compression)
     source = open_source(Path(path), Selection(name, inputs, outputs, dtype))
     return write_source(
         source,
         out,
         splits=splits,
         shuffle_seed=shuffle_seed,
-        compression=squeezed,
+        compression=compression,
         shard_size=shard_size,
         progress=progress,
     )

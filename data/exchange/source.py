@@ -103,7 +103,7 @@ def write_source(
     *,
     splits: Mapping[str, int] | Sequence[float] = (0.8, 0.1, 0.1),
     shuffle_seed: int | None = None,
-    compression: Compression | None = None,
+    compression: str | Compression = "gzip",
     shard_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
@@ -117,7 +117,7 @@ def write_source(
         Consecutive ranges: train, valid, test. The source's own where it has some.
     shuffle_seed : int or None
         Shuffle the samples first; the provenance keeps each sample's row in the source as ``index``.
-    compression : Compression
+    compression : str or Compression
     shard_size : int or None
         Samples a file; None: 16 MiB of numbers.
     progress : callable
@@ -129,7 +129,7 @@ def write_source(
         For names that clash, axes that do not fit, numbers that are not finite (naming the first), splits that do not
         fit, or a folder that holds another dataset.
     """
-    compression = compression or Compression()
+    compression = Compression.read(compression)
     _check(source)
     points = _coordinates(source.axes, source.space)
     times = None if source.times is None else _increasing(source.times)

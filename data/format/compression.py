@@ -23,8 +23,11 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import is_real, one_of
 
+from ..old_keywords import Replacement
+
 __all__ = [
     "COMPRESSIONS",
+    "OLD_KEYWORDS",
     "PLUGIN",
     "Compression",
 ]
@@ -78,6 +81,11 @@ class Compression:
                 "error_bound_mode=absolute"
             )
 
+    @classmethod
+    def read(cls, value: str | Compression) -> Compression:
+        """Return a compression that was given as an object or, if it needs no error bound, by name."""
+        return value if isinstance(value, Compression) else cls(value)
+
     @property
     def lossy(self) -> bool:
         """Whether numbers may change, within the bound."""
@@ -121,3 +129,16 @@ class Compression:
 
         lossy = hdf5plugin.Zfp(accuracy=bound) if self.name == "zfp" else hdf5plugin.SZ3(absolute=bound)
         return {"fletcher32": True, **lossy}
+
+
+def _exchange(keywords: dict[str, Any]) -> None:
+    bound, mode = keywords.pop("error_bound", None), keywords.pop("error_bound_mode", "absolute")
+    keywords["compression"] = Compression(keywords.get("compression", "gzip"), bound, mode)
+
+
+OLD_KEYWORDS: Replacement = (
+    ("error_bound", "error_bound_mode"),
+    "compression=Compression(name, error_bound, mode)",
+    _exchange,
+)
+"""Keywords that functions had before they took a Compression."""

@@ -1,6 +1,7 @@
 """Generation of certified datasets: shards, chains of related systems, workers and engines."""
 
+from .chains import Chains
 from .engines import ENGINES, Engine, open_engine
 from .run import GenerationProgress, GenerationReport, generate
 
-__all__ = ["ENGINES", "Engine", "GenerationProgress", "GenerationReport", "generate", "open_engine"]
+__all__ = ["ENGINES", "Chains", "Engine", "GenerationProgress", "GenerationReport", "generate", "open_engine"]

@@ -41,21 +41,39 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Chains:
-    """How samples are solved together.
+    """Say how samples are solved together.
 
     Parameters
     ----------
     strategy : str
-        Of :func:`resolvent.solvers.solve_sequence`.
+        Of :func:`resolvent.solvers.solve_sequence`: 'auto' analyses each chain and chooses; 'constant_matrix',
+        'scaling', 'superposition', 'reduced_basis', 'warm_start' and 'recycling' do as they say. With 'independent'
+        each sample is solved by itself.
     length : int
-        Samples a chain.
-    sort : str
-        Order within a chain, where a strategy goes from sample to sample.
+        Chain c is samples c·length … (c + 1)·length − 1; its systems are held in memory. If a split ends inside a
+        chain, every shard that stores part of it solves the whole chain and discards the rest.
+    sort : {'none', 'greedy', 'hilbert', 'pca'}
+        The order within a chain, for 'auto', 'warm_start' and 'recycling'.
+
+    Raises
+    ------
+    InputError
+        For unknown names, a chain of no samples, or an order where nothing is ordered.
     """
 
-    strategy: str
-    length: int
-    sort: str
+    strategy: str = "auto"
+    length: int = 64
+    sort: str = "none"
+
+    def __post_init__(self) -> None:
+        one_of(self.strategy, STRATEGIES, "strategy")
+        object.__setattr__(self, "length", positive_integer(self.length, "chain"))
+        one_of(self.sort, ORDERINGS, "sort")
+        if self.sort != "none" and self.strategy not in _ORDERED:
+            raise InputError(
+                f"sort={self.sort} orders the samples of a chain, which strategy={self.strategy} does not have: use "
+                "sort=none, or strategy=warm_start, recycling or auto"
+            )
 
     def settings(self) -> dict[str, Any]:
         """As the configuration of a dataset holds them."""
@@ -81,35 +99,27 @@ class Chains:
         return there if asked is None and there is not None and there % self.length == 0 else whole
 
 
-def read_chains(problem: Problem, strategy: Any, chain: Any, sort: Any) -> Chains | None:
-    """Check the settings; None for ``strategy='independent'``, which needs no chains.
+def read_chains(problem: Problem, strategy: str | Chains) -> Chains | None:
+    """Return the chains in which samples of `problem` are solved; None if each is solved by itself.
 
     Raises
     ------
     InputError
-        For unknown names, a chain of no samples, an order where nothing is ordered, and problems that depend on time
-        or are singular.
+        For an unknown strategy, and for problems that depend on time or are singular.
     """
-    one_of(strategy, STRATEGIES, "strategy")
-    length = positive_integer(chain, "chain")
-    one_of(sort, ORDERINGS, "sort")
-    if sort != "none" and strategy not in _ORDERED:
-        raise InputError(
-            f"sort={sort} orders the samples of a chain, which strategy={strategy} does not have: use sort=none, or "
-            "strategy=warm_start, recycling or auto"
-        )
-    if strategy == "independent":
+    chains = strategy if isinstance(strategy, Chains) else Chains(strategy)
+    if chains.strategy == "independent":
         return None
     if isinstance(problem, EvolutionProblem):
         raise InputError(
-            f"strategy={strategy} is for steady problems, and {problem.name} is not: use strategy=independent"
+            f"strategy={chains.strategy} is for steady problems, and {problem.name} is not: use strategy=independent"
         )
     if problem.system(problem.sample(sample_generator(0, problem.name, 0))).nullspace is not None:
         raise InputError(
-            f"strategy={strategy} is for regular systems, and these of {problem.name} are singular: use "
+            f"strategy={chains.strategy} is for regular systems, and these of {problem.name} are singular: use "
             "strategy=independent, or a dirichlet side"
         )
-    return Chains(strategy, length, sort)
+    return chains
 
 
 @dataclass(frozen=True)

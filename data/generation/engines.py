@@ -20,6 +20,7 @@ temporary name, and the process that called generate alone renames it and writes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -78,6 +79,23 @@ def open_engine(
     for key in given:
         one_of(key, _SETTINGS[one_of(name, ENGINES, "engine")] or ("nothing",), f"setting of engine {name}")
     return ENGINES[one_of(name, ENGINES, "engine")](positive_integer(workers, "workers"), given)
+
+
+@contextmanager
+def opened_engine(engine: str | Engine | Executor, workers: int = 1) -> Iterator[Engine]:
+    """Give an engine: the one that came, one that is opened by its name, or one around an executor.
+
+    Only what is opened here is closed.
+    """
+    if isinstance(engine, Engine):
+        yield engine
+    elif isinstance(engine, str):
+        with open_engine(engine, workers) as opened:
+            yield opened
+    else:
+        count = getattr(engine, "_max_workers", None)  # where the pool tells it
+        known = isinstance(count, int) and count > 0
+        yield Engine("executor", count if known else os.cpu_count() or 1, engine)
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""Datasets from problems: certified shards, made in parallel, that survive being killed at any instant."""
+"""Generate datasets from problems: certified shards, made in parallel, that survive being killed at any instant."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -15,6 +15,7 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,16 @@ from resolvent.solvers.choice.spec import SolverSpec
 
 from ..dataset import Dataset
 from ..format.atomic_files import storage_errors
-from ..format.compression import Compression
+from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.field import CONSTANT
 from ..format.folder import DatasetFolder, ShardRecord, shard_size_there
 from ..format.splits import Shard, automatic_shard_size, plan_shards, split_sizes
+from ..old_keywords import takes_old_keywords
 from ..problems.problem import Problem
 from ..seeding import root_seed, sample_generator
 from ..statistics import SampleFigures, content_digest, write_statistics
-from .chains import read_chains, sum_of_families
-from .engines import Engine
+from .chains import Chains, read_chains, sum_of_families
+from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
 from .workers import make_shard_in_worker, own_pool, start_method
 
@@ -45,27 +47,39 @@ __all__ = ["GenerationProgress", "GenerationReport", "generate"]
 
 @dataclass(frozen=True)
 class GenerationProgress:
-    """Where a generation stands: samples done now, of how many; samples found finished; seconds and rate."""
+    """Say where a generation stands.
+
+    Parameters
+    ----------
+    done, total : int
+        Samples made by this run; in all.
+    skipped : int
+        Samples of shards that were there and intact.
+    seconds : float
+    found : str
+        What the analysis of the first chain has found and will do, once it is known; '' without chains.
+    """
 
     done: int
     total: int
     skipped: int
     seconds: float
+    found: str = ""
 
     @property
     def rate(self) -> float:
-        """Samples a second made in this run."""
+        """Return the samples that this run makes in a second."""
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """At this rate; infinite before the first sample."""
+        """Return the seconds left at this rate; infinite before the first sample."""
         return (self.total - self.skipped - self.done) / self.rate if self.rate > 0 else float("inf")
 
 
 @dataclass
 class GenerationReport:
-    """What a generation did.
+    """Say what a generation did.
 
     Parameters
     ----------
@@ -79,19 +93,19 @@ class GenerationReport:
         The largest relative residual, over all samples.
     iterations_mean : float
     seconds : dict
-        ``sampling``, ``solving`` and ``writing`` summed over the workers, for the samples of this run, of samples
+        ``sampling``, ``solving`` and ``writing`` summed over the workers, for the samples of this run; if samples were
         solved together also ``analysis`` and ``ordering``; ``total`` by the clock.
     samples_per_second : float
-        Of this run, by the clock; 0 if nothing had to be made.
+        The rate of this run, by the clock; 0 if nothing had to be made.
     content_digest : str
         SHA-256 over the stored numbers in order: the same for every sharding, worker count and compression.
     bytes : int
-        Of all shards.
+        The size of all shards.
     family : dict
-        Of samples solved together, over all shards: ``chains`` solved, samples ``outside`` (of these chains, but not of
-        the shard that solved them), ``full_solves``, ``corrections``, ``reconstructed``, ``set_ups``, ``refreshes``,
-        ``iterations``, ``matvecs``, the ``plan`` (samples by strategy), and what was ``found`` in the first chain.
-        Empty where each sample was solved by itself.
+        Sums over all shards if samples were solved together, else empty: ``chains`` solved, samples ``outside`` (in
+        these chains, but not in the shard that solved them), ``full_solves``, ``corrections``, ``reconstructed``,
+        ``set_ups``, ``refreshes``, ``iterations``, ``matvecs``, the ``plan`` (samples by strategy), and what was
+        ``found`` in the first chain.
     """
 
     folder: str
@@ -110,13 +124,43 @@ class GenerationReport:
     family: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Flat JSON values."""
+        """Return flat JSON values."""
         values = asdict(self)
         values.update({f"seconds_{k}": v for k, v in values.pop("seconds").items()})
         values.update({f"samples_{k}": v for k, v in values.pop("splits").items()})
         return values
 
 
+def _exchange_chains(keywords: dict[str, Any]) -> None:
+    chain, sort = keywords.pop("chain", 64), keywords.pop("sort", "none")
+    keywords["strategy"] = Chains(keywords.get("strategy", "independent"), chain, sort)
+
+
+def _exchange_executor(keywords: dict[str, Any]) -> None:
+    executor = keywords.pop("executor")
+    keywords["engine"] = keywords.get("engine") or executor or "local"
+
+
+def _exchange_announce(keywords: dict[str, Any]) -> None:
+    announce, progress, told = keywords.pop("announce"), keywords.get("progress"), False
+
+    def tell(at: GenerationProgress) -> None:
+        nonlocal told
+        if at.found and not told and announce is not None:
+            told = True
+            announce(at.found)
+        if callable(progress):
+            progress(at)
+
+    keywords["progress"] = tell
+
+
+@takes_old_keywords(
+    OLD_KEYWORDS,
+    (("chain", "sort"), "strategy=Chains(strategy, length, sort)", _exchange_chains),
+    (("executor",), "engine=", _exchange_executor),
+    (("announce",), "GenerationProgress.found in progress=", _exchange_announce),
+)
 def generate(
     problem: Problem,
     out: str | os.PathLike[str],
@@ -126,24 +170,18 @@ def generate(
     seed: int = 0,
     start: int = 0,
     shard_size: int | None = None,
-    workers: int = 1,
     solver: SolverSpec | None = None,
     dtype: str | None = None,
-    compression: str = "gzip",
-    error_bound: float | None = None,
-    error_bound_mode: str = "absolute",
-    progress: Callable[[GenerationProgress], None] | None = None,
-    executor: Executor | None = None,
-    engine: Engine | None = None,
-    strategy: str = "independent",
-    chain: int = 64,
-    sort: str = "none",
-    announce: Callable[[str], None] | None = None,
+    compression: str | Compression = "gzip",
+    strategy: str | Chains = "independent",
+    workers: int = 1,
+    engine: str | Engine | Executor = "local",
+    progress: bool | Callable[[GenerationProgress], None] | None = True,
 ) -> GenerationReport:
     """Generate a certified dataset, or finish one.
 
     Sample i depends on (seed, problem, i) alone, so the numbers are the same, bit for bit on one kind of machine, for
-    every `shard_size`, `workers` and `executor`. Every sample's residual is recomputed in float64 from the arrays to be
+    every `shard_size`, `workers` and `engine`. Every sample's residual is recomputed in float64 from the arrays to be
     stored and lies below the solver's rtol. Run again on the same folder, finished shards whose SHA-256 still holds are
     skipped; missing and damaged ones are made again.
 
@@ -163,41 +201,33 @@ def generate(
         Index of the first sample. ``splits={'test': 60}, start=540`` at another resolution gives the same fields as the
         test split of 540 + 60 samples.
     shard_size : int or None
-        Samples a file. A shard is held in memory while it is made. None: what the folder's dataset has, else 16 MiB of
-        numbers a file.
-    workers : int
-        Processes that make shards: this one and `workers` − 1 more, forked where this process has no other threads,
-        else started afresh (so a script that calls this needs ``if __name__ == '__main__'``).
+        Samples in a file. A shard is held in memory, compressed, while it is made. None: what the folder's dataset has,
+        else 16 MiB of numbers in a file.
     solver : SolverSpec
         The problem's own choice if None.
     dtype : {'float64', 'float32'}
-        Of the stored fields; the problem's own choice if None: float64, for trajectories float32.
-    compression : {'gzip', 'lzf', 'none', 'zstd', 'blosc2', 'zfp', 'sz3'}
-        The last two change the outputs by at most `error_bound`; all others are lossless.
-    error_bound : float
-        Of zfp and sz3; the certificate counts what it can add to the residual.
-    error_bound_mode : {'absolute', 'relative'}
-        Relative to the largest magnitude of each sample's field (sz3).
-    progress : callable
-        Called with a :class:`GenerationProgress` as samples finish, at most ten times a second.
-    executor : concurrent.futures.Executor
-        Runs the shards instead of own workers, for example ``dask.distributed.Client.get_executor()``. Its workers must
-        see `out` under the same path. It is not shut down. Shards that a broken pool of processes loses are an error.
-    engine : Engine
-        From :func:`~resolvent.data.open_engine`, instead of `workers` and `executor`.
-    strategy : str
-        'independent': each sample is solved by itself. Else the samples of a chain are solved together
-        (:func:`resolvent.solvers.solve_sequence`): 'auto' analyses each chain and chooses; 'constant_matrix',
-        'scaling', 'superposition', 'reduced_basis', 'warm_start' and 'recycling' do as they say. What misses the
-        tolerance is solved by itself. The bits of sample i then depend on `strategy`, `chain` and `sort` too, and
-        still on no sharding, worker or order (see :mod:`.chains`).
-    chain : int
-        Chain c is samples c·chain … (c + 1)·chain − 1; its systems are held in memory. A chain that the end of a split
-        cuts is solved by each of the shards that hold a part of it, whole, with the samples that none of them keeps.
-    sort : {'none', 'greedy', 'hilbert', 'pca'}
-        Order in a chain, for 'auto', 'warm_start' and 'recycling'.
-    announce : callable
-        Called once with what the analysis of a first chain has found and will do.
+        The dtype of the stored fields; the problem's own choice if None: float64, for trajectories float32.
+    compression : str or Compression
+        'gzip', 'lzf', 'none', 'zstd' and 'blosc2' are lossless. ``Compression('sz3', 1e-6)``, or 'zfp', changes the
+        outputs by at most that error bound, which the certificate counts.
+    strategy : str or Chains
+        'independent': each sample is solved by itself. Else the samples of a chain are solved together, see
+        :class:`Chains`; what misses the tolerance is solved by itself. Sample i then also depends on the strategy, the
+        chain's length and its order, but still not on sharding, workers or order (see :mod:`.chains`).
+    workers : int
+        Processes that make shards: this one and `workers` − 1 more. They are forked if this process has no other
+        threads, else started afresh (so a script that calls this needs ``if __name__ == '__main__'``).
+    engine : str, Engine or concurrent.futures.Executor
+        Where the workers run: 'local', 'dask' or 'mpi', which is opened with `workers` and closed again; an engine from
+        :func:`~resolvent.data.open_engine`; or an executor, for example ``dask.distributed.Client.get_executor()``. Its
+        workers must see `out` under the same path; shards that a broken pool of processes loses are an error.
+    progress : bool or callable
+        Whether to show the progress: a bar on a terminal, else a plain line every few seconds. A function is called
+        with a :class:`GenerationProgress` instead as samples finish, at most ten times a second.
+
+    Returns
+    -------
+    GenerationReport
 
     Raises
     ------
@@ -211,23 +241,16 @@ def generate(
     workers = positive_integer(workers, "workers")
     dtype = problem.default_dtype if dtype is None else dtype
     one_of(dtype, ("float64", "float32"), "dtype")
-    squeezed = Compression(compression, error_bound, error_bound_mode)
-    if squeezed.lossy and problem.exact_outputs:
+    compression = Compression.read(compression)
+    if compression.lossy and problem.exact_outputs:
         raise InputError(
-            f"compression={compression} changes numbers that the certificate of {problem.name} wants exact (given "
+            f"compression={compression.name} changes numbers that the certificate of {problem.name} wants exact (given "
             "values at a boundary, a first state): use a lossless one, such as gzip or zstd"
         )
     solver = solver or problem.default_solver
-    if engine is not None:
-        workers, executor = engine.workers, engine.executor
-    chains = read_chains(problem, strategy, chain, sort)
-    room = _bytes_per_sample(problem, dtype)
-    if chains is not None:
-        asked = None if shard_size is None else positive_integer(shard_size, "shard_size")
-        shard_size = chains.shard_size(asked, shard_size_there(Path(out)), automatic_shard_size(room))
-    elif shard_size is None:
-        shard_size = shard_size_there(Path(out)) or automatic_shard_size(room)
-    shard_size = positive_integer(shard_size, "shard_size")
+    chains = read_chains(problem, strategy)
+    bytes_per_sample = _bytes_per_sample(problem, dtype)
+    shard_size = _shard_size(shard_size, chains, Path(out), bytes_per_sample)
     shards = plan_shards(sizes, shard_size, start)
     config = {
         "kind": "problem",
@@ -237,48 +260,96 @@ def generate(
         "seed": seed,
         "solver": solver.to_dict(),
         "dtype": dtype,
-        **squeezed.settings(),
+        **compression.settings(),
         "shard_size": shard_size,
     }
     if chains is not None:
         config["family"] = chains.settings()
     folder = DatasetFolder(Path(out), problem.name, config, shards)
-    made = _Made(folder)
-    method = start_method() if executor is None and workers > 1 else ""
-    # The limit holds here too, for executors whose workers are threads of this process.
-    with threadpool_limits(1), folder.writing(room) as missing:
-        place = folder.folder.absolute()
-        tasks = [
-            ShardTask(problem, solver, s, seed, dtype, squeezed, place, folder.name, folder.config, folder.hash, chains)
-            for s in missing
-        ]
-        skipped = sum(sizes.values()) - sum(len(s) for s in missing)
-        meter = _Meter(progress, sum(sizes.values()), skipped)
-        folder.on_accept = _announcer(announce)
-        meter.advance(0)
-        if executor is not None:
-            in_flight = engine.in_flight if engine is not None else 2 * _worker_count(executor)
-            _run(tasks, executor, made, meter, lambda: None, in_flight)
-        elif workers > 1 and len(tasks) > 1:
-            _run_in_own_pools(tasks, workers, method, made, meter)
-        else:
-            for task in tasks:
-                made.accept(make_shard(task, on_sample=meter.advance, limited=True))
-        folder.finish()
-        with Dataset(folder.folder, open_files=2) as dataset, storage_errors(folder.folder / "stats.yaml"):
-            try:
-                write_statistics(dataset, refresh=bool(missing), known=made.figures)
-                digest = content_digest(dataset, made.figures)
-            except InputError as error:
-                raise InputError(
-                    f"a finished shard has been damaged since ({error}): run resolvent verify data={folder.folder}, "
-                    "and then this command again, which makes it anew"
-                ) from None
+    receiver = _Receiver(folder)
+    with _shown(progress) as tell, opened_engine(engine, workers) as opened:
+        method = start_method() if opened.executor is None and opened.workers > 1 else ""
+        # The limit holds here too, for executors whose workers are threads of this process.
+        with threadpool_limits(1), folder.writing(bytes_per_sample) as missing:
+            tasks = [
+                ShardTask(
+                    problem=problem,
+                    solver=solver,
+                    shard=shard,
+                    seed=seed,
+                    dtype=dtype,
+                    compression=compression,
+                    folder=folder.folder.absolute(),
+                    name=folder.name,
+                    config=folder.config,
+                    config_hash=folder.hash,
+                    chains=chains,
+                )
+                for shard in missing
+            ]
+            counter = _Progress(tell, sum(sizes.values()), sum(sizes.values()) - sum(len(s) for s in missing))
+            folder.on_accept = counter.accepted
+            counter.advance(0)
+            if opened.executor is not None:
+                _run(tasks, opened.executor, receiver, counter, lambda: None, opened.in_flight)
+            elif opened.workers > 1 and len(tasks) > 1:
+                _run_in_own_pools(tasks, opened.workers, method, receiver, counter)
+            else:
+                for task in tasks:
+                    receiver.accept(make_shard(task, on_sample=counter.advance, limited=True))
+            folder.finish()
+            digest = _finish_statistics(receiver, refresh=bool(missing))
     return _report(folder, sizes, missing, digest, time.perf_counter() - began)
 
 
-class _Made:
-    """Takes finished shards in: their files into the folder, and the figures of their samples."""
+def _shard_size(asked: int | None, chains: Chains | None, out: Path, bytes_per_sample: int) -> int:
+    """Return the samples in a file: as asked, else as in the folder, else as many as make 16 MiB of numbers."""
+    asked = None if asked is None else positive_integer(asked, "shard_size")
+    automatic = automatic_shard_size(bytes_per_sample)
+    if chains is not None:
+        return chains.shard_size(asked, shard_size_there(out), automatic)
+    return asked or shard_size_there(out) or automatic
+
+
+def _finish_statistics(receiver: _Receiver, refresh: bool) -> str:
+    """Write ``stats.yaml`` of a finished dataset, and return its content digest."""
+    folder = receiver.folder.folder
+    with Dataset(folder, open_files=2) as dataset, storage_errors(folder / "stats.yaml"):
+        try:
+            write_statistics(dataset, refresh=refresh, known=receiver.figures)
+            return content_digest(dataset, receiver.figures)
+        except InputError as error:
+            raise InputError(
+                f"a finished shard has been damaged since ({error}): run resolvent verify data={folder}, and then this "
+                "command again, which makes it anew"
+            ) from None
+
+
+@contextmanager
+def _shown(
+    progress: bool | Callable[[GenerationProgress], None] | None,
+) -> Iterator[Callable[[GenerationProgress], None] | None]:
+    """Give the function that is told of the progress: the caller's, or one that prints it."""
+    if progress is not True:
+        yield progress or None
+        return
+    from ..progress import ProgressLine  # rich, which takes a while to import
+
+    with ProgressLine("generate") as line:
+        found = ""
+
+        def tell(at: GenerationProgress) -> None:
+            nonlocal found
+            if at.found != found:
+                found = at.found
+                line.say(found)
+            line(at.done + at.skipped, at.total)
+
+        yield tell
+
+
+class _Receiver:
+    """Take finished shards in: their files into the folder, and the figures of their samples."""
 
     def __init__(self, folder: DatasetFolder) -> None:
         self.folder = folder
@@ -292,26 +363,12 @@ class _Made:
         return task.shard.path(self.folder.name) not in self.folder.records
 
 
-def _announcer(announce: Callable[[str], None] | None) -> Callable[[ShardRecord], None]:
-    """Tell what was found, once: when the first shard is in."""
-    told = False
-
-    def tell(record: ShardRecord) -> None:
-        nonlocal told
-        found = (record.family or {}).get("found")
-        if announce is not None and found and not told:
-            told = True
-            announce(str(found))
-
-    return tell
-
-
-class _Meter:
-    """Counts samples and tells the caller's `progress`, at most ten times a second and always at the end."""
+class _Progress:
+    """Count samples and tell it, at most ten times a second and always at the end."""
 
     def __init__(self, tell: Callable[[GenerationProgress], None] | None, total: int, skipped: int) -> None:
         self.tell, self.total, self.skipped = tell, total, skipped
-        self.done = 0
+        self.done, self.found = 0, ""
         self.began = time.perf_counter()
         self.told = 0.0
 
@@ -319,13 +376,23 @@ class _Meter:
         """Count anew what is left: samples of shards that a killed worker took with it are made again."""
         self.done = self.total - self.skipped - left
 
+    def accepted(self, record: ShardRecord) -> None:
+        """Tell what the analysis of the first chain has found, as soon as a shard is in."""
+        found = (record.family or {}).get("found")
+        if found and not self.found:
+            self.found = str(found)
+            self._tell()
+
     def advance(self, count: int = 1) -> None:
         self.done += count
-        now = time.perf_counter()
-        finished = self.done + self.skipped >= self.total
-        if self.tell is not None and (finished or now - self.told >= 0.1):
-            self.told = now
-            self.tell(GenerationProgress(self.done, self.total, self.skipped, now - self.began))
+        if self.done + self.skipped >= self.total or time.perf_counter() - self.told >= 0.1:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.tell is not None:
+            self.told = time.perf_counter()
+            seconds = self.told - self.began
+            self.tell(GenerationProgress(self.done, self.total, self.skipped, seconds, self.found))
 
 
 _POOLS = 4  # own pools in a row that may break without a shard having been finished
@@ -335,36 +402,32 @@ _KILLED = (
 )
 
 
-def _run_in_own_pools(tasks: Sequence[ShardTask], workers: int, method: str, made: _Made, meter: _Meter) -> None:
+def _run_in_own_pools(
+    tasks: Sequence[ShardTask], workers: int, method: str, receiver: _Receiver, counter: _Progress
+) -> None:
     """Run the tasks on processes of our own; when one is killed, what it and its fellows had is made by a new pool."""
     left, broken = list(tasks), 0
     while left:
         helpers = min(workers, len(left)) - 1
         try:
             with own_pool(max(helpers, 1), method) as (pool, stop):
-                _run(left, pool, made, meter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
+                _run(left, pool, receiver, counter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
         except BrokenProcessPool as error:
-            remaining = [task for task in left if made.lacks(task)]
+            remaining = [task for task in left if receiver.lacks(task)]
             broken = 1 if len(remaining) < len(left) else broken + 1
             if broken >= _POOLS:
                 raise InputError(_KILLED) from error
             left, method = remaining, "spawn"
-            meter.restart(sum(len(task.shard) for task in left))
+            counter.restart(sum(len(task.shard) for task in left))
         else:
             return
-
-
-def _worker_count(executor: Executor) -> int:
-    """Workers of a pool, where it tells; else as many as this machine has processors."""
-    count = getattr(executor, "_max_workers", None)
-    return count if isinstance(count, int) and count > 0 else os.cpu_count() or 1
 
 
 def _run(
     tasks: Sequence[ShardTask],
     executor: Executor,
-    made: _Made,
-    meter: _Meter,
+    receiver: _Receiver,
+    counter: _Progress,
     give_up: Callable[[], None],
     in_flight: int,
     helpers: int | None = None,
@@ -392,45 +455,45 @@ def _run(
         for future in wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED).done:
             finished = future.result()
             del waiting[future]
-            made.accept(finished)
-            meter.advance(finished.record.stop - finished.record.start)
+            receiver.accept(finished)
+            counter.advance(finished.record.stop - finished.record.start)
             helped = True
         submit()
 
     def on_sample() -> None:
-        meter.advance()
+        counter.advance()
         collect(0.0)
 
     try:
         submit()
         while queue or waiting:
             if queue and helpers is not None:
-                made.accept(make_shard(queue.popleft(), on_sample=on_sample, limited=True))
+                receiver.accept(make_shard(queue.popleft(), on_sample=on_sample, limited=True))
             else:
                 collect(1.0)
     except BaseException as error:
         give_up()
         for future in waiting:
             future.cancel()
-        _salvage(waiting, made)
+        _salvage(waiting, receiver)
         lost = isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"  # Dask's
         if lost and helpers is None:
             raise InputError(_KILLED) from error
         raise
 
 
-def _salvage(waiting: Mapping[Future[FinishedShard], Shard], made: _Made) -> None:
-    """Put in what the other workers have finished meanwhile; a shard given up or failed leaves nothing behind."""
+def _salvage(waiting: Mapping[Future[FinishedShard], Shard], receiver: _Receiver) -> None:
+    """Put in what the other workers have finished meanwhile; a shard that was given up leaves nothing behind."""
     wait([future for future in waiting if not future.cancelled()], timeout=60.0)
     for future in waiting:
         if future.done() and not future.cancelled() and future.exception() is None:
             finished = future.result()
             if finished.temporary.exists():
-                made.accept(finished)
+                receiver.accept(finished)
 
 
 def _bytes_per_sample(problem: Problem, dtype: str) -> int:
-    """Room a sample takes without compression, from one that is drawn but not solved."""
+    """Return the bytes of a sample without compression, from one that is drawn but not solved."""
     parameters = problem.sample(sample_generator(0, problem.name, 0))
     fields = problem.fields(parameters, np.zeros(problem.solution_size(parameters)))
     numbers = sum(f.values.size for f in fields.values() if f.role not in CONSTANT)

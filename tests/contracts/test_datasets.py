@@ -15,6 +15,7 @@ import pytest
 
 from resolvent.data import (
     FORMATS,
+    Compression,
     Dataset,
     check_format,
     describe,
@@ -34,13 +35,12 @@ SPLITS = {"train": 5, "valid": 2, "test": 2}
 def _generated(
     name: str,
     dtype: str | None = "float64",
-    compression: str = "gzip",
-    error_bound: float | None = None,
+    compression: str | Compression = "gzip",
     **settings: Any,
 ) -> Callable[[Path], Any]:
     def make(out: Path) -> None:
-        storage: dict[str, Any] = {"dtype": dtype, "compression": compression, "error_bound": error_bound}
-        generate(make_problem(name, **settings), out, splits=SPLITS, shard_size=3, **storage)
+        problem = make_problem(name, **settings)
+        generate(problem, out, splits=SPLITS, shard_size=3, dtype=dtype, compression=compression)
 
     return make
 
@@ -96,8 +96,8 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "arrays-2d-float32": _brought(1, 6, 8, dtype="float32"),
     "arrays-3d": _brought(3, 4, 5, 6),
     "imported-trajectories-2d": _imported(6, 8, steps=3),
-    "imported-trajectories-1d-sz3": _imported(40, steps=5, compression="sz3", error_bound=1e-4),
-    "darcy-zfp": _generated("darcy", resolution=10, compression="zfp", error_bound=1e-7),
+    "imported-trajectories-1d-sz3": _imported(40, steps=5, compression=Compression("sz3", 1e-4)),
+    "darcy-zfp": _generated("darcy", resolution=10, compression=Compression("zfp", 1e-7)),
 }
 
 
@@ -170,8 +170,8 @@ def test_bits_do_not_depend_on_the_sharding(folder: Path, tmp_path: Path) -> Non
     if dataset.config["kind"] != "problem":
         pytest.skip("arrays are stored as they come")
     problem = make_problem(dataset.config["problem"]["name"], **dataset.config["problem"]["settings"])
-    storage = {key: dataset.config[key] for key in ("dtype", "compression", "error_bound") if key in dataset.config}
-    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, **storage)
+    dtype, compression = dataset.config["dtype"], Compression.from_config(dataset.config)
+    report = generate(problem, tmp_path / "a", splits=SPLITS, shard_size=9, dtype=dtype, compression=compression)
     assert report.content_digest == dataset.content_digest
 
 

@@ -50,7 +50,9 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     rows: list[tuple[Any, ...]] = []
     solvers = scripts()
     with tempfile.TemporaryDirectory() as scratch:  # compiles the kernels
-        generate(make_problem("darcy", resolution=16), Path(scratch) / "warm", samples=10, solver=SOLVER)
+        generate(
+            make_problem("darcy", resolution=16), Path(scratch) / "warm", samples=10, solver=SOLVER, progress=False
+        )
     for resolution, samples, by_script in SIZES:
         problem = make_problem("darcy", resolution=resolution)
         rates: dict[str, list[float]] = {name: [] for name in solvers}
@@ -64,7 +66,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
                 for workers in reports:
                     out = Path(scratch) / f"workers{workers}"
                     reports[workers].append(
-                        generate(problem, out, samples=samples, seed=k, workers=workers, solver=SOLVER)
+                        generate(problem, out, samples=samples, seed=k, workers=workers, solver=SOLVER, progress=False)
                     )
         for workers, done in reports.items():
             ours = [r.samples_per_second for r in done]

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from resolvent.data import export_dataset, import_dataset
+from resolvent.data import Compression, export_dataset, import_dataset
 from resolvent.solvers import InputError
 
 from ..compose import compose_verb
@@ -40,9 +40,7 @@ def run(overrides: Sequence[str]) -> int:
             splits=splits_of(config),
             shuffle_seed=config.shuffle_seed,
             dtype=config.dtype,
-            compression=str(config.compression),
-            error_bound=config.error_bound,
-            error_bound_mode=str(config.error_bound_mode),
+            compression=Compression(str(config.compression), config.error_bound, str(config.error_bound_mode)),
             shard_size=config.shard_size,
             progress=line,
         )

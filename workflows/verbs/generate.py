@@ -9,7 +9,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import Dataset, GenerationReport, Problem, TimeDependentProblem, generate, open_engine
+from resolvent.data import (
+    Chains,
+    Compression,
+    Dataset,
+    GenerationProgress,
+    GenerationReport,
+    Problem,
+    TimeDependentProblem,
+    generate,
+    open_engine,
+)
 from resolvent.solvers import InputError, SolverSpec
 
 from ..compose import compose_verb
@@ -37,10 +47,15 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
         ProgressLine("generate") as line,
         open_engine(engine_name, config.workers, engine_settings) as engine,
     ):
+        found = ""
 
-        def announce(found: str) -> None:
-            line.say(found)
-            folder.log(found=found)
+        def show(at: GenerationProgress) -> None:
+            nonlocal found
+            if at.found != found:
+                found = at.found
+                line.say(found)
+                folder.log(found=found)
+            line(at.done + at.skipped, at.total)
 
         report = generate(
             problem,
@@ -52,14 +67,9 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             engine=engine,
             solver=spec,
             dtype=None if config.dtype is None else str(config.dtype),
-            compression=str(config.compression),
-            error_bound=config.error_bound,
-            error_bound_mode=str(config.error_bound_mode),
-            progress=lambda at: line(at.done + at.skipped, at.total),
-            strategy=str(config.strategy),
-            chain=config.chain,
-            sort=str(config.sort),
-            announce=announce,
+            compression=Compression(str(config.compression), config.error_bound, str(config.error_bound_mode)),
+            strategy=Chains(str(config.strategy), config.chain, str(config.sort)),
+            progress=show,
         )
     certified = {}
     if isinstance(problem, TimeDependentProblem) and (estimate := _largest(folder.path, "error_estimate")) is not None:

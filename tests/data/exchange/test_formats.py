@@ -13,7 +13,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resolvent.data import Dataset, describe, export_dataset, format_description, from_arrays, import_dataset, verify
+from resolvent.data import (
+    Compression,
+    Dataset,
+    describe,
+    export_dataset,
+    format_description,
+    from_arrays,
+    import_dataset,
+    verify,
+)
 from resolvent.data.exchange.source import Source, SourceField, write_source
 from resolvent.solvers import InputError
 
@@ -307,8 +316,8 @@ def test_imports_keep_the_error_bound(
     u[2] = 0.0
     with h5py.File(place / "s.hdf5", "w") as file:
         file["tensor"] = u if steps else u[:, None]
-    bound = {"error_bound": 1e-3, "error_bound_mode": mode} if mode else {}
-    dataset = import_dataset(place / "s.hdf5", place / "a", splits=SPLITS, compression=compression, **bound)
+    stored = Compression(compression, 1e-3, mode) if mode else compression
+    dataset = import_dataset(place / "s.hdf5", place / "a", splits=SPLITS, compression=stored)
     error = np.abs(_all(dataset, "tensor").astype("f8") - u).reshape(6, -1).max(axis=1)
     scale = np.abs(u.astype("f8")).reshape(6, -1).max(axis=1) if mode == "relative" else np.ones(6)
     assert np.all(error <= (1e-3 * scale if mode else 0.0))

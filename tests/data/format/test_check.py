@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import resolvent.data
-from resolvent.data import Dataset, check_format, generate, make_problem, verify
+from resolvent.data import Compression, Dataset, check_format, generate, make_problem, verify
 from resolvent.data.format.folder import read_manifest
 from resolvent.solvers import InputError
 
@@ -216,7 +216,7 @@ class TestErrorBound:
         self, compression: str, mode: str, dtype: str, darcy_master: Path, tmp_path: Path
     ) -> None:
         bound = 1e-6 if mode == "absolute" else 1e-4
-        settings = {"compression": compression, "error_bound": bound, "error_bound_mode": mode, "dtype": dtype}
+        settings = {"compression": Compression(compression, bound, mode), "dtype": dtype}
         dataset, exact = self._generate(tmp_path / "a", **settings), Dataset(darcy_master)
         np.testing.assert_array_equal(dataset.read("train", "coefficient"), exact.read("train", "coefficient", 0, 4))
         u = exact.read("train", "solution", 0, 4)
@@ -248,7 +248,7 @@ class TestErrorBound:
         assert Dataset(tmp_path / "b").content_digest == dataset.content_digest
 
     def test_damage_above_the_floor_and_a_wrong_word_are_found(self, tmp_path: Path) -> None:
-        self._generate(tmp_path / "a", compression="sz3", error_bound=1e-7).close()
+        self._generate(tmp_path / "a", compression=Compression("sz3", 1e-7)).close()
         with h5py.File(tmp_path / "a/data/train/darcy_00000.hdf5", "r+") as file:
             values = file["t0_fields/solution"]
             one = values[1:2]
@@ -261,23 +261,23 @@ class TestErrorBound:
     @pytest.mark.parametrize(
         ("settings", "match"),
         [
-            ({"compression": "zfp"}, "needs error_bound, a number above 0"),
-            ({"compression": "sz3", "error_bound": -1.0}, "needs error_bound"),
-            ({"compression": "sz3", "error_bound": float("nan")}, "needs error_bound"),
-            ({"compression": "gzip", "error_bound": 1e-6}, "gzip is lossless; leave it out"),
-            ({"compression": "zfp", "error_bound": 1e-6, "error_bound_mode": "relative"}, "use compression=sz3"),
-            ({"compression": "sz3", "error_bound": 1e-6, "error_bound_mode": "relativ"}, "did you mean 'relative'"),
+            ({"name": "zfp"}, "needs error_bound, a number above 0"),
+            ({"name": "sz3", "error_bound": -1.0}, "needs error_bound"),
+            ({"name": "sz3", "error_bound": float("nan")}, "needs error_bound"),
+            ({"name": "gzip", "error_bound": 1e-6}, "gzip is lossless; leave it out"),
+            ({"name": "zfp", "error_bound": 1e-6, "mode": "relative"}, "use compression=sz3"),
+            ({"name": "sz3", "error_bound": 1e-6, "mode": "relativ"}, "did you mean 'relative'"),
         ],
     )
     def test_refused(self, settings: dict[str, Any], match: str, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=match):
-            self._generate(tmp_path / "a", **settings)
+            self._generate(tmp_path / "a", compression=Compression(**settings))
         assert list(tmp_path.iterdir()) == []
 
     def test_another_bound_is_another_dataset(self, tmp_path: Path) -> None:
-        self._generate(tmp_path / "a", compression="sz3", error_bound=1e-6)
+        self._generate(tmp_path / "a", compression=Compression("sz3", 1e-6))
         with pytest.raises(InputError, match=r"error_bound is 1e-06 there, 1e-07 here"):
-            self._generate(tmp_path / "a", compression="sz3", error_bound=1e-7)
+            self._generate(tmp_path / "a", compression=Compression("sz3", 1e-7))
         config = json.loads(json.dumps(Dataset(tmp_path / "a").config))
         assert (config["error_bound"], config["error_bound_mode"]) == (1e-6, "absolute")
 
@@ -296,7 +296,7 @@ class TestErrorBound:
 def test_what_must_be_exact_is_not_compressed_with_loss(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
     problem = make_problem(name, **{"resolution": 6, **settings})
     with pytest.raises(InputError, match=rf"compression=sz3 .* certificate of {name} wants exact .*: use a lossless"):
-        generate(problem, tmp_path / "a", splits={"train": 2}, compression="sz3", error_bound=1e-6)
+        generate(problem, tmp_path / "a", splits={"train": 2}, compression=Compression("sz3", 1e-6))
     assert not (tmp_path / "a").exists()
 
 
@@ -314,7 +314,7 @@ def test_the_bound_of_a_compression_holds_for_the_other_problems(
     name: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     """What an error bound can add to the residual covers what it does add, and is not idle."""
-    generate(make_problem(name, **settings), tmp_path / "a", splits={"train": 3}, compression="zfp", error_bound=1e-4)
+    generate(make_problem(name, **settings), tmp_path / "a", splits={"train": 3}, compression=Compression("zfp", 1e-4))
     assert verify(tmp_path / "a").ok
     assert check_format(tmp_path / "a") == []
     rows = Dataset(tmp_path / "a").provenance("train")

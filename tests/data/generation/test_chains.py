@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 import yaml
 
-from resolvent.data import Dataset, Problem, check_format, generate, make_problem, open_engine, verify
+from resolvent.data import (
+    Chains,
+    Compression,
+    Dataset,
+    Problem,
+    check_format,
+    generate,
+    make_problem,
+    open_engine,
+    verify,
+)
 from resolvent.data.format.folder import read_manifest
 from resolvent.data.generation import chains
 from resolvent.data.problems.steady.poisson import Poisson
@@ -45,7 +55,7 @@ def _rows(folder: Path, split: str = "train") -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_auto_solves_and_certifies_every_steady_problem(name: str, tmp_path: Path) -> None:
-    report = generate(_small(name), tmp_path / "a", splits={"train": 6, "test": 2}, strategy="auto", chain=4)
+    report = generate(_small(name), tmp_path / "a", splits={"train": 6, "test": 2}, strategy=Chains("auto", 4))
     assert verify(tmp_path / "a").ok
     assert check_format(tmp_path / "a") == []
     assert report.residual_max <= 1e-10
@@ -67,7 +77,7 @@ def test_auto_solves_and_certifies_every_steady_problem(name: str, tmp_path: Pat
 
 
 def test_what_is_solved_by_itself_has_the_bits_of_independent_generation(tmp_path: Path) -> None:
-    auto = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy="auto", chain=3)
+    auto = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy=Chains("auto", 3))
     alone = generate(_small("darcy"), tmp_path / "b", splits={"train": 6})
     assert auto.family["plan"] == {"independent": 6}
     assert auto.content_digest == alone.content_digest
@@ -79,15 +89,21 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     told: list[str] = []
     problem = make_problem("poisson", resolution=10, legacy="skr")
     report = generate(
-        problem, tmp_path / "a", splits={"train": 64}, strategy="auto", chain=32, announce=told.append, shard_size=32
+        problem,
+        tmp_path / "a",
+        splits={"train": 64},
+        strategy=Chains("auto", 32),
+        progress=lambda at: told.append(at.found),
+        shard_size=32,
     )
     assert report.family["plan"] == {"superposition": 64}
     assert report.family["full_solves"] <= 2 * 20
     assert report.family["chains"] == 2
     assert report.family["outside"] == 0
-    assert len(told) == 1
-    assert "constant" in told[0]
-    assert "superposition" in told[0]
+    said = [text for text in dict.fromkeys(told) if text]
+    assert len(said) == 1
+    assert "constant" in said[0]
+    assert "superposition" in said[0]
     assert set(report.seconds) == {"sampling", "analysis", "ordering", "solving", "writing", "total"}
     assert report.seconds["analysis"] > 0
     rows = _rows(tmp_path / "a")
@@ -100,7 +116,7 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     config = yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())
     assert config["family"] == {"strategy": "auto", "chain": 32, "sort": "none"}
     # A second look at the finished folder counts from the manifest.
-    again = generate(problem, tmp_path / "a", splits={"train": 64}, strategy="auto", chain=32)
+    again = generate(problem, tmp_path / "a", splits={"train": 64}, strategy=Chains("auto", 32))
     assert (again.computed, again.family) == (0, report.family)
 
 
@@ -129,7 +145,7 @@ def test_bits_do_not_depend_on_shards_workers_or_place(sort: str, tmp_path: Path
 
 def test_dask_gives_the_same_bits(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    settings: dict[str, Any] = {"splits": {"train": 16}, "strategy": "warm_start", "chain": 4, "sort": "greedy"}
+    settings: dict[str, Any] = {"splits": {"train": 16}, "strategy": Chains("warm_start", 4, "greedy")}
     here = generate(_small("thermal"), tmp_path / "a", shard_size=8, **settings)
     with open_engine("dask", 2) as engine:
         there = generate(_small("thermal"), tmp_path / "b", shard_size=4, engine=engine, **settings)
@@ -138,11 +154,11 @@ def test_dask_gives_the_same_bits(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
-from resolvent.data import generate, make_problem
+from resolvent.data import Chains, generate, make_problem
 from resolvent.solvers import SolverSpec
 if __name__ == "__main__":
     generate(make_problem("convection_diffusion", resolution=8, peclet_high=20.0, modes=8), sys.argv[1],
-             splits={"train": 240}, shard_size=4, workers=2, strategy="recycling", chain=4, sort="greedy",
+             splits={"train": 240}, shard_size=4, workers=2, strategy=Chains("recycling", 4, "greedy"),
              solver=SolverSpec("gmres", {"rtol": 1e-9}, "ilu0", {}))
 """
 
@@ -158,7 +174,7 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     finished = manifest.read_bytes().count(b"\n")
     assert 3 <= finished < 60
-    settings: dict[str, Any] = {"strategy": "recycling", "chain": 4, "sort": "greedy", "solver": DRIFT}
+    settings: dict[str, Any] = {"strategy": Chains("recycling", 4, "greedy"), "solver": DRIFT}
     problem = _small("convection_diffusion")
     report = generate(problem, out, splits={"train": 240}, **settings)  # the shard size that is there
     assert (report.shards_skipped, report.shards_computed) == (finished, 60 - finished)
@@ -181,7 +197,7 @@ def test_a_sample_that_misses_the_tolerance_is_solved_by_itself(
         return solved
 
     monkeypatch.setattr(chains, "solve_sequence", spoilt)
-    report = generate(_small("poisson"), tmp_path / "a", splits={"train": 8}, strategy="constant_matrix", chain=4)
+    report = generate(_small("poisson"), tmp_path / "a", splits={"train": 8}, strategy=Chains("constant_matrix", 4))
     assert report.family["plan"] == {"constant_matrix": 4, "independent": 4}
     assert verify(tmp_path / "a").ok
     alone = np.flatnonzero(_rows(tmp_path / "a")["strategy"] == "independent")
@@ -193,7 +209,7 @@ def test_a_sample_that_misses_the_tolerance_is_solved_by_itself(
 
 @pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s != "independent"])
 def test_every_strategy_certifies_what_it_was_not_made_for(strategy: str, tmp_path: Path) -> None:
-    report = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy=strategy, chain=3)
+    report = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy=Chains(strategy, 3))
     assert report.residual_max <= 1e-10
     assert verify(tmp_path / "a").ok
 
@@ -201,8 +217,8 @@ def test_every_strategy_certifies_what_it_was_not_made_for(strategy: str, tmp_pa
 def test_float32_and_error_bounds_go_with_chains(tmp_path: Path) -> None:
     pytest.importorskip("hdf5plugin")
     generate(
-        _small("poisson"), tmp_path / "a", splits={"train": 8}, strategy="auto", chain=4, compression="sz3",
-        error_bound=1e-6, dtype="float32",
+        _small("poisson"), tmp_path / "a", splits={"train": 8}, strategy=Chains("auto", 4),
+        compression=Compression("sz3", 1e-6), dtype="float32",
     )  # fmt: skip
     assert verify(tmp_path / "a").ok
 
@@ -216,7 +232,7 @@ class _Restless(Poisson):
 
 def test_an_error_names_the_sample(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^sample 0 of poisson: nothing to solve it with$"):
-        generate(_Restless(8, modes=8), tmp_path / "a", splits={"train": 2}, strategy="superposition", chain=4,
+        generate(_Restless(8, modes=8), tmp_path / "a", splits={"train": 2}, strategy=Chains("superposition", 4),
                  solver=SolverSpec("cg", {"rtol": 1e-10, "maxiter": 1}, "jacobi", {}))  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
@@ -230,14 +246,18 @@ class _Renamed(Poisson):
     ("problem", "arguments", "match"),
     [
         ("poisson", {"strategy": "recycle"}, r"unknown strategy 'recycle'.*did you mean 'recycling'"),
-        ("poisson", {"strategy": "auto", "chain": 0}, "chain is 0: expected an integer of at least 1"),
-        ("poisson", {"chain": -3}, "chain is -3"),
+        ("poisson", {"strategy": "auto", "length": 0}, "chain is 0: expected an integer of at least 1"),
+        ("poisson", {"strategy": "independent", "length": -3}, "chain is -3"),
         ("poisson", {"strategy": "auto", "sort": "best"}, "unknown sort 'best'"),
-        ("poisson", {"sort": "greedy"}, "sort=greedy orders the samples of a chain.*strategy=independent"),
+        (
+            "poisson",
+            {"strategy": "independent", "sort": "greedy"},
+            "sort=greedy orders the samples of a chain.*strategy=independent",
+        ),
         ("poisson", {"strategy": "scaling", "sort": "pca"}, "sort=pca orders the samples of a chain.*strategy=scaling"),
         (
             "poisson",
-            {"strategy": "auto", "chain": 4, "shard_size": 6},
+            {"strategy": "auto", "length": 4, "shard_size": 6},
             "shard_size is 6, no multiple of chain=4: use shard_size=8",
         ),
         ("heat", {"strategy": "recycling"}, "strategy=recycling is for steady problems, and heat is not"),
@@ -246,14 +266,16 @@ class _Renamed(Poisson):
 )
 def test_mistakes_are_named_in_one_line(problem: str, arguments: dict[str, Any], match: str, tmp_path: Path) -> None:
     made = _Renamed(8, modes=8) if problem == "singular" else make_problem(problem, resolution=8, modes=8)
+    size = arguments.get("shard_size")
+    chains = {key: value for key, value in arguments.items() if key != "shard_size"}
     with pytest.raises(InputError, match=match) as raised:
-        generate(made, tmp_path / "a", splits={"train": 8}, **arguments)
+        generate(made, tmp_path / "a", splits={"train": 8}, strategy=Chains(**chains), shard_size=size)
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_shards_are_whole_chains(tmp_path: Path) -> None:
-    generate(_small("poisson"), tmp_path / "a", splits={"train": 1300}, strategy="auto", chain=300)
+    generate(_small("poisson"), tmp_path / "a", splits={"train": 1300}, strategy=Chains("auto", 300))
     assert yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())["shard_size"] == 600
     assert [len(s) for s in Dataset(tmp_path / "a").shards] == [600, 600, 100]
     assert all(record.family is not None for record in read_manifest(tmp_path / "a").values())
@@ -298,7 +320,7 @@ def test_the_checker_knows_the_configuration_of_chains(key: str, value: Any, lin
 
 
 def test_the_checker_names_what_a_spoilt_shard_breaks(tmp_path: Path) -> None:
-    generate(_small("poisson"), tmp_path / "a", splits={"train": 4}, strategy="auto", chain=2)
+    generate(_small("poisson"), tmp_path / "a", splits={"train": 4}, strategy=Chains("auto", 2))
     path = tmp_path / "a" / "data" / "train" / "poisson_00000.hdf5"
     with h5py.File(path, "r+") as file:
         file["provenance/chain"][...] = 7

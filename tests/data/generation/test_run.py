@@ -47,7 +47,7 @@ def test_one_worker_in_many_shards_equals_two_workers_in_few(darcy_master: Path,
 def test_threads_of_an_executor_give_the_same_bits(darcy_master: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as executor:
         report = generate(
-            make_problem("darcy", resolution=16), tmp_path / "a", splits=SPLITS, shard_size=3, executor=executor
+            make_problem("darcy", resolution=16), tmp_path / "a", splits=SPLITS, shard_size=3, engine=executor
         )
         assert executor.submit(int, 3).result() == 3  # it was not shut down
     assert report.content_digest == Dataset(darcy_master).content_digest
@@ -375,7 +375,7 @@ def test_worker_killed_for_lack_of_memory(tmp_path: Path, monkeypatch: pytest.Mo
 
         monkeypatch.setattr(DatasetFolder, "accept", accept)
         with pytest.raises(InputError, match=r"a worker process was killed.*fewer workers"):
-            generate(problem, tmp_path / "a", splits={"train": 60}, shard_size=1, executor=pool)
+            generate(problem, tmp_path / "a", splits={"train": 60}, shard_size=1, engine=pool)
     monkeypatch.undo()
     finished = len(read_manifest(tmp_path / "a"))
     assert 1 <= finished < 60
