@@ -16,11 +16,12 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
-from .format.atomic_files import read_yaml
+from .format.atomic_files import one_line, read_yaml
 from .format.digests import combined_digest
 from .format.folder import ShardRecord, read_config, read_manifest
 from .format.layout import field_dataset, field_shape, open_shard
 from .format.splits import SPLITS, Shard, plan_shards
+from .html import html_table
 
 __all__ = ["Dataset"]
 
@@ -116,6 +117,17 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {size}" for split, size in self.splits.items())
         return f"Dataset({str(self.folder)!r}: {self.name} {'×'.join(map(str, self.resolution))}, {sizes})"
+
+    def _repr_html_(self) -> str:
+        roles = {**dict.fromkeys(self.input_fields, "input"), **dict.fromkeys(self.output_fields, "output")}
+        steps = f" × {self.times.size} times" if self.trajectories else ""
+        rows = [
+            ("folder", self.folder),
+            ("samples", ", ".join(f"{split} {size}" for split, size in self.splits.items())),
+            ("grid", f"{'×'.join(map(str, self.resolution))}{steps}, {self.dtype}"),
+            ("fields", ", ".join(f"{name} ({roles.get(name, 'constant or auxiliary')})" for name in self.fields)),
+        ]
+        return html_table(f"Dataset {self.name}", rows)
 
     def close(self) -> None:
         """Close this process's file handles; reading opens them again."""
@@ -247,8 +259,7 @@ class Dataset:
                 if isinstance(error, InputError):
                     raise
                 raise InputError(
-                    f"{path} is damaged ({' '.join(str(error).split())[:100]}): "
-                    "run the same generate command again to restore it"
+                    f"{path} is damaged ({one_line(error)}): run the same generate command again to restore it"
                 ) from None
 
 

@@ -62,6 +62,9 @@ class Moments:
     def __init__(self) -> None:
         self.count, self.mean, self.spread = 0, 0.0, 0.0
 
+    def __repr__(self) -> str:
+        return f"Moments({self.count} numbers, {', '.join(f'{k} {v:.4g}' for k, v in self.figures().items())})"
+
     def add(self, values: np.ndarray) -> None:
         """Take samples in, values of shape (N, …)."""
         for sample in values:

@@ -74,7 +74,7 @@ def write_statistics(dataset: Dataset, refresh: bool = True, known: Mapping[str,
         write_yaml(field_statistics(dataset, known), path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SampleFigures:
     """Digests, (B, 32), and by field the moments, (B, 3), of a shard's samples: columns of its provenance.
 
@@ -86,6 +86,9 @@ class SampleFigures:
 
     digests: np.ndarray
     moments: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"SampleFigures({len(self.digests)} samples, moments of {', '.join(self.moments) or 'no field'})"
 
     @classmethod
     def of_provenance(cls, provenance: Mapping[str, np.ndarray]) -> SampleFigures:

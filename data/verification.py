@@ -14,18 +14,21 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
+from .format.atomic_files import one_line
 from .format.check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .format.compression import Compression
 from .format.digests import combined_digest, config_hash, digest_of_fields, field_digest, file_sha256, sample_digest
 from .format.folder import mark_damaged, read_config, read_manifest
 from .format.layout import field_dataset, field_shape, open_shard
 from .format.splits import Shard, plan_shards
+from .html import html_table
 from .moments import same_moments, sample_moments
 from .problems import make_problem
 from .problems.problem import Problem, residual_floor
 
 __all__ = ["Failure", "VerifyReport", "verify"]
 
+_SHOWN = 10  # failures in a notebook's table
 _DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of a file that lies
 
 
@@ -47,7 +50,7 @@ class Failure:
         return f"{where}: {self.what} ({self.value})" + (f", FORMAT {self.line}" if self.line else "")
 
 
-@dataclass
+@dataclass(repr=False)
 class VerifyReport:
     """What a verification found.
 
@@ -87,6 +90,17 @@ class VerifyReport:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.failures
+
+    def __repr__(self) -> str:
+        return f"VerifyReport({self.folder!r}: {self.summary()})"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, object]] = [("folder", self.folder), ("result", self.summary())]
+        rows += [(f"failure {k}", failure) for k, failure in enumerate(self.failures[:_SHOWN], start=1)]
+        if len(self.failures) > _SHOWN:
+            rows.append(("more failures", len(self.failures) - _SHOWN))
+        rows += [("note", note) for note in self.notes]
+        return html_table("VerifyReport", rows)
 
     def summary(self) -> str:
         """One line."""
@@ -224,7 +238,7 @@ def _verify_shard(
         if problem is not None and "residual" not in figures:
             raise KeyError("provenance/residual")
     except _DAMAGE as error:
-        report.failures.append(Failure(name, None, "cannot be read", _short(error), "4.1"))
+        report.failures.append(Failure(name, None, "cannot be read", one_line(error), "4.1"))
         return digests
     expected = range(shard.start, shard.stop)
     if any(len(rows) < len(shard) for rows in provenance.values()):
@@ -240,7 +254,7 @@ def _verify_shard(
                 n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
             }
         except _DAMAGE as error:
-            report.failures.append(Failure(name, index, "cannot be read", _short(error), "4.1"))
+            report.failures.append(Failure(name, index, "cannot be read", one_line(error), "4.1"))
             continue
         if nested:
             each = {n: shared[n] if n in shared else field_digest(n, values) for n, values in arrays.items()}
@@ -285,7 +299,7 @@ def _verify_residual(
         certificate = problem.certificate(arrays)
     except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
         # a coefficient that is not positive, say, or a field that is missing
-        report.failures.append(Failure(name, index, "its equations cannot be evaluated", _short(error), "11.2"))
+        report.failures.append(Failure(name, index, "its equations cannot be evaluated", one_line(error), "11.2"))
         return
     report.residual_max = max(report.residual_max or 0.0, residual)
     before = recorded["residual"]
@@ -305,7 +319,3 @@ def _verify_residual(
         elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
             what = f"recorded {key} {recorded[key]:.6e} does not hold"
             report.failures.append(Failure(name, index, what, f"{value:.6e}", "11.3"))
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:100]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from resolvent.data.format.atomic_files import storage_errors, write_atomically
+from resolvent.data.format.versions import versions
 from resolvent.solvers import InputError
 
 from .normalization import NormalizedOperator
@@ -70,7 +69,7 @@ def save_operator(
         "dtype": str(network.parameter_dtype()).removeprefix("torch."),
         "parameters": network.parameter_count(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "versions": _versions(),
+        "versions": versions("resolvent", "torch", "numpy", "safetensors"),
         "fields": dict(fields or {}),
         "metrics": dict(metrics or {}),
     }
@@ -142,13 +141,3 @@ def read_description(folder: str | os.PathLike[str]) -> dict[str, Any]:
             "use the version of resolvent that wrote it, or train again"
         )
     return description
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("resolvent", "torch", "numpy", "safetensors"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:  # run from a source tree that is not installed
-            versions[package] = "unknown"
-    return versions

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import sys
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from resolvent.data.format.atomic_files import write_atomically
+from resolvent.data.format.versions import versions
 from resolvent.solvers import InputError
 
 PACKAGES = ("resolvent", "numpy", "scipy", "numba", "pyamg", "torch", "h5py", "hydra-core")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def default_out(verb: str) -> str:
@@ -108,7 +96,7 @@ class RunFolder:
             **result,
             "command": " ".join(sys.argv),
             "seconds": time.time() - self.started,
-            "versions": versions(),
+            "versions": versions(*PACKAGES),
             "settings": OmegaConf.to_container(self.config, resolve=True),
         }
         path = self.file("result.json")
@@ -118,9 +106,4 @@ class RunFolder:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(text, path, flush=False)

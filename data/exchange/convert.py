@@ -14,7 +14,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
-from ..format.atomic_files import TEMPORARY_SUFFIX, publish, storage_errors
+from ..format.atomic_files import TEMPORARY_SUFFIX, one_line, publish, storage_errors
 from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.digests import file_sha256
 from ..format.field import NODE
@@ -142,8 +142,7 @@ def _opened(format_name: str, path: Path, selection: Selection) -> Source:
         if isinstance(error, (InputError, PermissionError)):
             raise
         raise InputError(
-            f"{path} cannot be read as {format_name} ({' '.join(str(error).split())[:120]}): it is damaged or of "
-            "another kind"
+            f"{path} cannot be read as {format_name} ({one_line(error)}): it is damaged or of another kind"
         ) from None
 
 

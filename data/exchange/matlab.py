@@ -24,6 +24,7 @@ import scipy.io
 
 from resolvent.solvers import InputError
 
+from ..format.atomic_files import one_line
 from ..format.identifiers import name_of
 from ..format.untrusted_hdf5 import open_untrusted
 from ..free_memory import check_fits
@@ -90,15 +91,11 @@ def _version_5(path: Path, head: bytes, selection: Selection) -> dict[str, Store
     except (OSError, ValueError, TypeError, KeyError, EOFError, IndexError, OverflowError, zlib.error) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"{path} cannot be read as .mat ({' '.join(str(error).split())[:100]}): it is truncated or damaged"
-        ) from None
+        raise InputError(f"{path} cannot be read as .mat ({one_line(error)}): it is truncated or damaged") from None
     except Exception as error:
         if type(error).__module__.split(".")[0] != "scipy":
             raise
-        raise InputError(
-            f"{path} cannot be read as .mat ({' '.join(str(error).split())[:100]}): it is truncated or damaged"
-        ) from None
+        raise InputError(f"{path} cannot be read as .mat ({one_line(error)}): it is truncated or damaged") from None
     return {name: StoredArray.of(np.asarray(loaded[name])) for name in wanted if isinstance(loaded[name], np.ndarray)}
 
 

@@ -18,6 +18,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
+from ..format.atomic_files import one_line
 from ..format.identifiers import check_identifier
 from ..grids import AXES
 from .source import BOUNDARIES, Source, SourceField
@@ -289,7 +290,7 @@ def parse_metadata(text: Any, place: str) -> dict[str, Any]:
             "times": times,
         }
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        short = " ".join(str(error).split())[:100]
+        short = one_line(error)
         raise InputError(f"{place}: what it keeps under '{METADATA}' is malformed ({short}): remove that") from None
 
 

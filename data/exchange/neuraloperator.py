@@ -18,6 +18,7 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from ..dataset import Dataset
+from ..format.atomic_files import one_line
 from ..format.identifiers import name_of
 from .named_arrays import (
     METADATA,
@@ -53,9 +54,7 @@ def open_pt(path: Path, selection: Selection) -> Source:
             f"{path} is a pickle that wants to run {named[:80]}, which is refused: save a dict of plain tensors"
         ) from None
     except (RuntimeError, ValueError, EOFError, OSError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(
-            f"{path} cannot be read as .pt ({' '.join(str(error).split())[:100]}): it is truncated or damaged"
-        ) from None
+        raise InputError(f"{path} cannot be read as .pt ({one_line(error)}): it is truncated or damaged") from None
     if not isinstance(held, dict):
         raise InputError(f"{path} holds a {type(held).__name__}: expected a dict of tensors, such as x and y")
     metadata = parse_metadata(held[METADATA], str(path)) if METADATA in held else None

@@ -17,6 +17,7 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from ..dataset import Dataset
+from ..format.atomic_files import one_line
 from ..format.identifiers import name_of
 from ..free_memory import check_fits
 from .named_arrays import (
@@ -50,7 +51,7 @@ def open_npz(path: Path, selection: Selection) -> Source:
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error)
         if "pickle" in reason.lower() or "object" in reason.lower():
             raise InputError(f"{path} holds pickled objects, which could run code: save plain arrays") from None
         raise InputError(f"{path} cannot be read as .npz ({reason}): it is truncated, damaged or no archive") from None

@@ -18,6 +18,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of
 
 from ..dataset import Dataset
+from ..format.atomic_files import one_line
 from ..format.compression import Compression
 from ..format.digests import combined_digest, sample_digest
 from ..format.field import Field, Role
@@ -241,7 +242,7 @@ def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
             raise
         raise InputError(
             f"samples {int(rows.min())} to {int(rows.max())} of {source.name} cannot be read "
-            f"({' '.join(str(error).split())[:120]}): the file is damaged or compressed by a filter that is not here"
+            f"({one_line(error)}): the file is damaged or compressed by a filter that is not here"
         ) from None
     steps = () if source.times is None else (len(source.times),)
     held = {}

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and storage errors in one line."""
+"""Write files that appear whole or not at all, and say storage errors in one line."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from resolvent.solvers import InputError
 
 __all__ = [
     "TEMPORARY_SUFFIX",
+    "one_line",
     "publish",
     "read_yaml",
     "storage_errors",
@@ -49,8 +50,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path} ({error.strerror or error}): {advice}") from error
 
 
-def write_temporary(content: bytes | memoryview, target: Path) -> Path:
-    """Write `content` beside `target` under a name of its own, flushed to the disk; leave nothing there on failure.
+def write_temporary(content: bytes | memoryview, target: Path, flush: bool = True) -> Path:
+    """Write `content` beside `target` under a name of its own; leave nothing there on failure.
 
     The name starts with a dot and ends in ``.tmp``: no reader of ``*.hdf5`` picks it up.
     """
@@ -58,8 +59,9 @@ def write_temporary(content: bytes | memoryview, target: Path) -> Path:
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if flush:
+                stream.flush()
+                os.fsync(stream.fileno())
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -67,9 +69,11 @@ def write_temporary(content: bytes | memoryview, target: Path) -> Path:
     return temporary
 
 
-def publish(temporary: Path, target: Path) -> None:
+def publish(temporary: Path, target: Path, flush: bool = True) -> None:
     """Rename `temporary` to `target`, replacing it, and flush the folder: after a crash, one or the other is there."""
     os.replace(temporary, target)
+    if not flush:
+        return
     with suppress(OSError):  # some file systems cannot flush a folder; the rename is atomic all the same
         descriptor = os.open(target.parent, os.O_RDONLY)
         try:
@@ -78,14 +82,18 @@ def publish(temporary: Path, target: Path) -> None:
             os.close(descriptor)
 
 
-def write_atomically(content: bytes, target: Path) -> None:
-    """Write `target` so that it is either the old file or the whole new one at every instant."""
-    publish(write_temporary(content, target), target)
+def write_atomically(content: bytes | memoryview | str, target: Path, flush: bool = True) -> None:
+    """Write `target` so that it is either the old file or the whole new one at every instant.
+
+    With `flush` that also holds if the machine crashes; it takes some milliseconds.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    publish(write_temporary(content, target, flush), target, flush)
 
 
 def write_yaml(values: Any, target: Path) -> None:
     """Write plain values as YAML, atomically."""
-    write_atomically(yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False).encode(), target)
+    write_atomically(yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False), target)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -99,11 +107,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no valid YAML: restore it, or generate the data again ({_line(error)})") from None
+        raise InputError(
+            f"{path} is no valid YAML: restore it, or generate the data again ({one_line(error)})"
+        ) from None
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no mapping: restore it, or generate the data again")
     return values
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+def one_line(error: BaseException, most: int = 120) -> str:
+    """Return what an error says on one line of at most so many characters; the name of its kind if it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

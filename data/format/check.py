@@ -15,7 +15,7 @@ import numpy as np
 from resolvent.solvers import STRATEGIES, InputError
 
 from ..grids import AXES
-from .atomic_files import read_yaml
+from .atomic_files import one_line, read_yaml
 from .compression import ERROR_BOUNDED
 from .config import config_violation
 from .digests import config_hash
@@ -151,7 +151,7 @@ def shard_violations(file: h5py.File, name: str, shard: Shard, config: Mapping[s
         try:
             found += [Violation(number, name, what) for number, what in check(file, shard, config)]
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError, RuntimeError) as error:
-            found.append(Violation(line, name, f"cannot be read ({' '.join(str(error).split())[:80]})"))
+            found.append(Violation(line, name, f"cannot be read ({one_line(error, 80)})"))
     return found
 
 

@@ -14,7 +14,7 @@ from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
 from .identifiers import is_identifier
 from .splits import SPLITS
 
-__all__ = ["check_config", "config_violation"]
+__all__ = ["check_config", "config_violation", "differences"]
 
 
 def check_config(config: Mapping[str, Any], path: Path) -> None:
@@ -110,3 +110,13 @@ def _integer(value: Any, least: int) -> bool:
 
 def _shown(value: Any) -> str:
     return repr(value)[:80]
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    """Return (dotted key, old, new) of every leaf that differs between two nested dictionaries."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [(key, old, new)]
+    found = []
+    for name in dict.fromkeys([*old, *new]):
+        found += differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+    return found

@@ -34,7 +34,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import is_integer
 
 from .atomic_files import TEMPORARY_SUFFIX, publish, read_yaml, storage_errors, write_atomically, write_yaml
-from .config import check_config
+from .config import check_config, differences
 from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION
 from .splits import Shard
@@ -284,7 +284,8 @@ class DatasetFolder:
                 raise InputError(f"out={self.folder} holds HDF5 files but no config.yaml: choose an empty folder")
             return
         there = read_config(self.folder)
-        differing = _differences(there, self.config)
+        pairs = differences(there, self.config)
+        differing = [f"{key} is {old!r} there, {new!r} here" for key, old, new in pairs]
         if differing and occupied:
             shown = "; ".join(differing[:4]) + (f"; and {len(differing) - 4} more" if len(differing) > 4 else "")
             raise InputError(
@@ -415,12 +416,3 @@ def forget_locks() -> None:
     while _locks:
         with suppress(OSError):
             os.close(_locks.pop())
-
-
-def _differences(there: Any, asked: Any, key: str = "") -> list[str]:
-    if isinstance(there, dict) and isinstance(asked, dict):
-        found = []
-        for name in dict.fromkeys([*there, *asked]):
-            found += _differences(there.get(name), asked.get(name), f"{key}.{name}" if key else name)
-        return found
-    return [] if there == asked else [f"{key} is {there!r} there, {asked!r} here"]

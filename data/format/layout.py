@@ -36,7 +36,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +45,11 @@ import numpy as np
 from resolvent.solvers import InputError
 
 from ..grids import AXES
+from .atomic_files import one_line
 from .compression import PLUGIN
 from .stored_field import StoredField
 from .untrusted_hdf5 import check_file
+from .versions import versions
 
 __all__ = [
     "FORMAT_VERSION",
@@ -58,7 +59,6 @@ __all__ = [
     "field_dataset",
     "field_shape",
     "open_shard",
-    "versions",
 ]
 
 FORMAT_VERSION = 1
@@ -132,16 +132,11 @@ class ShardContents:
 
 
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
-def versions() -> dict[str, str]:
-    """Versions of Python and the packages that the numbers depend on."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in ("resolvent", "numpy", "scipy", "numba", "h5py"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    found["hdf5"] = h5py.version.hdf5_version
-    return found
+def _versions() -> str:
+    """Return the versions of what the numbers depend on, as JSON."""
+    found = versions("resolvent", "numpy", "scipy", "numba", "h5py")
+    found |= {"machine": platform.machine(), "hdf5": h5py.version.hdf5_version}
+    return json.dumps(found, sort_keys=True)
 
 
 def encode_shard(contents: ShardContents) -> memoryview:
@@ -233,7 +228,7 @@ def _write_chunks(group: h5py.Group, name: str, item: StoredField) -> h5py.Datas
 def _write_provenance(file: h5py.File, contents: ShardContents) -> None:
     provenance = file.create_group("provenance")
     about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
-    provenance.attrs.update(about | {"versions": json.dumps(versions(), sort_keys=True)})
+    provenance.attrs.update(about | {"versions": _versions()})
     if contents.nested_digests:
         provenance.attrs.update({"digest_over": "fields"})
     for name, values in contents.provenance.items():
@@ -278,7 +273,7 @@ def open_shard(path: Path) -> h5py.File:
         same = found is not None and int(found) == FORMAT_VERSION
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         file.close()
-        raise InputError(f"{path} holds no readable format version ({_short(error)}): {remedy}") from None
+        raise InputError(f"{path} holds no readable format version ({one_line(error)}): {remedy}") from None
     if not same:
         file.close()
         if found is None:
@@ -303,12 +298,8 @@ def open_shard(path: Path) -> h5py.File:
         file.close()
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} holds no readable attribute config ({_short(error)}): {remedy}") from None
+        raise InputError(f"{path} holds no readable attribute config ({one_line(error)}): {remedy}") from None
     return file
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def field_dataset(file: h5py.File, name: str) -> h5py.Dataset:

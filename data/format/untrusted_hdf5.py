@@ -14,6 +14,8 @@ import h5py
 
 from resolvent.solvers import InputError
 
+from .atomic_files import one_line
+
 __all__ = ["check_file", "open_untrusted"]
 
 _MOST_OBJECTS = 1_000_000  # groups and datasets in one file
@@ -84,7 +86,7 @@ def check_file(file: h5py.File, path: Path) -> None:
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} is damaged at {full} ({_short(error)}): copy or download it again") from None
+            raise InputError(f"{path} is damaged at {full} ({one_line(error)}): copy or download it again") from None
 
 
 def _link_error(group: h5py.h5g.GroupID, name: bytes, kind: int, full: str, path: Path) -> InputError:
@@ -109,7 +111,7 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
     try:
         dtype = dataset.dtype
     except TypeError as error:
-        raise InputError(f"{path}: {name} is of a type that cannot be read ({_short(error)}): remove it") from None
+        raise InputError(f"{path}: {name} is of a type that cannot be read ({one_line(error)}): remove it") from None
     if dtype.kind not in "fiubcS":
         raise InputError(f"{path}: {name} is of dtype {dtype}: expected numbers; remove it")
     if dataset.get_space().get_simple_extent_type() == h5py.h5s.NULL:
@@ -123,7 +125,3 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, path: Path) -> None:
             f"{path}: {name} declares {declared:.3g} bytes in shape {tuple(dataset.shape)} and the file holds "
             f"{stored} of them: it is damaged or hostile; make it again"
         )
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__

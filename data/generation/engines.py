@@ -30,6 +30,8 @@ from typing import Any
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 
+from ..format.atomic_files import one_line
+
 __all__ = ["ENGINES", "Engine", "open_engine"]
 
 
@@ -124,7 +126,7 @@ def _dask(workers: int, settings: Mapping[str, Any]) -> Iterator[Engine]:
             except (OSError, ValueError, TimeoutError) as error:
                 raise InputError(
                     f"engine.address={address}: no Dask scheduler with workers answers there "
-                    f"({' '.join(str(error).split())[:80] or type(error).__name__}): start one with 'dask scheduler', "
+                    f"({one_line(error, 80)}): start one with 'dask scheduler', "
                     "or leave address out"
                 ) from None
             workers = sum(client.nthreads().values())
@@ -158,7 +160,7 @@ def _slurm_cluster(workers: int, settings: Mapping[str, Any]) -> Any:
             job_extra_directives=[str(line) for line in settings.get("job_extra") or ()],
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"engine.cluster=slurm: {' '.join(str(error).split())[:150]}; check the settings") from None
+        raise InputError(f"engine.cluster=slurm: {one_line(error, 150)}; check the settings") from None
     cluster.scale(jobs=workers)
     return cluster
 

@@ -33,6 +33,7 @@ from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.field import CONSTANT
 from ..format.folder import DatasetFolder, ShardRecord, shard_size_there
 from ..format.splits import Shard, automatic_shard_size, plan_shards, split_sizes
+from ..html import html_table
 from ..old_keywords import takes_old_keywords
 from ..problems.problem import Problem
 from ..seeding import root_seed, sample_generator
@@ -77,7 +78,7 @@ class GenerationProgress:
         return (self.total - self.skipped - self.done) / self.rate if self.rate > 0 else float("inf")
 
 
-@dataclass
+@dataclass(repr=False)
 class GenerationReport:
     """Say what a generation did.
 
@@ -122,6 +123,28 @@ class GenerationReport:
     content_digest: str = ""
     bytes: int = 0
     family: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        there = f", {self.skipped} of them there" if self.skipped else ""
+        return (
+            f"GenerationReport({self.folder!r}: {self.samples} samples{there}, "
+            f"largest residual {self.residual_max:.2e}, {self.samples_per_second:.4g} samples/s)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("folder", self.folder),
+            ("samples", ", ".join(f"{split} {size}" for split, size in self.splits.items())),
+            ("made now", f"{self.computed}, {self.samples_per_second:.4g} a second; {self.skipped} were there"),
+            ("largest residual", f"{self.residual_max:.2e}"),
+            ("iterations", f"{self.iterations_mean:.4g} in the mean"),
+            ("seconds", ", ".join(f"{phase} {seconds:.3g}" for phase, seconds in self.seconds.items())),
+            ("size", f"{self.bytes / 1e6:.3g} MB"),
+            ("content digest", self.content_digest),
+        ]
+        if self.family:
+            rows.append(("strategies", ", ".join(f"{name} {count}" for name, count in self.family["plan"].items())))
+        return html_table("GenerationReport", rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return flat JSON values."""

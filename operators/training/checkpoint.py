@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from resolvent.data.format.atomic_files import storage_errors, write_atomically
+from resolvent.data.format.config import differences
 from resolvent.solvers import InputError
 
 from ..normalization import NormalizedOperator
@@ -117,7 +118,7 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
             "use the version of resolvent that wrote it, or set resume=false"
         )
     past = {**checkpoint.run, "operator": _completed(checkpoint.run.get("operator", {}), run.get("operator", {}))}
-    differing = [f"{key} ({_short(old)} there, {_short(new)} now)" for key, old, new in _differences(past, dict(run))]
+    differing = [f"{key} ({_short(old)} there, {_short(new)} now)" for key, old, new in differences(past, dict(run))]
     if differing:
         raise InputError(
             f"{os.fspath(path)} is of another run: {'; '.join(differing)}; give those values again, "
@@ -142,16 +143,6 @@ def _completed(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         return old
     plain: dict[str, Any] = json.loads(json.dumps(whole, default=str))
     return {**plain, **old}
-
-
-def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
-    """Return (dotted key, old, new) of every leaf that differs between two nested dictionaries."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [(prefix, old, new)]
-    found = []
-    for key in [*old, *(key for key in new if key not in old)]:
-        found += _differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else key)
-    return found
 
 
 def _short(value: Any) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from resolvent.data.format.versions import versions
+
 from ..console import say, show, table
-from ..run_folder import RunFolder, versions, write_whole
+from ..run_folder import PACKAGES, RunFolder, write_whole
 
 RESULTS = Path("workflows/bench/results")
 
@@ -65,7 +67,7 @@ def write_results(
         say(section.title)
         lines += ["", f"## {section.title}", "", section.intro, ""]
         lines += _table(section.columns, section.rows, section.notes)
-    used = ", ".join(f"{k} {v}" for k, v in versions().items())
+    used = ", ".join(f"{k} {v}" for k, v in versions(*PACKAGES).items())
     lines += ["", f"Command: `resolvent bench {name}`. Machine: {machine()}. {time.strftime('%Y-%m-%d')}. {used}.", ""]
     text = "\n".join(lines)
     path = folder.file(f"{name}.md")

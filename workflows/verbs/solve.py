@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
+from resolvent.data.format.atomic_files import write_atomically
 from resolvent.solvers import (
     DiffusionStencil,
     InputError,
@@ -167,13 +169,9 @@ def _write(
 ) -> None:
     shape = named.system.shape
     x = best.x.reshape(shape) if best.x.ndim == 1 else best.x
-    part = folder.file(".solution.npy.part")
-    try:
-        with part.open("wb") as stream:
-            np.save(stream, x)
-        part.replace(folder.file("solution.npy"))
-    finally:
-        part.unlink(missing_ok=True)
+    solution = io.BytesIO()
+    np.save(solution, x)
+    write_atomically(solution.getbuffer(), folder.file("solution.npy"), flush=False)
     norm = float(np.linalg.norm(np.atleast_2d(named.system.rhs.T), axis=1).max())
     histories = {label(spec): r.residuals for spec, r in results if not r.columns}
     if histories:

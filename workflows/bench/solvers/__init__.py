@@ -12,13 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from resolvent.data.format.versions import versions
 from resolvent.data.random_fields.gaussian import GaussianRandomField
 from resolvent.solvers import AMG, IC0, DiffusionStencil, FastPoisson, cg, solve_batch
 from resolvent.solvers.matrices.box import read_box
@@ -79,13 +79,10 @@ def peers(dimensions: int = 2) -> dict[str, Peer]:
 
 def installed_peers() -> str:
     """Return the sentence that names the packages of the peers with their versions."""
-    found = []
-    for package in ("pyamg", "pypardiso", "mkl", "scikit-sparse", "petsc4py"):
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            found.append(f"{package} not installed")
-    return f"Peers: {', '.join(found)}. Their settings: `workflows/bench/peers/direct.py`, `petsc.py`."
+    packages = ("pyamg", "pypardiso", "mkl", "scikit-sparse", "petsc4py")
+    found = versions(*packages)
+    named = ", ".join(f"{package} {found[package]}" for package in packages)
+    return f"Peers: {named}. Their settings: `workflows/bench/peers/direct.py`, `petsc.py`."
 
 
 @numba.njit(nogil=True, cache=True)
