@@ -141,7 +141,7 @@ def source_of_arrays(
     dtype = stored_dtype([held[k].dtype for k in counts], selection.dtype)
     count = next(iter(counts.values()))
     if metadata is not None:
-        return _own_export(held, place, selection.name or metadata["name"], metadata, dtype, count)
+        return _exported_here(held, place, selection.name or metadata["name"], metadata, dtype, count)
     times, time_axis = _times(held, chosen_inputs, chosen_outputs, time_last)
     space = _space([(key, held[key].shape, time_axis if key in chosen_outputs else None) for key in counts], place)
     columns: list[tuple[SourceField, str, int | None]] = []  # field, variable, channel
@@ -307,7 +307,7 @@ def input_output_arrays(dataset: Dataset, split: str) -> tuple[np.ndarray, np.nd
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
 
-def _own_export(
+def _exported_here(
     held: Mapping[str, StoredArray], place: str, name: str, metadata: Mapping[str, Any], dtype: str, count: int
 ) -> Source:
     space = tuple(len(points) for points in metadata["axes"])

@@ -158,10 +158,10 @@ class SolvedChain:
     ledger: dict[str, Any]
     plan: dict[str, int]
 
-    def proposal(self, index: int, kept: int) -> ProposedSample:
-        """Return sample `index`, with its share of the chain's seconds if `kept` of the chain's samples are stored."""
+    def proposal(self, index: int, stored: int) -> ProposedSample:
+        """Return sample `index`; `stored` of the chain's samples are stored and share its seconds."""
         sample = self.samples[index - self.start]
-        shared = {phase: value / kept for phase, value in sample.seconds.items() if phase != "sampling"}
+        shared = {phase: value / stored for phase, value in sample.seconds.items() if phase != "sampling"}
         return ProposedSample(
             sample.chain, sample.strategy, sample.parameters, sample.result, {**sample.seconds, **shared}
         )

@@ -41,7 +41,7 @@ from ..statistics import SampleFigures, content_digest, write_statistics
 from .chains import Chains, read_chains, sum_of_families
 from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
-from .workers import make_shard_in_worker, own_pool, start_method
+from .workers import make_shard_in_worker, start_method, worker_pool
 
 __all__ = ["GenerationProgress", "GenerationReport", "generate"]
 
@@ -316,7 +316,7 @@ def generate(
             if opened.executor is not None:
                 _run(tasks, opened.executor, receiver, counter, lambda: None, opened.in_flight)
             elif opened.workers > 1 and len(tasks) > 1:
-                _run_in_own_pools(tasks, opened.workers, method, receiver, counter)
+                _run_in_worker_pools(tasks, opened.workers, method, receiver, counter)
             else:
                 for task in tasks:
                     receiver.accept(make_shard(task, on_sample=counter.advance, limited=True))
@@ -425,7 +425,7 @@ _KILLED = (
 )
 
 
-def _run_in_own_pools(
+def _run_in_worker_pools(
     tasks: Sequence[ShardTask], workers: int, method: str, receiver: _Receiver, counter: _Progress
 ) -> None:
     """Run the tasks on processes of our own; if one is killed, a new pool makes what the old one had not finished."""
@@ -433,7 +433,7 @@ def _run_in_own_pools(
     while left:
         helpers = min(workers, len(left)) - 1
         try:
-            with own_pool(max(helpers, 1), method) as (pool, stop):
+            with worker_pool(max(helpers, 1), method) as (pool, stop):
                 _run(left, pool, receiver, counter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
         except BrokenProcessPool as error:
             remaining = [task for task in left if receiver.lacks(task)]

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from ..format.folder import forget_locks
 from .shard import FinishedShard, ShardTask, make_shard
 
-__all__ = ["make_shard_in_worker", "own_pool", "start_method"]
+__all__ = ["make_shard_in_worker", "start_method", "worker_pool"]
 
 
 def start_method() -> str:
@@ -42,7 +42,7 @@ def start_method() -> str:
 
 
 @contextmanager
-def own_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
+def worker_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
     """Give a pool of `workers` processes, and the event by which they are told to give up."""
     context = multiprocessing.get_context(method)
     stop = context.Event()
