@@ -1,4 +1,4 @@
-"""Problems, random fields, certified dataset generation, the dataset format and its readers."""
+"""Provide problems, random fields, certified dataset generation, the dataset format and its readers."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Reading a dataset: lazily, from any process, by split and field."""
+"""Read a dataset: lazily, from any process, by split and field."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _OPEN_FILES = 32  # kept open at once, per process
 
 
 class Dataset:
-    """A finished dataset folder, opened lazily.
+    """Read a finished dataset folder, lazily.
 
-    Handles belong to the process that opened them: after a fork each process opens its own, and a pickled Dataset
-    carries none. Reading from several threads is safe.
+    File handles belong to the process that opened them: after a fork each process opens its own, and a pickled Dataset
+    carries none. Several threads may read at once.
 
     Parameters
     ----------
     folder : path
     open_files : int or None
-        Files kept open at once, per process, a megabyte each. None: 32. Fewer do where all is read in order.
+        Files that are open at once in a process, a megabyte each. None: 32. Fewer suffice to read in order.
 
     Attributes
     ----------
@@ -50,15 +50,15 @@ class Dataset:
     splits : dict of int
         Samples in each split that has any: ``{'train': 480, 'valid': 60, 'test': 60}``.
     input_fields, output_fields, fields : list of str
-        `fields` also has the constant and auxiliary ones.
+        `fields` also holds the constant and auxiliary ones.
     resolution : tuple of int
         Cells (or nodes) along each axis.
     times : ndarray, shape (T,)
-        The stored times; of a steady problem one, 0.
+        The stored times; for a steady problem one, 0.
     periodic : tuple of bool
-        For each axis, whether the data are periodic along it; False where the boundary is not known.
+        For each axis, whether the data are periodic along it; False if the boundary is not known.
     dtype : numpy.dtype
-        Of the stored inputs and outputs.
+        The dtype of the stored inputs and outputs.
 
     Raises
     ------
@@ -131,15 +131,15 @@ class Dataset:
 
     def close(self) -> None:
         """Close this process's file handles; reading opens them again."""
-        self._own_handles().close()
+        self._process_handles().close()
 
     def path(self, shard: Shard) -> Path:
-        """The shard's file."""
+        """Return the path of a shard's file."""
         return self.folder / shard.path(self.name)
 
     @property
     def stats(self) -> dict[str, Any]:
-        """mean, std, rms (and their deltas in time) by field over the training split, as in ``stats.yaml``."""
+        """Return mean, std, rms (and their deltas in time) by field over the training split, from ``stats.yaml``."""
         path = self.folder / "stats.yaml"
         if not path.is_file():
             raise InputError(f"{path} is missing: run the same generate command again to restore it")
@@ -147,19 +147,19 @@ class Dataset:
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 over the samples' recorded content digests: the same numbers give the same digest however sharded."""
+        """Return the SHA-256 over the samples' recorded digests: it depends on the numbers, not on the sharding."""
         return combined_digest(bytes(row) for shard in self.shards for row in self.digests(shard))
 
     def digests(self, shard: Shard) -> np.ndarray:
-        """Recorded content digests of one shard's samples, (B, 32)."""
+        """Return the recorded content digests of one shard's samples, shape (B, 32)."""
         return self._read(shard, "provenance/digest", 0, len(shard))
 
     def read(self, split: str, field: str, start: int | None = None, stop: int | None = None) -> np.ndarray:
-        """Samples `start` to `stop` (a slice's meaning) of one field.
+        """Return samples `start` to `stop` (as in a slice) of one field.
 
         Returns
         -------
-        ndarray, shape (N, *space); of an output with several times (N, T, *space)
+        ndarray, shape (N, *space); for an output with several times (N, T, *space)
             In the stored dtype; a constant field is repeated (read-only) for every sample.
 
         Raises
@@ -176,10 +176,10 @@ class Dataset:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split.
+        """Return inputs (N, Cin, *space) and outputs (N, Cout, *space) of samples `start` to `stop` of a split.
 
-        The times of a trajectory are channels: Cout is T for one output field, and field by field for several. Where
-        there are no input fields, the first step of every output is the input and the later ones are the output.
+        The times of a trajectory are channels, field by field: Cout is T times the number of output fields. Without
+        input fields, the first step of every output is the input and the later ones are the output.
         """
         inputs = [self.read(split, name, start, stop) for name in self.input_fields]
         outputs = [self.read(split, name, start, stop) for name in self.output_fields]
@@ -196,11 +196,11 @@ class Dataset:
 
     @property
     def trajectories(self) -> bool:
-        """Whether the outputs have several steps in time."""
+        """Return whether the outputs have several steps in time."""
         return self.times.size > 1
 
     def provenance(self, split: str) -> dict[str, np.ndarray]:
-        """Per sample of a split, as arrays of length N: index, seed, status, iterations, residual, seconds, digest."""
+        """Return the provenance of a split's samples, by column: index, seed, status, residual, seconds, digest, …"""
         parts: dict[str, list[np.ndarray]] = {}
         for shard, _, _ in self._pieces(split, None, None):
             with self._opened(shard) as file:
@@ -211,7 +211,7 @@ class Dataset:
         return {key: values.astype(str) if values.dtype.kind == "S" else values for key, values in joined.items()}
 
     def column(self, shard: Shard, name: str) -> np.ndarray | None:
-        """A column of one shard's provenance, a row a sample; None where the file has none of that name."""
+        """Return a column of one shard's provenance, one row for each sample; None if there is no such column."""
         with self._opened(shard) as file:
             group = file["provenance"]
             return group[name][:] if name in group else None
@@ -241,7 +241,7 @@ class Dataset:
             values = dataset[start:stop]
             return values.reshape(len(values), *field_shape(dataset))
 
-    def _own_handles(self) -> _Handles:
+    def _process_handles(self) -> _Handles:
         if self._handles.pid != os.getpid():
             self._handles = _Handles(
                 self._open_files
@@ -250,8 +250,8 @@ class Dataset:
 
     @contextmanager
     def _opened(self, shard: Shard) -> Iterator[h5py.File]:
-        """The shard's file, locked against other threads; HDF5's complaints about damage become one line."""
-        handles, path = self._own_handles(), self.path(shard)
+        """Give the shard's file, locked against other threads; HDF5's errors about damage become one line."""
+        handles, path = self._process_handles(), self.path(shard)
         with handles.lock:
             try:
                 yield handles.get(path)
@@ -264,7 +264,7 @@ class Dataset:
 
 
 class _Handles:
-    """The open files of one process, the most recently used ones."""
+    """Hold the most recently used files of one process open."""
 
     def __init__(self, limit: int | None) -> None:
         self.pid = os.getpid()

@@ -1,4 +1,4 @@
-"""What is in a dataset folder, for people: layout, fields, shapes, units, provenance."""
+"""Describe what is in a dataset folder, for people: layout, fields, shapes, units, provenance."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         return described
 
 
-#: What trajectories certify besides their residual, as it is called in a description.
+#: What trajectories certify besides their residual, as a description calls it.
 CERTIFICATES = {
     "error_estimate": "error    in time, by its estimate (steps twice as long): at most",
     "unresolved": "space    share of a state in the outer third of its modes: at most",
@@ -77,7 +77,7 @@ CERTIFICATES = {
 
 
 def _compression(stored: h5py.Dataset) -> str:
-    """How a field is stored where that may have changed its numbers; else ''."""
+    """Return how a field is stored if that may have changed its numbers; else an empty string."""
     if "error_bound" not in stored.attrs:
         return ""
     attrs = stored.attrs
@@ -113,7 +113,7 @@ def _provenance(dataset: Dataset) -> dict[str, Any]:
 
 
 def _family_lines(described: dict[str, Any]) -> list[str]:
-    """How samples were solved together, where they were."""
+    """Return the lines that say how samples were solved together, if they were."""
     family = described["config"].get("family")
     if family is None:
         return []
@@ -122,7 +122,7 @@ def _family_lines(described: dict[str, Any]) -> list[str]:
 
 
 def format_description(described: dict[str, Any]) -> str:
-    """The description as aligned lines."""
+    """Return the description as aligned lines."""
     grid = "×".join(str(n) for n in described["resolution"])
     sizes = ", ".join(f"{split} {size}" for split, size in described["splits"].items())
     spans = ", ".join(f"{axis} {a:g} … {b:g}" for axis, (a, b) in described["axes"].items())

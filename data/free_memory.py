@@ -1,4 +1,4 @@
-"""How much memory can be had, so that what a file declares is compared with it before it is allocated."""
+"""Compare what a file declares with the memory that is free, before it is allocated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["check_fits", "free_memory"]
 
 
 def free_memory() -> float:
-    """Return the bytes of memory that can be had now: of the machine, or of the control group if that holds fewer."""
+    """Return the bytes of memory that are free now: of the machine, or of the control group if that has fewer."""
     free = float("inf")
     for limit, usage in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -31,7 +31,7 @@ def free_memory() -> float:
 
 
 def check_fits(declared: int, what: str) -> None:
-    """Refuse what would fill more than half of the free memory.
+    """Refuse data that would fill more than half of the free memory.
 
     Raises
     ------

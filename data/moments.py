@@ -1,7 +1,7 @@
-"""Mean and spread of numbers that come sample by sample.
+"""Compute mean and spread of numbers that come sample by sample.
 
-Mean and sum of squared deviations are merged sample by sample, in order, in float64, so that the figures do not depend
-on sharding and do not lose digits where the mean is large.
+Mean and sum of squared deviations are merged sample by sample, in order, in float64. So they do not depend on sharding,
+and do not lose digits if the mean is large.
 
 References
 ----------
@@ -20,7 +20,7 @@ __all__ = ["Moments", "same_moments", "sample_moments"]
 
 
 def sample_moments(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean, sum of squared deviations from it, and number of the values of one sample, in float64."""
+    """Return mean, sum of squared deviations from it, and number of the values of one sample, in float64."""
     flat = np.require(values, np.float64, ["C", "W"]).reshape(-1)
     mean = _sum_of_powers(flat, 0.0, 1) / max(flat.size, 1)
     return mean, _sum_of_powers(flat, mean, 2), float(flat.size)
@@ -31,7 +31,7 @@ _BLOCK = 256
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _sum_of_powers(values: np.ndarray, centre: float, power: int) -> float:
-    """Σ (v − centre)^power for power 1 or 2, added in blocks, whose sums are added in the end."""
+    """Return Σ (v − centre)^power for power 1 or 2, added in blocks, whose sums are added in the end."""
     total = 0.0
     for begin in range(0, values.size, _BLOCK):
         block = values[begin : begin + _BLOCK]
@@ -47,7 +47,7 @@ def _sum_of_powers(values: np.ndarray, centre: float, power: int) -> float:
 
 
 def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two moments differ by no more than the order of addition explains."""
+    """Return whether two moments differ by no more than the order of addition explains."""
     (mean, spread, size), (other_mean, other_spread, other_size) = one, other
     squares = mean * mean * size + spread
     if not math.isfinite(squares):
@@ -57,7 +57,7 @@ def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 class Moments:
-    """Mean and sum of squared deviations of all numbers seen so far, sample by sample in order."""
+    """Accumulate mean and sum of squared deviations of numbers, sample by sample in order."""
 
     def __init__(self) -> None:
         self.count, self.mean, self.spread = 0, 0.0, 0.0
@@ -66,19 +66,19 @@ class Moments:
         return f"Moments({self.count} numbers, {', '.join(f'{k} {v:.4g}' for k, v in self.figures().items())})"
 
     def add(self, values: np.ndarray) -> None:
-        """Take samples in, values of shape (N, …)."""
+        """Add samples, values of shape (N, …)."""
         for sample in values:
             self.merge(*sample_moments(sample))
 
     def merge(self, mean: float, spread: float, size: float) -> None:
-        """Take one sample in by its own moments."""
+        """Add one sample by its moments."""
         shift = mean - self.mean
         self.spread += spread + shift * shift * self.count * size / (self.count + size)
         self.mean += shift * size / (self.count + size)
         self.count += int(size)
 
     def figures(self) -> dict[str, float]:
-        """mean, std and rms; 0 where nothing was seen."""
+        """Return mean, std and rms; 0 if there were no numbers."""
         variance = self.spread / self.count if self.count else 0.0
         return {
             "mean": self.mean,

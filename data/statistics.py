@@ -1,4 +1,4 @@
-"""Statistics of the fields over the training split, in The Well's ``stats.yaml``."""
+"""Compute statistics of the fields over the training split, and write them as The Well's ``stats.yaml``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _BLOCK = 64  # samples read at once
 
 
 def field_statistics(dataset: Dataset, known: Mapping[str, SampleFigures] | None = None) -> dict[str, Any]:
-    """mean, std, rms and their deltas of each field over the training split (the first one that has samples).
+    """Return mean, std, rms and their deltas of each field over the training split (the first one that has samples).
 
-    The moments of a sample are taken from `known` (by the path of its shard), or from the provenance where it has them,
-    else from the values, and merged sample by sample, in order. Deltas are between successive stored times; a steady
-    problem has none, and The Well's normalisation wants the keys, with 0.
+    The moments of a sample are taken from `known` (by the path of its shard), from the provenance if it has them, or
+    from the values, and are merged sample by sample, in order. Deltas are between successive stored times; a steady
+    problem has none, and The Well's normalisation needs the keys, with 0.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def field_statistics(dataset: Dataset, known: Mapping[str, SampleFigures] | None
             _enter(figures, name, "", whole)
             _enter(figures, name, "_delta", steps)
             continue
-        with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154: figures that are infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond 1e154 have infinite moments
             for start in range(0, dataset.splits[split], _BLOCK):
                 values = np.asarray(dataset.read(split, name, start, start + _BLOCK), dtype=np.float64)
                 whole.add(values)
@@ -68,7 +68,7 @@ def _enter(figures: dict[str, dict[str, float]], name: str, suffix: str, moments
 
 
 def write_statistics(dataset: Dataset, refresh: bool = True, known: Mapping[str, SampleFigures] | None = None) -> None:
-    """Write ``stats.yaml``, atomically; with `refresh` False only if it is not there; `known` as above."""
+    """Write ``stats.yaml``, atomically; with ``refresh=False`` only if it is not there; `known` as above."""
     path = dataset.folder / "stats.yaml"
     if refresh or not path.is_file():
         write_yaml(field_statistics(dataset, known), path)
@@ -76,7 +76,7 @@ def write_statistics(dataset: Dataset, refresh: bool = True, known: Mapping[str,
 
 @dataclass(frozen=True, repr=False)
 class SampleFigures:
-    """Digests, (B, 32), and by field the moments, (B, 3), of a shard's samples: columns of its provenance.
+    """Hold per-sample digests and moments of a shard while it is made, so that it need not be read back.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ class SampleFigures:
 
     @classmethod
     def of_provenance(cls, provenance: Mapping[str, np.ndarray]) -> SampleFigures:
-        """Those of a shard that is being made."""
+        """Take them from the provenance of a shard."""
         prefix = "moments_"
         moments = {key[len(prefix) :]: rows for key, rows in provenance.items() if key.startswith(prefix)}
         return cls(provenance["digest"], moments)
 
 
 def content_digest(dataset: Dataset, known: Mapping[str, SampleFigures]) -> str:
-    """:attr:`~.dataset.Dataset.content_digest`; only shards whose figures are not known, by path, are read."""
+    """Return :attr:`~.dataset.Dataset.content_digest`; only shards whose figures are not known, by path, are read."""
 
     def digests() -> Iterable[bytes]:
         for shard in dataset.shards:
@@ -112,7 +112,7 @@ def content_digest(dataset: Dataset, known: Mapping[str, SampleFigures]) -> str:
 def recorded_moments(
     dataset: Dataset, split: str, names: Iterable[str], known: Mapping[str, SampleFigures]
 ) -> dict[str, np.ndarray]:
-    """Moments of a split's samples, (N, 3) by field, in order; fields without them in some shard are left out."""
+    """Return the moments of a split's samples, (N, 3) by field; fields that lack them in some shard are left out."""
     wanted = list(names)
     parts: dict[str, list[np.ndarray | None]] = {name: [] for name in wanted}
     for shard in dataset.shards:  # each file is opened once for all fields

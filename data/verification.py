@@ -1,4 +1,4 @@
-"""Verifying a dataset: every checksum and every residual again, from the files alone."""
+"""Verify a dataset: compute every checksum and every residual again, from the files alone."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from .problems.problem import Problem, residual_floor
 __all__ = ["Failure", "VerifyReport", "verify"]
 
 _SHOWN = 10  # failures in a notebook's table
-_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of a file that lies
+_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of damaged files
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that is wrong: in which shard and sample (None: the file as a whole), what, and the value found.
+    """Name one fault: in which shard and sample (None: the file as a whole), what is wrong, and the value found.
 
-    `line` is that of ``FORMAT.md`` which the file breaks.
+    `line` is the line of ``FORMAT.md`` that the file breaks.
     """
 
     shard: str
@@ -52,22 +52,22 @@ class Failure:
 
 @dataclass(repr=False)
 class VerifyReport:
-    """What a verification found.
+    """Say what a verification found.
 
     Parameters
     ----------
     folder : str
     shards, samples : int
-        Checked.
+        How many were checked.
     failures : list of Failure
     residuals_checked : bool
         False for data that came as arrays: there are no equations to check.
     residual_max : float or None
-        The largest relative residual recomputed from the stored arrays.
+        The largest relative residual, recomputed from the stored arrays.
     tolerance : float or None
         The solver's rtol. Stored residuals may lie above it by the bound on rounding to the stored dtype.
     certificates : dict of float
-        The largest values of what the problem certifies besides (of a trajectory ``error_estimate``), recomputed.
+        The largest values of what else the problem certifies (for trajectories ``error_estimate``), recomputed.
     content_digest : str
         Recomputed from the numbers; '' if some could not be read.
     seconds : float
@@ -88,7 +88,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Return whether nothing is wrong."""
         return not self.failures
 
     def __repr__(self) -> str:
@@ -103,7 +103,7 @@ class VerifyReport:
         return html_table("VerifyReport", rows)
 
     def summary(self) -> str:
-        """One line."""
+        """Return one line that says the result."""
         what = f"{self.samples} samples in {self.shards} shards"
         if not self.ok:
             return f"{len(self.failures)} failures in {what}; run the same generate command again to repair the data"
@@ -116,26 +116,25 @@ class VerifyReport:
         return line if estimate is None else f"{line}, error in time at most {estimate:.1e} by its estimate"
 
     def to_dict(self) -> dict[str, Any]:
-        """Flat JSON values; failures as lines."""
+        """Return flat JSON values; failures as lines."""
         return {**asdict(self), "failures": [str(f) for f in self.failures], "ok": self.ok}
 
 
 def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Recompute every checksum and certificate of a dataset.
 
-    For each shard: its structure against ``FORMAT.md``; the manifest's SHA-256 of the file; its configuration and
-    range; for each sample the content digest, finiteness, and the relative residual of its equations in float64, from
-    the stored arrays and the problem rebuilt from the stored configuration. The residual must not exceed the solver's
-    rtol plus the bound on what rounding to the stored dtype, and an error bound of the compression, can add (for
-    float64: the rounding in evaluating the residual itself, which another machine may do in another order).
+    For each shard this checks its structure against ``FORMAT.md``; the manifest's SHA-256 of the file; its
+    configuration and range; and for each sample the content digest, finiteness, and the relative residual of its
+    equations in float64, from the stored arrays and the problem rebuilt from the stored configuration. The residual
+    must not exceed the solver's rtol plus the bound on what rounding to the stored dtype, and an error bound of the
+    compression, can add (for float64: the rounding in evaluating the residual itself, which another machine may do in
+    another order). Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
 
     Parameters
     ----------
     folder : path
     progress : callable
         Called with (samples done, total).
-
-    Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
 
     Returns
     -------

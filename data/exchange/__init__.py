@@ -1,4 +1,4 @@
-"""Other data: arrays and the formats of other projects, in and out."""
+"""Bring data in from arrays and the formats of other projects, and write datasets in these formats."""
 
 from .arrays import from_arrays
 from .convert import export_dataset, import_dataset

@@ -1,4 +1,4 @@
-"""Datasets from arrays that users bring: the same folder, readers and checksums, without equations to certify."""
+"""Make datasets of arrays that users bring: the same folder, readers and checksums, without equations to certify."""
 
 from __future__ import annotations
 
@@ -43,16 +43,17 @@ def from_arrays(
     Parameters
     ----------
     inputs, outputs : array, shape (N, *space) or (N, C, *space)
-        1 to 3 axes in space. Which of the two shapes is meant follows from `names`, `axes`, or the other array, where
-        they tell; else a second axis shorter than a quarter of the last one is taken for channels.
+        With 1 to 3 axes in space. Which of the two shapes is meant follows from `names`, `axes` or the other array; if
+        they do not tell, a second axis shorter than a quarter of the last one is taken for channels.
     out : path
         The dataset's folder.
     name : str
-        Of the dataset: letters, digits, ``_`` and ``-``.
+        The dataset's name: letters, digits, ``_`` and ``-``.
     names : mapping
-        ``{'inputs': [...], 'outputs': [...]}``, a name a channel. Defaults: ``input``, ``output``, or ``input_0``, ….
+        ``{'inputs': [...], 'outputs': [...]}``, one name for each channel. Defaults: ``input``, ``output``, or
+        ``input_0``, ….
     units : mapping
-        By field name; '1' where left out.
+        By field name; '1' for fields that are left out.
     splits : mapping of sizes, or three fractions
         Consecutive ranges: train, valid, test.
     shuffle_seed : int or None
@@ -140,7 +141,7 @@ def _space_axes(
     names: Mapping[str, Sequence[str]] | None,
     axes: Sequence[np.ndarray] | None,
 ) -> int:
-    """How many of the axes are space, from whatever tells."""
+    """Return how many of the axes are in space, from the first argument that tells."""
     if axes is not None:
         ndim = len(axes)
     elif first.ndim != second.ndim:

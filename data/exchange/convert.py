@@ -1,4 +1,4 @@
-"""Datasets from and to the files of other projects, and from one storage to another."""
+"""Convert datasets from and to the files of other projects."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def import_dataset(
     ----------
     path : path
         ``.hdf5``, ``.h5`` (PDEBench), ``.pt`` (neuraloperator), ``.npz``, ``.mat``; a folder with one file, or with one
-        a split, whose names hold train, valid or test.
+        file for each split, whose names contain train, valid or test.
     out : path
         The dataset's folder.
     name : str or None
-        Of the dataset; None: what the file says, else its name.
+        The dataset's name; None: what the file says, else its name.
     inputs, outputs : sequence of str or None
-        Variables of ``.npz``, ``.pt`` and ``.mat``, where their names do not tell.
+        Variables of ``.npz``, ``.pt`` and ``.mat`` files, if their names do not tell.
     splits, shuffle_seed, compression, shard_size
         See :func:`~resolvent.data.from_arrays`. `splits` divides a single file; several files are the splits.
     dtype : {'float64', 'float32'} or None
@@ -84,7 +84,7 @@ def import_dataset(
 
 
 def open_source(path: Path, selection: Selection) -> Source:
-    """Open a file or a folder of files as one source, with where it is from."""
+    """Open a file or a folder of files as one source, which records where it comes from."""
     if (path / "config.yaml").is_file() and (path / "manifest.jsonl").is_file():
         raise InputError(
             f"source={path} is a Resolvent dataset: say format=pdebench, neuraloperator or npz to export it"
@@ -121,7 +121,7 @@ _ORDER = ("train", "valid", "test")
 
 
 def format_of(path: Path) -> str:
-    """The format of a file, by its ending.
+    """Return the format of a file, by its ending.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def format_of(path: Path) -> str:
 
 
 def _opened(format_name: str, path: Path, selection: Selection) -> Source:
-    """Open a file; whatever a damaged one makes a reader raise that the reader did not expect becomes one line."""
+    """Open a file; any error of its reader, which a damaged file may cause, becomes an InputError of one line."""
     try:
         return FORMATS[format_name].open(path, selection)
     except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -164,7 +164,7 @@ def _with_origin(source: Source, format_name: str, files: Sequence[Path]) -> Sou
 
 
 def _joined(parts: Mapping[str, Source], path: Path) -> Source:
-    """Several sources as one, split by split; all that is not the count must agree."""
+    """Join sources, one for each split; everything but the number of samples must agree."""
     first = next(iter(parts.values()))
     for split, part in parts.items():
         for what in ("fields", "space", "dtype", "boundary", "scalars"):
@@ -198,21 +198,21 @@ def _joined(parts: Mapping[str, Source], path: Path) -> Source:
 def export_dataset(
     data: str | os.PathLike[str], out: str | os.PathLike[str], format: str, layout: str = "auto"
 ) -> list[Path]:
-    """Write a dataset as files of another project, one a split, each whole or not at all.
+    """Write a dataset as files of another project, one for each split, each whole or not at all.
 
-    Fields of the roles input and output are exported; constants, certificates and what is known of the boundary of
-    generated data stay behind. Names, units, coordinates and times are kept where other readers pass over them, so that
-    an import gives the same fields back.
+    Inputs and outputs are exported; constants, certificates and the boundary conditions of generated data are not.
+    Names, units, coordinates and times are stored where other readers ignore them, so that an import gives the same
+    fields back.
 
     Parameters
     ----------
     data : path
         A dataset's folder.
     out : path
-        A folder; it is made. Files that are there under the same names are replaced.
+        A folder, which is made. Files of the same names are replaced.
     format : {'pdebench', 'neuraloperator', 'npz'}
     layout : str
-        Of pdebench: see :func:`~resolvent.data.exchange.pdebench.export_pdebench`.
+        For pdebench, see :func:`~resolvent.data.exchange.pdebench.export_pdebench`.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def export_dataset(
     Raises
     ------
     InputError
-        For a folder that is no dataset, values at the nodes of a mesh, or fields that the layout has no place for.
+        For a folder that is no dataset, values at the nodes of a mesh, or fields that the layout cannot hold.
     """
     names = [name for name, item in FORMATS.items() if item.exports()]
     item = FORMATS[one_of(format, names, "format")]

@@ -1,4 +1,4 @@
-"""The formats of other projects by name: each opens a path as a :class:`.source.Source`, and some export."""
+"""List the formats of other projects by name: each opens a path as a :class:`.source.Source`, and some export."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["FORMATS", "LAYOUTS", "Format", "Selection"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its endings, how it is opened, and how a dataset is exported to it (None: it is only read)."""
+    """Describe a format: its endings, how it is opened, and how datasets are exported to it (None: it is only read)."""
 
     endings: tuple[str, ...]
     open: Callable[[Path, Selection], Source]
@@ -26,7 +26,7 @@ class Format:
     settings: tuple[str, ...] = ()
 
     def exports(self) -> bool:
-        """Whether a dataset can be written in it."""
+        """Return whether a dataset can be written in it."""
         return self.export is not None
 
 

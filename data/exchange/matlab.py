@@ -1,9 +1,8 @@
-"""MATLAB files: version 5 through SciPy, version 7.3, which is HDF5, through h5py.
+"""Read MATLAB files: version 5 through SciPy, version 7.3, which is HDF5, through h5py.
 
 FNO's Darcy (coeff, sol), Burgers (a, u) and Navier–Stokes files (a, u with the time last, t) are recognised by their
-names; MATLAB's arrays have the samples first, and in version 7.3 HDF5 sees their axes reversed. Numeric arrays alone
-are read: structures, cells, text, objects and function handles are refused where they are asked for and passed over
-elsewhere.
+names. MATLAB's arrays have the samples first; in version 7.3 HDF5 sees their axes reversed. Only numeric arrays are
+read: structures, cells, text, objects and function handles are refused if they are asked for, else ignored.
 
 References
 ----------
@@ -100,7 +99,7 @@ def _version_5(path: Path, head: bytes, selection: Selection) -> dict[str, Store
 
 
 def _check_elements(path: Path, head: bytes) -> None:
-    """The top-level elements fill the file: none declares more bytes than there are."""
+    """Check that the top-level elements fill the file, and that none declares more bytes than there are."""
     order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
     if order is None:
         raise InputError(f"{path} is no MATLAB file of version 5: its byte order is {head[126:128]!r}")

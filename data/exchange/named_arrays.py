@@ -1,8 +1,8 @@
-"""What ``.npz``, ``.pt`` and ``.mat`` files have in common: arrays with names, of which some are inputs and outputs.
+"""Read what ``.npz``, ``.pt`` and ``.mat`` files have in common: arrays with names, some of them inputs and outputs.
 
-Which are which follows from `inputs` and `outputs` where given, from what an export of this project left in the file,
-or from the names that published data use: x, y (neuraloperator); a, u (FNO's Burgers and Navier–Stokes); coeff, sol
-(FNO's Darcy). A further array ``t`` holds times where its length is that of the output's extra axis.
+Which are which follows from `inputs` and `outputs` if they are given, from what an export of this project left in the
+file, or from the names that published data use: x, y (neuraloperator); a, u (FNO's Burgers and Navier–Stokes); coeff,
+sol (FNO's Darcy). A further array ``t`` holds times if its length is that of the output's extra axis.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _TIMES = ("t", "time", "times", "t-coordinate")
 
 @dataclass(frozen=True)
 class Selection:
-    """What a user says about a file that does not say it itself.
+    """Hold what a user says about a file that does not say it itself.
 
     Parameters
     ----------
     name : str or None
-        Of the dataset; None: from the file's name.
+        The dataset's name; None: from the file's name.
     inputs, outputs : sequence of str or None
         Names of variables.
     dtype : str or None
@@ -69,7 +69,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file: shape and dtype are known, rows are read when wanted.
+    """Describe an array in a file: shape and dtype are known, rows are read on demand.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ class StoredArray:
 
     @classmethod
     def of(cls, values: np.ndarray) -> StoredArray:
-        """An array that is in memory."""
+        """Wrap an array that is in memory."""
         return cls(values.shape, values.dtype, lambda a, b: values[a:b])
 
 
 def stored_dtype(dtypes: Sequence[np.dtype[Any]], asked: str | None) -> str:
-    """float32 where all are (or half precision), else float64; or what was asked for."""
+    """Return the dtype to store: what was asked for, else float32 if no array has a higher precision, else float64."""
     if asked is not None:
         return one_of(asked, ("float64", "float32"), "dtype")
     return "float32" if all(d.kind == "f" and d.itemsize <= 4 for d in dtypes) else "float64"
@@ -113,17 +113,17 @@ def source_of_arrays(
     place : str
         The file, for errors.
     name : str
-        Of the dataset, where `selection` gives none.
+        The dataset's name, if `selection` gives none.
     selection : Selection
     metadata : mapping or None
         From :func:`parse_metadata`.
     time_last : bool
-        Whether an output with one axis more than the input has the time there (MATLAB's FNO files) and not channels.
+        Whether the last axis of an output with one axis more than the input is time (MATLAB's FNO files), not channels.
 
     Raises
     ------
     InputError
-        Where the variables cannot be told, are no numbers, or do not fit one another.
+        If the variables cannot be told apart, are no numbers, or do not fit one another.
     """
     chosen_inputs, chosen_outputs = _choose(held, place, selection, metadata)
     for key in (*chosen_inputs, *chosen_outputs):
@@ -141,7 +141,7 @@ def source_of_arrays(
     dtype = stored_dtype([held[k].dtype for k in counts], selection.dtype)
     count = next(iter(counts.values()))
     if metadata is not None:
-        return _own_export(held, place, selection.name or metadata["name"], metadata, dtype, count)
+        return _exported_here(held, place, selection.name or metadata["name"], metadata, dtype, count)
     times, time_axis = _times(held, chosen_inputs, chosen_outputs, time_last)
     space = _space([(key, held[key].shape, time_axis if key in chosen_outputs else None) for key in counts], place)
     columns: list[tuple[SourceField, str, int | None]] = []  # field, variable, channel
@@ -196,7 +196,7 @@ def _choose(
 def _times(
     held: Mapping[str, StoredArray], inputs: Sequence[str], outputs: Sequence[str], time_last: bool
 ) -> tuple[np.ndarray | None, int | None]:
-    """Times and the axis of the outputs along which they run (−1 or 1), or None where there is no such axis."""
+    """Return the times and the axis of the outputs along which they run (−1 or 1); None if there is no such axis."""
     shapes = {held[key].shape for key in outputs}
     deeper = bool(inputs) and all(len(held[k].shape) == len(held[inputs[0]].shape) + 1 for k in outputs)
     if len(shapes) != 1 or (inputs and not deeper):
@@ -215,7 +215,7 @@ def _times(
 
 
 def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str) -> tuple[int, ...]:
-    """The grid that all variables share: the fewest axes there are; a leading axis beyond it is channels."""
+    """Return the grid that all variables share: the fewest axes that any has; an axis before these is channels."""
     tails = []
     for _, shape, time_axis in shapes:
         rest = list(shape[1:])
@@ -238,7 +238,7 @@ def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str
 
 
 def dataset_metadata(dataset: Dataset) -> str:
-    """Names, units, coordinates and times of a dataset, in JSON: what the layouts of others have no place for."""
+    """Return names, units, coordinates and times of a dataset in JSON: the layouts of others cannot hold them."""
     config = dataset.config
     if config["kind"] == "problem":
         units: Mapping[str, str] = {}
@@ -295,9 +295,9 @@ def parse_metadata(text: Any, place: str) -> dict[str, Any]:
 
 
 def input_output_arrays(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """A split as neuraloperator wants it: x (N, [Cin], *space), y (N, [Cout], [T], *space), one channel without axis.
+    """Return a split in neuraloperator's form: x (N, [Cin], *space), y (N, [Cout], [T], *space).
 
-    Of trajectories without input fields, x holds the first step of every output.
+    A single channel has no axis. For trajectories without input fields, x holds the first step of every output.
     """
     outputs = [dataset.read(split, name) for name in dataset.output_fields]
     inputs = [dataset.read(split, name) for name in dataset.input_fields]
@@ -307,7 +307,7 @@ def input_output_arrays(dataset: Dataset, split: str) -> tuple[np.ndarray, np.nd
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
 
-def _own_export(
+def _exported_here(
     held: Mapping[str, StoredArray], place: str, name: str, metadata: Mapping[str, Any], dtype: str, count: int
 ) -> Source:
     space = tuple(len(points) for points in metadata["axes"])

@@ -1,8 +1,8 @@
-"""neuraloperator's ``.pt`` files: a dict of tensors x and y, one file a split and resolution.
+"""Read and write neuraloperator's ``.pt`` files: a dict of tensors x and y, one file for each split and resolution.
 
 ``darcy_train_16.pt`` holds x and y of shape (N, 16, 16). A ``.pt`` file is a pickle in a zip file. It is read with
 ``weights_only=True``, which builds tensors and plain containers and calls nothing else, and memory-mapped, so that the
-samples are read as they are wanted. Before that the zip is checked: torch stores its members uncompressed.
+samples are read on demand. Before that the zip is checked: torch stores its members uncompressed.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _array(tensor: Any, key: str, path: Path) -> StoredArray:
 
 
 def export_pt(dataset: Dataset, folder: Path, publish: Callable[[Path, Callable[[Path], None]], None]) -> list[Path]:
-    """Write one file a split, ``NAME_SPLIT_RESOLUTION.pt``: x (N, [C], *space), y (N, [C], [T], *space)."""
+    """Write one file for each split, ``NAME_SPLIT_RESOLUTION.pt``: x (N, [C], *space), y (N, [C], [T], *space)."""
     import torch
 
     written = []

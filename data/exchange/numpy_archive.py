@@ -1,4 +1,4 @@
-"""NumPy archives, ``.npz``: named arrays; never unpickled, and never larger than what they declare.
+"""Read and write NumPy archives, ``.npz``: named arrays, never unpickled, and never larger than they declare.
 
 An archive is a zip file, and a few kilobytes of zip can declare terabytes. Every member is checked before it is read:
 the size the archive declares, against the free memory and against what it occupies; the header of its array, against
@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_header(stream: object, member: zipfile.ZipInfo, path: Path) -> None:
-    """The header of an array promises as many bytes as the member has, before anything of that size is allocated."""
+    """Check that an array's header promises no more bytes than the member has, before they are allocated."""
     major, _ = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
     reader = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     shape, _, dtype = reader(stream)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def _check_header(stream: object, member: zipfile.ZipInfo, path: Path) -> None:
 
 
 def export_npz(dataset: Dataset, folder: Path, publish: Callable[[Path, Callable[[Path], None]], None]) -> list[Path]:
-    """Write one archive a split, ``NAME_SPLIT.npz`` with x, y and what else a reader of this project wants."""
+    """Write one archive for each split, ``NAME_SPLIT.npz``, with x, y and what else a reader of this project needs."""
     written = []
     text = dataset_metadata(dataset)
     for split in dataset.splits:

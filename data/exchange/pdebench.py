@@ -1,4 +1,4 @@
-"""PDEBench's four HDF5 layouts, told apart by their keys.
+"""Read and write PDEBench's four HDF5 layouts, which their keys tell apart.
 
 ::
 
@@ -43,7 +43,7 @@ _BLOCK = 32  # samples written at once
 
 
 def pdebench_layout(file: h5py.File) -> str | None:
-    """Which of the layouts a file is in, by its keys; None for another file."""
+    """Return the layout of a file, by its keys; None for any other file."""
     keys = set(file)
     if "tensor" in keys:
         return "tensor"
@@ -57,7 +57,7 @@ def pdebench_layout(file: h5py.File) -> str | None:
 
 
 def open_pdebench(path: Path, selection: Selection) -> Source:
-    """Open a file in any of the layouts; samples are read from it as they are wanted.
+    """Open a file in any of the layouts; samples are read from it on demand.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def _source(
     coordinates: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Source:
-    """Coordinates, times and attributes, which the layouts share; `shape` is (N, T, *space)."""
+    """Read coordinates, times and attributes, which the layouts share; `shape` is (N, T, *space)."""
     if coordinates is None:
         coordinates = {key: _numbers(file, key, path) for key in file if key.endswith("-coordinate")}
     steps, space = shape[1], shape[2:]
@@ -289,7 +289,7 @@ def export_pdebench(
     publish: Callable[[Path, Callable[[Path], None]], None],
     layout: str = "auto",
 ) -> list[Path]:
-    """Write one file a split, ``NAME_Train.hdf5``, …, sample block by sample block.
+    """Write one file for each split, ``NAME_Train.hdf5``, …, in blocks of samples.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def export_pdebench(
     Raises
     ------
     InputError
-        Where the layout has no place for the dataset's fields.
+        If the layout cannot hold the dataset's fields.
     """
     one_of(layout, ("auto", *LAYOUTS), "layout")
     if layout == "auto":
@@ -323,7 +323,7 @@ def export_pdebench(
 
 
 def _columns(dataset: Dataset, layout: str) -> dict[str, list[str]]:
-    """The fields in each array of the file; or an error that says what the layout holds."""
+    """Return the fields in each array of the file, or raise an error that says what the layout holds."""
     inputs, outputs = dataset.input_fields, dataset.output_fields
     advice = "use format=neuraloperator or format=npz"
     if layout == "tensor":

@@ -1,7 +1,7 @@
-"""Samples that come from elsewhere (arrays, files of other projects), and how they become a dataset.
+"""Read samples that come from elsewhere (arrays, files of other projects), and make datasets of them.
 
-A source is read in blocks of rows, twice: once to see that every number is finite and to take the digest that tells one
-source from another, once to write. So its size is bounded by the disk, not by the memory.
+A source is read in blocks of rows, twice: first to check that every number is finite and to take the digest that
+tells one source from another, then to write. So its size is limited by the disk, not by the memory.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BLOCK_BYTES = 4 << 20  # read at once
 
 @dataclass(frozen=True)
 class SourceField:
-    """One field of a source: an input (*space) or an output, (*space) or (T, *space) where the source has times."""
+    """Describe a field of a source: an input (*space) or an output (*space), or (T, *space) if the source has times."""
 
     name: str
     role: Role
@@ -50,31 +50,31 @@ class SourceField:
 
 @dataclass(frozen=True)
 class Source:
-    """Samples to be read in blocks.
+    """Describe samples that are read in blocks.
 
     Parameters
     ----------
     name : str
-        Of the dataset: letters, digits, ``_`` and ``-``.
+        The dataset's name: letters, digits, ``_`` and ``-``.
     fields : sequence of SourceField
     count : int
     space : tuple of int
         Points along each axis.
     read : callable
-        ``read(a, b)`` gives samples a to b − 1: a dict of arrays (b − a, *space) or, of outputs, (b − a, T, *space).
+        ``read(a, b)`` gives samples a to b − 1: a dict of arrays (b − a, *space), for outputs (b − a, T, *space).
     dtype : str
-        What the numbers are stored as: 'float32' or 'float64'.
+        The dtype to store: 'float32' or 'float64'.
     axes : sequence of ndarray or None
         None: cell centres of the unit box are assumed.
     times : ndarray or None
-        Of the outputs' steps, increasing; None for steady data.
+        Times of the outputs' steps, increasing; None for steady data.
     boundary : str or None
     scalars : mapping
         Numbers that all samples share, by name.
     splits : mapping or None
-        Sizes, where the source comes in splits.
+        Sizes, if the source comes in splits.
     origin : mapping
-        Where it is from, in plain values; kept in the configuration.
+        Where it comes from, in plain values; stored in the configuration.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Source:
 
     @property
     def bytes_per_sample(self) -> int:
-        """Of the numbers as stored, and the provenance."""
+        """Return the bytes of a sample's numbers as stored, and of its provenance."""
         steps = 1 if self.times is None else len(self.times)
         numbers = sum(steps if f.role == "output" else 1 for f in self.fields) * int(np.prod(self.space))
         return numbers * np.dtype(self.dtype).itemsize + 1024
@@ -115,12 +115,12 @@ def write_source(
     source : Source
     out : path
     splits : mapping of sizes, or three fractions
-        Consecutive ranges: train, valid, test. The source's own where it has some.
+        Consecutive ranges: train, valid, test. A source that comes in splits keeps them.
     shuffle_seed : int or None
         Shuffle the samples first; the provenance keeps each sample's row in the source as ``index``.
     compression : str or Compression
     shard_size : int or None
-        Samples a file; None: 16 MiB of numbers.
+        Samples in a file; None: as in the folder, else 16 MiB of numbers.
     progress : callable
         Called with (samples done, total) while writing.
 
@@ -234,7 +234,7 @@ def _sizes(splits: Mapping[str, int] | Sequence[float], count: int) -> dict[str,
 
 
 def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Samples in the stored dtype, checked: shapes as promised, every number finite."""
+    """Read samples in the stored dtype; check that shapes are as promised and every number is finite."""
     try:
         parts = [source.read(a, b) for a, b in _runs(rows)]
     except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError) as error:
@@ -268,7 +268,7 @@ def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _runs(rows: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Consecutive rows as ranges."""
+    """Yield runs of consecutive rows as ranges."""
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     for part in np.split(rows, breaks):
         yield int(part[0]), int(part[-1]) + 1

@@ -1,4 +1,4 @@
-"""The dataset format: its folder, files, digests, compression, and its checker (FORMAT.md says what holds)."""
+"""Write, open and check the dataset format: folder, files, digests, compression (FORMAT.md is the specification)."""
 
 from .atomic_files import write_atomically
 from .check import Violation, check_format

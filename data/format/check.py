@@ -1,4 +1,4 @@
-"""The structure of a dataset against ``FORMAT.md``: every violation with the number of the line that it breaks."""
+"""Check the structure of a dataset against ``FORMAT.md``: each violation names the line that it breaks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
 
 @dataclass(frozen=True)
 class Violation:
-    """A line of FORMAT.md, the file that breaks it, and how."""
+    """Name a line of FORMAT.md, the file that breaks it, and how."""
 
     line: str
     file: str
@@ -52,7 +52,7 @@ class Violation:
 
 
 def check_format(folder: str | os.PathLike[str]) -> list[Violation]:
-    """Check the structure of a dataset: all of FORMAT.md but hashes, field values and certificates.
+    """Check the structure of a dataset: all of FORMAT.md except hashes, field values and certificates.
 
     Raises
     ------
@@ -103,12 +103,12 @@ def check_format(folder: str | os.PathLike[str]) -> list[Violation]:
 
 
 def line_of_refusal(error: InputError) -> str:
-    """The line that a file breaks which could not even be opened."""
+    """Return the line that is broken by a file that could not even be opened."""
     return "4.2" if "declares" in str(error) else "4.4" if "attribute" in str(error) else "4.1"
 
 
 def stray_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """HDF5 files under ``data/`` that the plan does not have."""
+    """Return the HDF5 files under ``data/`` that are not in the plan."""
     name = config["problem"]["name"] if config["kind"] == "problem" else config["name"]
     planned = {s.path(name) for s in plan_shards(config["splits"], config["shard_size"], config["start"])}
     found = sorted([*folder.glob("data/*/*.hdf5"), *folder.glob("data/*/*.h5")])
@@ -116,7 +116,7 @@ def stray_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
 
 
 def stats_violations(folder: Path, fields: set[str]) -> Iterator[Violation]:
-    """What ``stats.yaml`` breaks; `fields` are those of the shards."""
+    """Yield what ``stats.yaml`` breaks; `fields` are those of the shards."""
     path = folder / "stats.yaml"
     if not path.is_file():
         yield Violation("1.1", "stats.yaml", "is missing")
@@ -137,7 +137,7 @@ def stats_violations(folder: Path, fields: set[str]) -> Iterator[Violation]:
 
 
 def shard_violations(file: h5py.File, name: str, shard: Shard, config: Mapping[str, Any]) -> list[Violation]:
-    """What one opened shard breaks of sections 4 to 9; the fields themselves are not read."""
+    """Return what an opened shard breaks of sections 4 to 9; the fields themselves are not read."""
     found: list[Violation] = []
     checks: tuple[tuple[str, Callable[..., Iterator[tuple[str, str]]]], ...] = (
         ("4.3", _root),
@@ -369,7 +369,7 @@ def _chains(file: h5py.File, shard: Shard, config: Mapping[str, Any]) -> Iterato
 
 
 def described_fields(file: h5py.File) -> list[str]:
-    """Names of the fields of a shard; none where it does not say."""
+    """Return the names of a shard's fields; none if it does not say them."""
     try:
         return [str(n) for group in ("t0_fields", "auxiliary") for n in file[group].attrs["field_names"]]
     except (KeyError, TypeError, OSError, RuntimeError):

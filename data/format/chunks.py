@@ -1,11 +1,11 @@
-"""Chunks of HDF5's gzip, made by a faster encoder than HDF5's own.
+"""Make the chunks of HDF5's gzip by a faster encoder than HDF5's own.
 
 A chunk of a dataset with the filters shuffle, deflate and Fletcher-32 is the bytes of its numbers, regrouped (all first
 bytes, all second bytes, …), compressed as a zlib stream, and followed by a checksum. Any encoder of that stream will
 do, and every HDF5 library reads the result: Intel's ISA-L makes it about ten times as fast as zlib, at the same ratio.
 
 After the shuffle most of a smooth field's bytes are the low digits of mantissas, which nothing compresses. In a large
-chunk a piece from the middle of each group is looked at: groups whose bytes come about equally often there, and without
+chunk a piece from the middle of each group is inspected: groups in which all bytes are about equally frequent, without
 repetitions, become stored blocks of the stream; only the others pass through the encoder.
 
 References
@@ -31,8 +31,8 @@ __all__ = ["deflated_chunk", "fletcher32"]
 
 LEVEL = 1
 
-_PROBE = 4096  # bytes of a group that are looked at
-_LOOKED_AT = 4 * _PROBE  # shorter groups are compressed unseen
+_PROBE = 4096  # bytes of a group that are inspected
+_INSPECTED = 4 * _PROBE  # shorter groups are compressed without inspection
 _LONGEST = 65535  # bytes of a stored block
 
 
@@ -45,7 +45,7 @@ def deflated_chunk(values: np.ndarray) -> bytearray:
 
 
 def _shuffled(values: np.ndarray) -> np.ndarray:
-    """Bytes by significance, (bytes of a number, numbers)."""
+    """Return the bytes by significance, shape (bytes of a number, numbers)."""
     flat = np.ascontiguousarray(values).reshape(-1)
     if flat.itemsize == 8:
         groups = np.empty((8, flat.size), dtype=np.uint8)
@@ -65,8 +65,8 @@ def _split_words(words: np.ndarray, groups: np.ndarray) -> None:
 
 
 def _zlib_stream(groups: np.ndarray) -> list[Any]:
-    """Pieces of a zlib stream of the groups, one after the other."""
-    if groups.shape[1] < _LOOKED_AT:
+    """Return the pieces of a zlib stream of the groups, one after the other."""
+    if groups.shape[1] < _INSPECTED:
         return [zlib.compress(groups.tobytes(), LEVEL)]
     pieces: list[Any] = [b"\x78\x01"]  # deflate with a window of 32 KiB, fastest
     shrinks_each = _which_shrink(groups)
@@ -80,17 +80,17 @@ def _zlib_stream(groups: np.ndarray) -> list[Any]:
         for begin in range(0, len(run), _LONGEST):
             block = run[begin : begin + _LONGEST]
             pieces += [b"\0", len(block).to_bytes(2, "little"), (_LONGEST - len(block)).to_bytes(2, "little"), block]
-    # An empty block that says it is the last one, and the checksum.
+    # An empty block, marked as the last one, and the checksum.
     return [*pieces, b"\x01\x00\x00\xff\xff", zlib.adler32(groups).to_bytes(4, "big")]
 
 
 @numba.njit(nogil=True, cache=True)
 def _which_shrink(groups: np.ndarray) -> np.ndarray:
-    """Whether each group looks compressible.
+    """Return whether each group looks compressible.
 
-    Of N random bytes, Σ (count of a value)² is N²/256 + N in the mean, with a spread of N/11; entropy coding saves 5 %
-    where it is half as much again. Of N random triples of bytes about N²/2²⁵ repeat an earlier one that is still in
-    the table: none.
+    For N random bytes, Σ (count of a value)² is N²/256 + N in the mean, with a spread of N/11; entropy coding saves 5 %
+    if it is half as much again. Among N random triples of bytes about N²/2²⁵, that is none, repeat an earlier one that
+    is still in the table.
     """
     shrinks = np.zeros(groups.shape[0], dtype=np.bool_)
     counts = np.empty(256, dtype=np.int32)
@@ -135,7 +135,7 @@ _BLOCK = 1 << 15  # words, so few that no sum reaches 2⁶³
 
 @numba.njit(nogil=True, cache=True)
 def _fletcher_sums(words: np.ndarray) -> tuple[int, int]:
-    """Both sums over little-endian words, their bytes swapped first."""
+    """Return both sums over little-endian words, whose bytes are swapped first."""
     total, weighted = 0, 0
     for begin in range(0, words.size, _BLOCK):
         block = words[begin : begin + _BLOCK]
@@ -151,5 +151,5 @@ def _fletcher_sums(words: np.ndarray) -> tuple[int, int]:
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def _folded(value: int) -> int:
-    """A value modulo 65535, where multiples other than zero stay 65535: so does adding the carries, as HDF5 does."""
+    """Reduce a value modulo 65535; multiples other than zero become 65535, as when HDF5 adds the carries."""
     return value % 65535 or (65535 if value else 0)

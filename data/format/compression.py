@@ -1,9 +1,9 @@
-"""How fields are compressed: without loss by default; on request within an error bound, which is stored and checked.
+"""Describe how fields are compressed: without loss by default; on request within an error bound, which is checked.
 
-gzip is the default: every HDF5 library reads it, among them The Well's loaders, which know no plugins. zstd, blosc2,
-zfp and sz3 come from hdf5plugin, and a reader without it refuses them.
+gzip is the default: every HDF5 library reads it, also The Well's loaders, which know no plugins. zstd, blosc2, zfp and
+sz3 come from hdf5plugin, and a reader without it refuses them.
 
-Error-bounded compression applies to the output fields alone. Inputs stay exact: they define the equations, and the
+Error-bounded compression applies to the output fields only. Inputs stay exact: they define the equations, and the
 certificate bounds what an error of the solution can add to the residual of *these* equations.
 
 References
@@ -40,16 +40,16 @@ MODES = ("absolute", "relative")
 
 @dataclass(frozen=True)
 class Compression:
-    """A compression by name, with its error bound.
+    """Describe a compression by its name and error bound.
 
     Parameters
     ----------
     name : {'gzip', 'lzf', 'none', 'zstd', 'blosc2', 'zfp', 'sz3'}
     error_bound : float or None
-        Only of zfp and sz3: the largest |stored − exact| of any value.
+        Only for zfp and sz3: the largest |stored − exact| of any value.
     mode : {'absolute', 'relative'}
-        Relative: `error_bound` times the largest magnitude of the sample's field. sz3 alone offers it, since zfp has
-        one bound for a whole file and the samples of a file would then depend on one another.
+        Relative: `error_bound` times the largest magnitude of the sample's field. Only sz3 offers it: zfp has one bound
+        for a whole file, so that the samples of a file would depend on one another.
 
     Raises
     ------
@@ -88,11 +88,11 @@ class Compression:
 
     @property
     def lossy(self) -> bool:
-        """Whether numbers may change, within the bound."""
+        """Return whether numbers may change, within the bound."""
         return self.name in ERROR_BOUNDED
 
     def settings(self) -> dict[str, Any]:
-        """What a dataset's configuration keeps; the bound only where there is one."""
+        """Return what a dataset's configuration holds; the bound only if there is one."""
         if not self.lossy:
             return {"compression": self.name}
         return {"compression": self.name, "error_bound": self.error_bound, "error_bound_mode": self.mode}
@@ -103,7 +103,7 @@ class Compression:
         return cls(config["compression"], config.get("error_bound"), config.get("error_bound_mode", "absolute"))
 
     def bound(self, values: np.ndarray) -> float:
-        """The largest error allowed in one sample's field of these values."""
+        """Return the largest error allowed in one sample's field of these values."""
         bound = self.error_bound or 0.0
         return bound if self.mode == "absolute" else bound * float(np.abs(values).max(initial=0.0))
 

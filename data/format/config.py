@@ -1,4 +1,4 @@
-"""The configuration of a dataset, checked before anything in it is believed (FORMAT 2)."""
+"""Check the configuration of a dataset before anything in it is believed (FORMAT 2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["check_config", "config_violation", "differences"]
 
 
 def check_config(config: Mapping[str, Any], path: Path) -> None:
-    """Raise for a configuration that no dataset has.
+    """Refuse a configuration that no dataset has.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
 
 
 def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The first line of FORMAT.md that a configuration breaks, and how; None if it breaks none."""
+    """Return the first line of FORMAT.md that a configuration breaks, and how; None if it breaks none."""
     kind = config.get("kind")
     if kind not in ("problem", "arrays"):
         return "2.2", f"kind is {_shown(kind)}, expected problem or arrays"
@@ -89,7 +89,7 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _family_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What a configuration says of samples solved together, if anything."""
+    """Check what a configuration says about samples solved together, if anything."""
     if "family" not in config:
         return None
     family = config["family"]

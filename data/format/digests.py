@@ -1,4 +1,4 @@
-"""Checksums: of a file as bytes, of a sample as numbers, of a configuration as canonical JSON."""
+"""Compute checksums: of a file as bytes, of a sample as numbers, of a configuration as canonical JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -30,9 +30,9 @@ def file_sha256(path: Path) -> str:
 
 
 def sample_digest(fields: Mapping[str, np.ndarray]) -> bytes:
-    """SHA-256 over one sample's fields: name, dtype, shape and little-endian bytes, by name.
+    """Return the SHA-256 over one sample's fields: name, dtype, shape and little-endian bytes, sorted by name.
 
-    It depends on the stored numbers alone: not on compression, sharding, provenance or the order of the fields.
+    It depends only on the stored numbers: not on compression, sharding, provenance or the order of the fields.
     """
     digest = hashlib.sha256()
     for name in sorted(fields):
@@ -41,14 +41,14 @@ def sample_digest(fields: Mapping[str, np.ndarray]) -> bytes:
 
 
 def field_digest(name: str, values: np.ndarray) -> bytes:
-    """SHA-256 over name, dtype, shape and little-endian bytes of one field of one sample."""
+    """Return the SHA-256 over name, dtype, shape and little-endian bytes of one field of one sample."""
     digest = hashlib.sha256()
     _add_field(digest, name, values)
     return digest.digest()
 
 
 def digest_of_fields(digests: Mapping[str, bytes]) -> bytes:
-    """SHA-256 over the digests of a sample's fields, by name: a field that all samples share is hashed but once."""
+    """Return the SHA-256 over the digests of a sample's fields, sorted by name: shared fields are hashed only once."""
     return hashlib.sha256(b"".join(digests[name] for name in sorted(digests))).digest()
 
 
@@ -60,7 +60,7 @@ def _add_field(digest: Any, name: str, values: np.ndarray) -> None:
 
 
 def combined_digest(digests: Iterable[bytes]) -> str:
-    """SHA-256 over sample digests in order, in hexadecimal."""
+    """Return the SHA-256 over sample digests in order, in hexadecimal."""
     total = hashlib.sha256()
     for digest in digests:
         total.update(digest)
@@ -68,6 +68,6 @@ def combined_digest(digests: Iterable[bytes]) -> str:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 of a configuration in canonical JSON."""
+    """Return the SHA-256 of a configuration in canonical JSON."""
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""A stored field: its name, role, units, and where its values stand."""
+"""Describe a stored field: its values, units, and role."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 CONSTANT = ("constant", "mesh")
-"""Roles of what is the same in every sample and stored once a file."""
+"""Roles of fields that are the same in every sample and are stored once in a file."""
 
 
 NODE = ("node",)
@@ -20,7 +20,7 @@ Role = Literal["input", "output", "constant", "auxiliary", "mesh"]
 
 @dataclass(frozen=True)
 class Field:
-    """One stored field of a sample.
+    """Hold one field of a sample.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ class Field:
         '1' where the problem is non-dimensional.
     description : str
     role : {'input', 'output', 'constant', 'auxiliary', 'mesh'}
-        'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate alone; 'mesh'
-        is both, of any shape and of its own dtype, whatever the other fields are stored in (triangles are integers).
+        'constant' is the same in every sample and stored once; 'auxiliary' is stored for the certificate only; 'mesh'
+        is both, of any shape, and keeps its own dtype (triangles are integers).
     time_varying : bool
-        Of an output: whether the first axis of `values` is time.
+        For an output: whether the first axis of `values` is time.
     """
 
     values: np.ndarray

@@ -1,22 +1,22 @@
-"""A dataset's folder: its configuration, its manifest of shards, and the rule by which shards get in.
+"""Keep a dataset's folder: its configuration, its manifest of shards, and the rule by which shards enter it.
 
 ::
 
     OUT/config.yaml                       the full configuration; fixed once the first shard is in
-    OUT/manifest.jsonl                    one line a finished shard
+    OUT/manifest.jsonl                    one line for each finished shard
     OUT/stats.yaml                        statistics of the fields, written when all shards are in
-    OUT/damaged.json                      shards in which verify found a fault; gone when they have been made again
+    OUT/damaged.json                      shards in which verify found a fault, until they have been made again
     OUT/data/{train,valid,test}/NAME_00000.hdf5
 
-A shard is in when its file has been renamed into place *and* its manifest line, with the file's SHA-256, is on the
-disk. Whatever the instant at which the process dies, a file without its line, or a line without its file, is simply
-made again.
+A shard is finished when its file has been renamed into place *and* its manifest line, with the file's SHA-256, is on
+the disk. At whatever instant the process dies, a file without its line, or a line without its file, is simply made
+again.
 
-A finished file is trusted when the dataset is opened for writing again if its SHA-256 agrees. For large datasets, whose
-hashing would take minutes, it is also trusted if size, modification and change time are those in its manifest line: a
-program that writes to a file cannot keep its change time. What changes bits without the operating system's knowledge
-(a failing disk) is found by verify, which hashes everything and lists the shards in ``damaged.json``; the next
-generate makes these again, whatever their times say.
+When the dataset is opened for writing again, a finished file is trusted if its SHA-256 agrees. Large datasets would
+take minutes to hash: their files are also trusted if size, modification and change time are those in the manifest line
+(a program that writes to a file cannot keep its change time). Bits that change without the operating system's
+knowledge (a failing disk) are found by verify, which hashes everything and lists the shards in ``damaged.json``; the
+next generate makes these again, whatever their times say.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _HASHED_BYTES = 1 << 28  # datasets up to this size are hashed whole when they a
 
 @dataclass
 class ShardRecord:
-    """One line of the manifest.
+    """Hold one line of the manifest.
 
     Parameters
     ----------
@@ -67,24 +67,24 @@ class ShardRecord:
         Path under the dataset's folder.
     split : str
     start, stop : int
-        The samples' indices over the whole dataset.
+        Indices of the samples in the whole dataset, start ≤ i < stop.
     config : str
         SHA-256 of the configuration.
     sha256 : str
-        Of the file's bytes.
+        SHA-256 of the file's bytes.
     size : int
-        Of the file, in bytes.
+        The file's size in bytes.
     digest : str
         SHA-256 over the samples' content digests: of the stored numbers, whatever the compression.
     seed : int or None
     residual_max, iterations_mean : float or None
         None for data that came as arrays.
     seconds : dict
-        By phase: sampling, solving, writing.
+        Time by phase: sampling, solving, writing.
     stamp : list of int or None
         Modification and change time of the file in ns when its SHA-256 was last seen to hold.
     family : dict or None
-        Of samples solved together: what their chains were found to be, and what they cost.
+        For samples solved together: what the analysis of their chains found, and what they cost.
     """
 
     file: str
@@ -103,7 +103,7 @@ class ShardRecord:
     family: dict[str, Any] | None = None
 
     def plausible(self) -> bool:
-        """Whether the values are of the right types: the line may be anybody's."""
+        """Return whether the values are of the right types: anybody may have written the line."""
         words = (self.file, self.split, self.config, self.sha256, self.digest)
         counts = (self.start, self.stop, self.size)
         whole = all(is_integer(n) and n >= 0 for n in counts)
@@ -117,6 +117,7 @@ class ShardRecord:
         )
 
     def line(self) -> bytes:
+        """Return the line as bytes, with its end."""
         values = asdict(self)
         if self.family is None:
             del values["family"]
@@ -124,7 +125,7 @@ class ShardRecord:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a dataset.
+    """Read the configuration of a dataset.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, ShardRecord]:
-    """Manifest lines by file, the last one of each; lines that a crash or an edit left unreadable are passed over."""
+    """Read the manifest's lines by file, the last one of each; unreadable lines (of a crash, an edit) are ignored."""
     path = folder / "manifest.jsonl"
     records: dict[str, ShardRecord] = {}
     if not path.is_file():
@@ -168,14 +169,14 @@ def read_manifest(folder: Path) -> dict[str, ShardRecord]:
 
 
 def shard_size_there(folder: Path) -> int | None:
-    """Samples a file of the dataset that is in the folder, which a run that does not say keeps; None without one."""
+    """Return the shard size of the dataset in the folder, which a run that names none keeps; None without a dataset."""
     path = folder / "config.yaml"
     found = read_yaml(path).get("shard_size") if path.is_file() else None
     return found if isinstance(found, int) and found > 0 else None
 
 
 def read_damaged(folder: Path) -> set[str]:
-    """The shards that a verification found damaged and that have not been made again since."""
+    """Return the shards that a verification found damaged and that have not been made again since."""
     try:
         names = json.loads((folder / DAMAGED).read_bytes())
     except (OSError, ValueError):
@@ -184,7 +185,7 @@ def read_damaged(folder: Path) -> set[str]:
 
 
 def mark_damaged(folder: Path, shards: Sequence[str]) -> bool:
-    """Keep a list of damaged shards for the next generate (an empty one removes it); False where that is impossible."""
+    """Write the list of damaged shards for the next generate (an empty one removes it); return False if that fails."""
     path = folder / DAMAGED
     if not shards and not path.exists():
         return True
@@ -200,13 +201,13 @@ def mark_damaged(folder: Path, shards: Sequence[str]) -> bool:
 
 
 class DatasetFolder:
-    """The writing side of a dataset's folder.
+    """Write to a dataset's folder.
 
     Parameters
     ----------
     folder : Path
     name : str
-        The dataset's name, in the shards' file names.
+        The dataset's name, which begins the shards' file names.
     config : mapping
         Plain JSON values.
     shards : sequence of Shard
@@ -222,15 +223,15 @@ class DatasetFolder:
         self.records: dict[str, ShardRecord] = {}
         self.on_accept: Callable[[ShardRecord], None] = lambda record: None
         self._damaged: set[str] = set()
-        self._made: list[Path] = []
+        self._created: list[Path] = []
 
     @contextmanager
     def writing(self, bytes_per_sample: int) -> Iterator[list[Shard]]:
-        """Open for writing; gives the shards that still have to be made.
+        """Open for writing, and give the shards that still have to be made.
 
-        Checks the configuration against the one that is there, takes the folder's lock, clears temporary files of runs
-        that died, checks every finished shard and the free space. If nothing was finished and the folder was
-        made here, it is removed again on the way out.
+        This checks the configuration against the one that is there, takes the folder's lock, removes temporary files of
+        runs that died, and checks every finished shard and the free space. If nothing was finished and the folder was
+        made here, it is removed again at the end.
         """
         self._check_config()
         self._check_space(bytes_per_sample)
@@ -250,11 +251,11 @@ class DatasetFolder:
             raise
 
     def path(self, shard: Shard) -> Path:
-        """Where the shard's file goes."""
+        """Return where the shard's file goes."""
         return self.folder / shard.path(self.name)
 
     def accept(self, temporary: Path, record: ShardRecord) -> None:
-        """Put a finished shard in: rename its file, then append its manifest line, each flushed to the disk."""
+        """Take a finished shard: rename its file, then append its manifest line, each flushed to the disk."""
         with storage_errors(self.folder / record.file):
             publish(temporary, self.folder / record.file)
             record.stamp = _stamp(self.folder / record.file)
@@ -270,7 +271,7 @@ class DatasetFolder:
         self.on_accept(record)
 
     def finish(self) -> None:
-        """Rewrite the manifest in the order of the plan (shards finish in any order); clear what dead workers left."""
+        """Rewrite the manifest in the order of the plan (shards finish in any order); remove what dead workers left."""
         with storage_errors(self.folder / "manifest.jsonl"):
             self._write_manifest()
             self._clear_temporaries()
@@ -309,13 +310,13 @@ class DatasetFolder:
         for path in wanted:
             missing = [p for p in (path, *path.parents) if not p.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            self._made += reversed(missing)
+            self._created += reversed(missing)
 
     def _prepare(self) -> list[Shard]:
         self._clear_temporaries()
         if not (self.folder / "config.yaml").exists() or read_yaml(self.folder / "config.yaml") != self.config:
             if not (self.folder / "config.yaml").exists():
-                self._made.append(self.folder / "config.yaml")
+                self._created.append(self.folder / "config.yaml")
             write_yaml(self.config, self.folder / "config.yaml")
         found = read_manifest(self.folder)
         files = {shard.path(self.name) for shard in self.shards}
@@ -330,7 +331,7 @@ class DatasetFolder:
             else:
                 missing.append(shard)
         if not (self.folder / "manifest.jsonl").exists():
-            self._made.append(self.folder / "manifest.jsonl")
+            self._created.append(self.folder / "manifest.jsonl")
         self._write_manifest()
         return missing
 
@@ -340,7 +341,7 @@ class DatasetFolder:
                 stale.unlink(missing_ok=True)
 
     def _intact(self, shard: Shard, record: ShardRecord, hashed: bool) -> bool:
-        """Whether the file is the one its line says; by its bytes if `hashed` or if its times are not those kept."""
+        """Return whether the file is that of its line; its bytes decide if `hashed`, or if its times have changed."""
         same = (record.split, record.start, record.stop, record.config) == (
             shard.split,
             shard.start,
@@ -374,7 +375,7 @@ class DatasetFolder:
     def _remove_if_nothing_is_finished(self) -> None:
         if self.records:
             return
-        for path in reversed(self._made):
+        for path in reversed(self._created):
             try:
                 path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
             except OSError:
@@ -388,7 +389,7 @@ def _stamp(path: Path) -> list[int]:
 
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
-    """Keep a second writer out. The kernel releases the lock when the process ends, however it ends."""
+    """Lock the folder against a second writer. The kernel releases the lock when the process ends, however it ends."""
     try:
         import fcntl
     except ImportError:  # Windows: no advisory locks on folders; the renames are still atomic

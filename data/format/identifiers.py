@@ -1,4 +1,4 @@
-"""Names that are safe in files, paths and HDF5."""
+"""Check names: they must be safe in files, paths and HDF5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["check_identifier", "is_identifier", "name_of"]
 
 
 def is_identifier(label: Any) -> bool:
-    """Whether a name is of letters, digits, '_' and '-', does not start with '-', and has at most 100 of them."""
+    """Return whether a name consists of at most 100 letters, digits, '_' and '-', and does not start with '-'."""
     return isinstance(label, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", label) is not None
 
 
@@ -24,5 +24,5 @@ def check_identifier(label: Any, what: str) -> str:
 
 
 def name_of(path: Path) -> str:
-    """A dataset's name from a file's: what is not allowed in one becomes '_'."""
+    """Return a dataset's name from a file's: characters that are not allowed in it become '_'."""
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)[:100] or "data"

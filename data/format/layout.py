@@ -3,21 +3,21 @@
 ::
 
     /                     dataset_name, grid_type, n_spatial_dims, n_trajectories, simulation_parameters, one attribute
-                          a parameter; ours: resolvent_format_version, input_fields, output_fields, config (JSON)
+                          for each; ours: resolvent_format_version, input_fields, output_fields, config (JSON)
     /dimensions           spatial_dims; time (T; 1 where steady), x, y, z
     /boundary_conditions  x_wall, …: bc_type, associated_dims, associated_fields; mask
-    /scalars              field_names; one number a simulation parameter
-    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time; outputs do: of a
-                          steady problem they have one time step, (B, 1, *space), of a trajectory all (B, T, *space)
+    /scalars              field_names; one number for each simulation parameter
+    /t0_fields            field_names; inputs (B, *space) and constants (*space) do not vary in time; outputs do: for a
+                          steady problem (B, 1, *space), for trajectories (B, T, *space)
     /t1_fields /t2_fields empty
-    /auxiliary            fields stored for the certificate alone: The Well's readers do not see them; also the mesh
-    /provenance           one row a sample: index, seed, status, iterations, residuals, seconds, digest; versions
-    /chains               of samples solved together: number, and report (JSON) of each chain that has samples here
+    /auxiliary            fields stored only for the certificate: The Well's readers do not see them; also the mesh
+    /provenance           one row for each sample: index, seed, status, iterations, residuals, seconds, digest; versions
+    /chains               if samples were solved together: number and report (JSON) of each chain with samples here
 
 Values at the nodes of an unstructured mesh have one axis in space, ``node``, the number of the node: The Well's readers
-open them as one-dimensional fields. Where the nodes lie is in the fields ``x`` and ``y`` (constant, or inputs where the
-geometry varies), what they form in ``auxiliary/triangles`` (m, 3) or (m, 6): vertices, then midpoints of the edges 01,
-12 and 20. The mask of ``node_wall`` is true at the nodes of the boundary.
+open them as one-dimensional fields. The fields ``x`` and ``y`` (constant, or inputs if the geometry varies) hold the
+nodes' coordinates, ``auxiliary/triangles`` (m, 3) or (m, 6) the triangles: vertices, then midpoints of the edges 01, 12
+and 20. The mask of ``node_wall`` is true at the nodes of the boundary.
 
 ``FORMAT.md`` beside this file is the specification, line by line; :mod:`.check` checks it.
 
@@ -79,7 +79,7 @@ class StoredGrid:
     boundary : str, tuple of str or None
         The Well's word for the boundary condition on every side, or one for each axis; None where it is not known.
     names : tuple of str
-        Of the axes; x, y, z by default.
+        Names of the axes; x, y, z by default.
     masks : tuple of ndarray
         For each axis, which points are at the boundary; by default the first and the last.
     times : ndarray, shape (T,)
@@ -246,13 +246,13 @@ def _ends(count: int) -> np.ndarray:
 
 
 def field_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
-    """Shape of one sample of a field: the axis of a single time step is not counted."""
+    """Return the shape of one sample of a field, without the axis of a single time step."""
     shape = dataset.shape[1:] if dataset.attrs["sample_varying"] else dataset.shape
     return shape[1:] if dataset.attrs["time_varying"] and shape[0] == 1 else shape
 
 
 def open_shard(path: Path) -> h5py.File:
-    """Open a shard for reading; no data beyond the file itself are reached through it.
+    """Open a shard for reading; nothing outside the file is reached through it.
 
     Raises
     ------
@@ -303,7 +303,7 @@ def open_shard(path: Path) -> h5py.File:
 
 
 def field_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """The HDF5 dataset of a field, wherever it is kept."""
+    """Return the HDF5 dataset of a field, in whichever group it is."""
     for group in ("t0_fields", "auxiliary"):
         if name in file[group]:
             return file[group][name]

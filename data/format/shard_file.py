@@ -1,4 +1,4 @@
-"""The file of a shard: encoded in memory, written under a temporary name."""
+"""Encode the file of a shard in memory, and write it under a temporary name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .splits import Shard
 
 
 def encode_to_temporary(contents: ShardContents, folder: Path, shard: Shard) -> tuple[Path, ShardRecord]:
-    """Encode, hash and write a shard beside its final place; the record still lacks what only a solver knows."""
+    """Encode, hash and write a shard beside its final place; the record still lacks what only the solver knows."""
     content = encode_shard(contents)
     target = folder / shard.path(contents.name)
     record = ShardRecord(

@@ -1,4 +1,4 @@
-"""How samples are divided into train, valid and test, and these into shards."""
+"""Divide samples into train, valid and test, and these into shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Shard:
-    """Samples `start` to `stop` − 1 (indices over the whole dataset), kept in one file of one split."""
+    """Name the samples `start` to `stop` − 1 (indices in the whole dataset) that one file of one split holds."""
 
     split: str
     number: int
@@ -29,7 +29,7 @@ class Shard:
     stop: int
 
     def path(self, name: str) -> str:
-        """Path of the file under the dataset's folder, with forward slashes."""
+        """Return the path of the file under the dataset's folder, with forward slashes."""
         return f"data/{self.split}/{name}_{self.number:05d}.hdf5"
 
     def __len__(self) -> int:
@@ -37,12 +37,12 @@ class Shard:
 
 
 def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]) -> dict[str, int]:
-    """Samples in each split.
+    """Return the number of samples in each split.
 
     Parameters
     ----------
     samples : int or None
-        The total; may be left out where `splits` gives the sizes.
+        The total; may be left out if `splits` gives the sizes.
     splits : mapping or three fractions
         ``{'train': 480, 'valid': 60, 'test': 60}``, or the fractions of train, valid and test, which sum to 1: valid
         and test are rounded to the nearest integer, train gets the rest.
@@ -83,16 +83,16 @@ def _fraction(value: Any) -> float:
 
 
 def automatic_shard_size(bytes_per_sample: int) -> int:
-    """Samples a file where the user does not say: 16 MiB of numbers, at least one sample, at most 512.
+    """Return the samples in a file if the user does not say: 16 MiB of numbers, at least one sample, at most 512.
 
-    It depends on the size of a sample alone. So 10⁵ samples of 8² make 197 files, not 1000; the memory of a worker,
+    It depends only on the size of a sample. So 10⁵ samples of 8² make 197 files, not 1000; the memory of a worker,
     which holds one shard, does not grow with the number of samples; and a run that is killed loses little.
     """
     return min(max(_SHARD_BYTES // max(bytes_per_sample, 1), 1), _SHARD_SAMPLES)
 
 
 def plan_shards(sizes: Mapping[str, int], shard_size: int, first: int = 0) -> list[Shard]:
-    """Consecutive ranges of at most `shard_size` samples; the splits follow one another from index `first`."""
+    """Return consecutive ranges of at most `shard_size` samples; the splits follow one another from index `first`."""
     shard_size = positive_integer(shard_size, "shard_size")
     shards, start = [], first
     for split in SPLITS:

@@ -1,8 +1,8 @@
-"""HDF5 files of strangers: opened only where nothing in them points outside, runs code or declares more than it holds.
+"""Open HDF5 files of strangers, but only if nothing in them points outside, runs code or declares more than it holds.
 
 What HDF5 allows and a file of numbers does not need is refused: external, soft and user-defined links, virtual
-datasets, datasets kept in other files, types that hold objects, references or text of any length, and shapes whose
-bytes are not in the file. The last is what keeps a few kilobytes from asking for a terabyte of memory.
+datasets, datasets stored in other files, types that hold objects, references or text of any length, and shapes whose
+bytes are not in the file. Without the last rule a few kilobytes could ask for a terabyte of memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def open_untrusted(path: Path) -> h5py.File:
     Raises
     ------
     InputError
-        One line, for a file that is missing, empty, truncated, not HDF5, or holds anything of the above.
+        In one line, for a file that is missing, empty, truncated, not HDF5, or holds any of the above.
     """
     import hdf5plugin  # noqa: F401  registers the filters that published files use
 
@@ -53,7 +53,7 @@ def open_untrusted(path: Path) -> h5py.File:
 def check_file(file: h5py.File, path: Path) -> None:
     """Walk the whole file over hard links, each object once; see the module's description for what is refused.
 
-    It uses HDF5's own functions, since every shard that is opened passes here and h5py's objects take their time.
+    It uses HDF5's own functions, since every shard that is opened passes here and h5py's objects are slow.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Generation of certified datasets: shards, chains of related systems, workers and engines."""
+"""Generate certified datasets: shards, chains of related systems, workers and engines."""
 
 from .chains import Chains
 from .engines import ENGINES, Engine, open_engine

@@ -1,12 +1,12 @@
-"""Samples solved together: fixed blocks of indices, whose systems are analysed and solved as one family.
+"""Solve samples together: fixed blocks of indices, whose systems are analysed and solved as one family.
 
 Chain c holds the samples c·length … (c + 1)·length − 1, counted over all indices whatever the splits, the shards and
-the number of samples. A chain is drawn, analysed and solved as a whole, from nothing but (seed, problem, c) and the
-settings; so sample i depends on these and i alone. A shard that holds a part of a chain solves all of it and keeps its
-part: sizes of splits that are multiples of the length waste nothing.
+the number of samples. A chain is drawn, analysed and solved as a whole, from (seed, problem, c) and the settings alone;
+so sample i depends only on these and i. A shard that stores part of a chain solves the whole chain and discards the
+rest: split sizes that are multiples of the length waste nothing.
 
-What the family gives is a proposal. The certificate of each sample decides, and a sample that does not meet the
-tolerance is solved by itself, as it would have been without a family.
+What the family gives is a proposal. The certificate of each sample decides: a sample that does not meet the tolerance
+is solved by itself, as it would have been without a family.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from ..seeding import sample_generator
 __all__ = ["Cancelled", "Chains", "ProposedSample", "SolvedChain", "read_chains", "solve_chain", "sum_of_families"]
 
 _ORDERED = ("auto", "warm_start", "recycling")  # strategies that go from one sample to the next, or may choose to
-_OF_THE_GRID = ("fast_poisson", "multigrid")  # preconditioners that want the operator of a box, not a matrix
-_TIGHTER = 0.5  # of the tolerance: fields are certified by other arithmetic than the solver's
+_ON_GRIDS = ("fast_poisson", "multigrid")  # preconditioners that need the operator of a box, not a matrix
+_TIGHTER = 0.5  # times the tolerance: fields are certified by other arithmetic than the solver's
 
 
 class Cancelled(Exception):
-    """Another shard failed or the user interrupted: this one is given up, with nothing left behind."""
+    """Give this shard up, with nothing left behind: another shard failed, or the user interrupted."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,15 @@ class Chains:
             )
 
     def settings(self) -> dict[str, Any]:
-        """As the configuration of a dataset holds them."""
+        """Return them as the configuration of a dataset holds them."""
         return {"strategy": self.strategy, "chain": self.length, "sort": self.sort}
 
     def numbers(self, start: int, stop: int) -> range:
-        """The chains that samples `start` to `stop` − 1 are of."""
+        """Return the numbers of the chains that samples `start` to `stop` − 1 are in."""
         return range(start // self.length, (stop - 1) // self.length + 1)
 
     def shard_size(self, asked: int | None, there: int | None, automatic: int) -> int:
-        """Samples a file: as `asked`, as in the folder, or `automatic` rounded up to whole chains.
+        """Return the samples in a file: as `asked`, as in the folder, or `automatic` rounded up to whole chains.
 
         Raises
         ------
@@ -124,7 +124,7 @@ def read_chains(problem: Problem, strategy: str | Chains) -> Chains | None:
 
 @dataclass(frozen=True)
 class ProposedSample:
-    """A sample solved together with others, not yet certified, and its share of the seconds."""
+    """Hold a sample that was solved together with others, not yet certified, and its share of the seconds."""
 
     chain: int | None  # its number; None where the problem solves several samples at once, each as if alone
     strategy: str
@@ -135,16 +135,16 @@ class ProposedSample:
 
 @dataclass(frozen=True)
 class SolvedChain:
-    """A chain, solved.
+    """Hold a chain that is solved.
 
     Parameters
     ----------
     number, start : int
-        Of the chain; the index of its first sample.
+        The chain's number; the index of its first sample.
     samples : list of ProposedSample
-        With the whole chain's seconds in those of each: :meth:`proposal` divides them.
+        Each with the seconds of the whole chain, which :meth:`proposal` divides.
     found : FamilyReport or None
-        What the analysis found, where there was one.
+        What the analysis found, if there was one.
     ledger : dict
         What it cost, see :class:`resolvent.solvers.SequenceResult`.
     plan : dict
@@ -158,16 +158,16 @@ class SolvedChain:
     ledger: dict[str, Any]
     plan: dict[str, int]
 
-    def proposal(self, index: int, kept: int) -> ProposedSample:
-        """The sample `index`, where `kept` of the chain's are stored, which share what the chain has cost."""
+    def proposal(self, index: int, stored: int) -> ProposedSample:
+        """Return sample `index`; `stored` of the chain's samples are stored and share its seconds."""
         sample = self.samples[index - self.start]
-        shared = {phase: value / kept for phase, value in sample.seconds.items() if phase != "sampling"}
+        shared = {phase: value / stored for phase, value in sample.seconds.items() if phase != "sampling"}
         return ProposedSample(
             sample.chain, sample.strategy, sample.parameters, sample.result, {**sample.seconds, **shared}
         )
 
     def report(self) -> dict[str, Any]:
-        """Plain JSON values: what was found, the plan, and the ledger."""
+        """Return plain JSON values: what was found, the plan, and the ledger."""
         return {"chain": self.number, "found": _plain(self.found), "plan": self.plan, "ledger": self.ledger}
 
 
@@ -181,15 +181,15 @@ def solve_chain(
 ) -> SolvedChain:
     """Draw and solve chain `number`.
 
-    `solver` and its preconditioner are used where a strategy solves in full, but preconditioners that need the grid
-    (``fast_poisson``, ``multigrid``) give way to the family's own choice: a factorisation where it is cheap, else
-    algebraic multigrid or an incomplete factorisation. Samples that are solved by themselves are so by `solver` as it
-    is, and have the bits that they would have without a chain.
+    A strategy that solves a system in full uses `solver` and its preconditioner. Preconditioners that need the grid
+    (``fast_poisson``, ``multigrid``) are replaced by the family's own choice: a factorisation if it is cheap, else
+    algebraic multigrid or an incomplete factorisation. Samples that are solved by themselves use `solver` as it is, and
+    have the bits that they would have without a chain.
 
     Raises
     ------
     InputError
-        Naming the sample where one is at fault.
+        Naming the sample if one is at fault.
     """
     began = time.perf_counter()
     start = number * chains.length
@@ -235,7 +235,7 @@ def solve_chain(
 
 
 class _named:
-    """Puts the sample's name before what goes wrong with it."""
+    """Put the sample's name before what goes wrong with it."""
 
     def __init__(self, problem: Problem, index: int) -> None:
         self.what = f"sample {index} of {problem.name}"
@@ -249,8 +249,8 @@ class _named:
 
 
 def _family_solver(spec: SolverSpec, system: LinearSystem) -> dict[str, Any]:
-    """`spec` as :func:`solve_sequence` takes it."""
-    if spec.preconditioner in _OF_THE_GRID:
+    """Return `spec` as :func:`solve_sequence` takes it."""
+    if spec.preconditioner in _ON_GRIDS:
         return {"maxiter": spec.settings.get("maxiter")}
     settings = {key: value for key, value in spec.settings.items() if key not in ("rtol", "atol", "maxiter")}
     return {
@@ -263,7 +263,7 @@ def _family_solver(spec: SolverSpec, system: LinearSystem) -> dict[str, Any]:
 
 
 def _strategies(asked: str, report: FamilyReport | None, count: int, alone: set[int]) -> list[str]:
-    """By what each sample was solved."""
+    """Return by what strategy each sample was solved."""
     names = [asked] * count
     if report is not None:
         for j, group in enumerate(report.groups):
@@ -275,7 +275,7 @@ def _strategies(asked: str, report: FamilyReport | None, count: int, alone: set[
 
 
 def _plain(found: FamilyReport | None) -> dict[str, Any] | None:
-    """An analysis as plain JSON values."""
+    """Return an analysis as plain JSON values."""
     if found is None:
         return None
     groups = [
@@ -299,7 +299,7 @@ def _plain(found: FamilyReport | None) -> dict[str, Any] | None:
 
 
 def sum_of_families(families: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the shards say of their chains, added up; what was found is that of the first. Empty where none say it."""
+    """Add up what the shards say of their chains; what was found is that of the first. Empty without chains."""
     if not families:
         return {}
     plan: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Where shards are made: engines, each of which opens a ``concurrent.futures.Executor``.
+"""Open engines, which make shards: each opens a ``concurrent.futures.Executor``.
 
 ::
 
@@ -13,9 +13,9 @@ engine    workers                                                             a 
 `mpi`     ranks of ``mpiexec -n N … -m mpi4py.futures``, or spawned      MPI ends the run; the same command resumes
 ========  ==================================================================  ==================================
 
-The bits of a dataset do not depend on the engine: a shard depends on the configuration alone, workers write it under a
-temporary name, and the process that called generate alone renames it and writes its manifest line. At most
-`in_flight` shards are with the workers at any time, so that memory is bounded by them.
+The bits of a dataset do not depend on the engine: a shard depends only on the configuration, workers write it under a
+temporary name, and only the process that called generate renames it and writes its manifest line. At most `in_flight`
+shards are with the workers at any time, so that memory stays bounded.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = ["ENGINES", "Engine", "open_engine"]
 
 @dataclass(frozen=True)
 class Engine:
-    """Workers, ready.
+    """Hold workers that are ready.
 
     Parameters
     ----------
     name : str
     workers : int
-        How many there are, or were asked for where jobs still wait in a queue.
+        How many there are, or were asked for if jobs still wait in a queue.
     executor : concurrent.futures.Executor or None
         None: generate starts `workers` processes of its own.
     """
@@ -54,7 +54,7 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """Shards handed out at most: one a worker, and one more each that waits beside it."""
+        """Return the shards handed out at most: for each worker one that it makes and one that waits."""
         return 2 * self.workers
 
 
@@ -69,7 +69,7 @@ def open_engine(
     workers : int
         Processes, SLURM jobs or ranks.
     settings : mapping
-        Of dask: ``address`` (of a running scheduler; then `workers` is what it has), ``cluster`` ('local' or 'slurm'),
+        For dask: ``address`` (of a running scheduler; then `workers` is what it has), ``cluster`` ('local' or 'slurm'),
         ``retries`` (of a shard that raised), and for SLURM ``queue, account, walltime, memory, job_extra``.
 
     Raises

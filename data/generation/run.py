@@ -41,7 +41,7 @@ from ..statistics import SampleFigures, content_digest, write_statistics
 from .chains import Chains, read_chains, sum_of_families
 from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
-from .workers import make_shard_in_worker, own_pool, start_method
+from .workers import make_shard_in_worker, start_method, worker_pool
 
 __all__ = ["GenerationProgress", "GenerationReport", "generate"]
 
@@ -88,7 +88,7 @@ class GenerationReport:
     splits : dict
         Samples by split.
     samples, computed, skipped : int
-        In all; made by this run; found finished.
+        All; made by this run; finished before.
     shards_computed, shards_skipped : int
     residual_max : float
         The largest relative residual, over all samples.
@@ -316,7 +316,7 @@ def generate(
             if opened.executor is not None:
                 _run(tasks, opened.executor, receiver, counter, lambda: None, opened.in_flight)
             elif opened.workers > 1 and len(tasks) > 1:
-                _run_in_own_pools(tasks, opened.workers, method, receiver, counter)
+                _run_in_worker_pools(tasks, opened.workers, method, receiver, counter)
             else:
                 for task in tasks:
                     receiver.accept(make_shard(task, on_sample=counter.advance, limited=True))
@@ -418,22 +418,22 @@ class _Progress:
             self.tell(GenerationProgress(self.done, self.total, self.skipped, seconds, self.found))
 
 
-_POOLS = 4  # own pools in a row that may break without a shard having been finished
+_POOLS = 4  # pools that may break, one after the other, without a shard having been finished
 _KILLED = (
     "a worker process was killed, most likely for lack of memory, or its cluster is gone: run the same command again "
     "with fewer workers or a smaller shard_size (finished shards are kept)"
 )
 
 
-def _run_in_own_pools(
+def _run_in_worker_pools(
     tasks: Sequence[ShardTask], workers: int, method: str, receiver: _Receiver, counter: _Progress
 ) -> None:
-    """Run the tasks on processes of our own; when one is killed, what it and its fellows had is made by a new pool."""
+    """Run the tasks on processes of our own; if one is killed, a new pool makes what the old one had not finished."""
     left, broken = list(tasks), 0
     while left:
         helpers = min(workers, len(left)) - 1
         try:
-            with own_pool(max(helpers, 1), method) as (pool, stop):
+            with worker_pool(max(helpers, 1), method) as (pool, stop):
                 _run(left, pool, receiver, counter, stop.set, 2 * max(helpers, 1), helpers=max(helpers, 1))
         except BrokenProcessPool as error:
             remaining = [task for task in left if receiver.lacks(task)]
@@ -457,16 +457,14 @@ def _run(
 ) -> None:
     """Run the tasks on `executor`, at most `in_flight` at a time; with `helpers` this process makes shards too.
 
-    It does not wait for the helpers to start.
-
-    Finished shards are put in by this process, which alone renames and writes the manifest: so a worker that outlives
-    its parent cannot put a shard in behind the back of the next run.
+    It does not wait for the helpers to start. Only this process renames finished shards and writes the manifest: so a
+    worker that outlives its parent cannot add a shard while the next run is at work.
     """
     queue, waiting = deque(tasks), dict[Future[FinishedShard], Shard]()
     helped = False
 
     def submit() -> None:
-        # A helper that has started gets one shard ahead, so that it need not wait for this process to notice; but none
+        # A helper that has started gets one more shard in advance, so that it need not wait for this process; but none
         # of the last ones, which this process could begin at once.
         limit = in_flight if helpers is None or (helped and len(queue) > helpers) else helpers
         while queue and len(waiting) < limit:
@@ -506,7 +504,7 @@ def _run(
 
 
 def _salvage(waiting: Mapping[Future[FinishedShard], Shard], receiver: _Receiver) -> None:
-    """Put in what the other workers have finished meanwhile; a shard that was given up leaves nothing behind."""
+    """Accept what the other workers have finished meanwhile; a shard that was given up leaves nothing behind."""
     wait([future for future in waiting if not future.cancelled()], timeout=60.0)
     for future in waiting:
         if future.done() and not future.cancelled() and future.exception() is None:

@@ -1,4 +1,4 @@
-"""Making one shard: sample, solve, certify what will be stored, and write it beside its final place."""
+"""Make one shard: sample, solve, certify what will be stored, and write it beside its final place."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ __all__ = [
     "provenance_row",
 ]
 
-_TIGHTENINGS = 3  # solves of a sample whose stored residual lies above the tolerance, each with a fifth of the last one
+_TIGHTENINGS = 3  # solves of a sample whose residual stays above the tolerance, each with a fifth of the last target
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """Everything that makes one shard, for this process or another one.
+    """Hold everything that makes one shard, for this process or another one.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class FinishedShard:
-    """A shard on the disk under a temporary name, the manifest line it will get, and figures of its samples."""
+    """Hold a shard that is on the disk under a temporary name, its manifest line, and figures of its samples."""
 
     temporary: Path
     record: ShardRecord
@@ -91,10 +91,10 @@ def make_shard(
     cancelled: Callable[[], bool] | None = None,
     limited: bool = False,
 ) -> FinishedShard:
-    """Make the shard of `task` and write it under a temporary name; the caller puts it in.
+    """Make the shard of `task` and write it under a temporary name; the caller moves it to its place.
 
     Sampling and solving run on one thread (BLAS, OpenMP), so that the bits do not depend on the number of workers;
-    `limited` says that the caller has seen to that.
+    `limited` says that the caller has already limited the threads.
 
     Raises
     ------
@@ -177,12 +177,12 @@ def _proposals(
             if cancelled is not None and cancelled():
                 raise Cancelled
             yield index, chain.proposal(index, end - first)
-        chain.samples.clear()  # fields of samples that are written already
+        chain.samples.clear()  # frees the fields of samples that are encoded already
         solved.append(chain)
 
 
 def _family_summary(solved: list[SolvedChain], strategies: np.ndarray) -> dict[str, Any]:
-    """What the manifest says of a shard's chains: how many, what they cost, and how each stored sample was solved."""
+    """Return what the manifest says of a shard's chains: their number and cost, and how the samples were solved."""
     names, counts = np.unique(strategies, return_counts=True)
     sums = ("full_solves", "corrections", "reconstructed", "set_ups", "refreshes", "iterations", "matvecs")
     return {
@@ -195,8 +195,10 @@ def _family_summary(solved: list[SolvedChain], strategies: np.ndarray) -> dict[s
 
 
 def _solved_together(task: ShardTask, indices: range) -> list[ProposedSample]:
-    """Samples that the problem solves at once, with each one's share of the seconds; none where one cannot be solved:
-    each by itself, the error then names its sample."""
+    """Solve samples at once, if the problem can, and divide the seconds among them.
+
+    Return nothing if one cannot be solved: each is then solved by itself, and the error names its sample.
+    """
     began = time.perf_counter()
     drawn = [task.problem.sample(sample_generator(task.seed, task.problem.name, index)) for index in indices]
     sampled = time.perf_counter()
@@ -351,7 +353,7 @@ def provenance_row(
 
 @dataclass(frozen=True)
 class _Solution:
-    """A solution, the fields it makes, their residual, and the iterations and products of all tries."""
+    """Hold a solution, its fields, their residual, and the iterations and products of all tries."""
 
     result: SolveResult
     fields: dict[str, Field]
@@ -403,7 +405,7 @@ Unchanging = dict[str, tuple[np.ndarray, bytes, tuple[float, float, float]]]
 def _figures(
     arrays: Mapping[str, np.ndarray], described: Mapping[str, Field], unchanging: Unchanging
 ) -> dict[str, Any]:
-    """The sample's digest, and what the statistics want of it; of trajectories they read the files, for their steps."""
+    """Return digest and moments of one sample. (For trajectories `statistics` reads the files instead.)"""
     digests: dict[str, bytes] = {}
     row: dict[str, Any] = {}
     steady = not any(item.time_varying for item in described.values())
@@ -412,9 +414,8 @@ def _figures(
         if seen is not None and seen[0].dtype == values.dtype and np.array_equal(seen[0], values):
             _, digests[name], moments = seen
         else:
-            wanted = steady and described[name].role != "mesh"
             digests[name] = field_digest(name, values)
-            moments = sample_moments(values) if wanted else (0.0, 0.0, 0.0)
+            moments = sample_moments(values) if steady and described[name].role != "mesh" else (0.0, 0.0, 0.0)
             if described[name].role in CONSTANT:
                 unchanging[name] = values.copy(), digests[name], moments
         if steady and described[name].role != "mesh":

@@ -1,10 +1,10 @@
-"""Worker processes of our own: how they start, and that they end with their parent.
+"""Start worker processes of our own, which end with their parent.
 
-A process that is started afresh imports the numerical libraries and loads the compiled kernels anew: a second or more,
-in which this machine's other core stands idle. A forked one has all that at once. But a fork copies the locks that
-other threads hold at that instant, and these threads are gone in the child. So workers are forked only where this
-process has no other threads; those of OpenBLAS do not count, which ends them before a fork and starts them again on
-demand.
+A process that is started afresh imports the numerical libraries and loads the compiled kernels anew: more than two
+seconds of processor time, more than 600 samples at 64² take. A forked one has all that at once. But a fork copies the
+locks that other threads hold at that instant, and these threads do not exist in the child. So workers are forked only
+if this process has no other threads. Those of OpenBLAS do not count: it ends them before a fork and starts them again
+on demand.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from ..format.folder import forget_locks
 from .shard import FinishedShard, ShardTask, make_shard
 
-__all__ = ["make_shard_in_worker", "own_pool", "start_method"]
+__all__ = ["make_shard_in_worker", "start_method", "worker_pool"]
 
 
 def start_method() -> str:
-    """'fork' where nothing can go wrong by it (see above), else 'spawn'. Not to be called under a limit of threads."""
+    """Return 'fork' if that is safe (see above), else 'spawn'. Not to be called under a limit of threads."""
     if not sys.platform.startswith("linux") or threading.active_count() > 1:
         return "spawn"
     blas = sum(int(pool["num_threads"]) - 1 for pool in threadpool_info() if pool["internal_api"] == "openblas")
@@ -42,8 +42,8 @@ def start_method() -> str:
 
 
 @contextmanager
-def own_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
-    """A pool of `workers` processes, and the event by which they are told to give up."""
+def worker_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
+    """Give a pool of `workers` processes, and the event by which they are told to give up."""
     context = multiprocessing.get_context(method)
     stop = context.Event()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
@@ -57,12 +57,12 @@ _parent_gave_up: Callable[[], bool] | None = None  # set in own workers
 
 
 def make_shard_in_worker(task: ShardTask) -> FinishedShard:
-    """As :func:`~.shard.make_shard`, given up between two samples when the parent says so."""
+    """Make a shard as :func:`~.shard.make_shard` does, but give up between two samples when the parent says so."""
     return make_shard(task, cancelled=_parent_gave_up, limited=_parent_gave_up is not None)
 
 
 def _start_worker(stop: Any) -> None:
-    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it, even if that was killed."""
+    """Set a worker up: it leaves Ctrl-C to its parent, and ends with its parent, even if that is killed."""
     global _parent_gave_up
     _parent_gave_up = stop.is_set
     threadpool_limits(1)  # for good: this process makes shards and nothing else

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from resolvent.data import GenerationReport, generate, make_problem, sample_generator
-from resolvent.data.generation.workers import own_pool, start_method
+from resolvent.data.generation.workers import start_method, worker_pool
 from resolvent.solvers import SolverSpec
 
 from ..console import say
@@ -109,7 +109,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
 
 def _start_seconds(method: str) -> float:
     start = time.perf_counter()
-    with own_pool(1, method) as (pool, _):
+    with worker_pool(1, method) as (pool, _):
         pool.submit(os.getpid).result()
         return time.perf_counter() - start
 

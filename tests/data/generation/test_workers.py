@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from resolvent.data import generate, make_problem, verify
-from resolvent.data.generation.workers import own_pool, start_method
+from resolvent.data.generation.workers import start_method, worker_pool
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux alone")
 
@@ -62,7 +62,7 @@ def _signals() -> tuple[bool, bool]:
 def test_a_forked_worker_has_signals_of_its_own() -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        with own_pool(1, "fork") as (pool, _):
+        with worker_pool(1, "fork") as (pool, _):
             assert pool.submit(_signals).result() == (True, True)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -72,9 +72,9 @@ def test_forked_workers_of_a_killed_process_end_and_leave_the_folder_free(tmp_pa
     program = f"""
         import os, signal, time
         from resolvent.data.format.folder import _exclusive
-        from resolvent.data.generation.workers import own_pool
+        from resolvent.data.generation.workers import worker_pool
         from pathlib import Path
-        with _exclusive(Path({str(tmp_path)!r})), own_pool(2, "fork") as (pool, _):
+        with _exclusive(Path({str(tmp_path)!r})), worker_pool(2, "fork") as (pool, _):
             pids = {{pool.submit(os.getpid).result() for _ in range(20)}}
             pool.submit(time.sleep, 60)
             time.sleep(0.2)
