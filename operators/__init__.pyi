@@ -1,4 +1,4 @@
-"""Neural operators: models, losses, metrics, baselines, the training loop and evaluation."""
+"""Provide neural operators: models, losses, metrics, baselines, the training loop and evaluation."""
 
 from .baselines import MeanField, PCALinearRegression
 from .beside_baselines import Evaluation, evaluate

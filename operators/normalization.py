@@ -1,4 +1,4 @@
-"""Physical units outside, order one inside: channel statistics kept in the model itself."""
+"""Keep channel statistics in the model: physical units outside, values of order one inside."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Chan
     """Return the statistics of (inputs, outputs) pairs of shape (samples, channels, *space).
 
     One pass in float64; the partial sums of squares are taken about each batch's own mean and joined by Chan's formula,
-    so that a field such as 1e5 ± 1 keeps its digits. One number a channel, not one a grid point: the statistics then
-    hold at every resolution.
+    so that a field such as 1e5 ± 1 keeps its digits. There is one number for each channel and not for each grid point:
+    the statistics hold at every resolution.
 
     Raises
     ------
@@ -72,26 +72,26 @@ class _Moments:
 
 
 class NormalizedOperator(Operator):
-    """An operator in physical units: u = s_u·G((a − m_a)/s_a) + m_u, with one mean m and deviation s a channel.
+    """Apply an operator in physical units: u = s_u·G((a − m_a)/s_a) + m_u, with a mean m and a deviation s per channel.
 
-    The statistics are buffers: they move, save and load with the weights, and the caller never normalises anything.
+    The statistics are buffers: they are moved, saved and loaded with the weights, and the caller normalises nothing.
 
     Parameters
     ----------
     operator : Operator
         The network G.
     statistics : ChannelStatistics, optional
-        Those that the operator can use (`Operator.usable_statistics`) are kept. Without it the map starts as the
-        identity around G (as `load_operator` needs).
+        Only the part that the operator can use (`Operator.usable_statistics`) is applied. Without statistics m = 0 and
+        s = 1 (as `load_operator` needs).
     carried : int, default 0
-        Add the last so many input channels to the outputs (to each so many of them in turn): G then learns the
-        increment from the latest frame, and m_u and s_u are those of increments.
+        Number of last input channels that are added to the outputs (to each group of so many outputs): G then learns
+        the increment from the latest frame, and m_u and s_u are those of increments.
 
     Raises
     ------
     InputError
-        If the statistics have another number of channels than the operator, or the outputs are no multiple of what is
-        carried.
+        If the statistics have another number of channels than the operator, or the number of outputs is not a multiple
+        of `carried`.
     """
 
     name = "normalized"
@@ -130,12 +130,15 @@ class NormalizedOperator(Operator):
 
     @property
     def resolution_free(self) -> bool:  # type: ignore[override]
-        """As the network: one number a channel holds on every grid."""
+        """Return what the network says: the statistics, one number a channel, hold on every grid."""
         return self.operator.resolution_free
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments of the network."""
         return self.operator.arguments()
+
+    def __repr__(self) -> str:
+        return f"NormalizedOperator({self.operator!r}{f', carried={self.carried}' if self.carried else ''})"
 
     def forward(self, inputs: Tensor) -> Tensor:
         self.check_inputs(inputs)

@@ -62,6 +62,15 @@ class Operator(nn.Module, ABC):
         names = dict.fromkeys(name for kind in bases for name in inspect.signature(kind).parameters if name in accepted)
         return {name: _plain(getattr(self, name)) for name in names}
 
+    def __repr__(self) -> str:
+        """Say class, the arguments that are not at their defaults, and the number of parameters, in one line.
+
+        ``torch.nn.Module.__repr__(model)`` draws the tree of its modules.
+        """
+        defaults = {key: parameter.default for key, parameter in inspect.signature(type(self)).parameters.items()}
+        shown = [f"{key}={value!r}" for key, value in self.arguments().items() if not _is_default(value, defaults[key])]
+        return f"{type(self).__name__}({', '.join(shown)}: {self.parameter_count()} parameters)"
+
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
@@ -109,6 +118,11 @@ class ChannelStatistics:
     input_std: np.ndarray
     output_mean: np.ndarray
     output_std: np.ndarray
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Return whether an argument has its default, which may stand for every axis."""
+    return bool(value == default) or (isinstance(value, list) and all(item == default for item in value))
 
 
 def _plain(value: Any) -> Any:

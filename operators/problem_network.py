@@ -1,4 +1,4 @@
-"""The network for a spectral problem: its basis, constraints and gauge are the problem's."""
+"""Build the network for a spectral problem, with the problem's basis, constraints and gauge."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["problem_network"]
 def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str, Any], seed: int) -> Operator:
     """Build an operator between the coefficients of a problem's inputs and solutions.
 
-    ``bases``, ``modes``, ``constraints``, ``gauge`` and ``arrays`` are inferred: those that hold the problem's
-    functions, satisfy its conditions and take the mean off where solutions have a free constant.
+    ``bases``, ``modes``, ``constraints``, ``gauge`` and ``arrays`` follow from the problem: they represent its
+    functions, satisfy its conditions and subtract the mean where solutions have a free constant.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str,
         A key of ``OPERATORS`` whose arguments contain ``arrays``.
     problem : SpectralProblem
     arguments : mapping
-        Of the constructor; None stands for one that is not given.
+        Arguments of the constructor; None means not given.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
 
     Raises
     ------
     InputError
-        For an operator of grid values, and for arguments that contradict the problem.
+        If the operator maps values on grids only, or arguments contradict the problem.
     """
     accepted = inspect.signature(OPERATORS[one_of(name, OPERATORS, "operator")]).parameters
     if "arrays" not in accepted:
@@ -44,7 +44,7 @@ def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str,
             f"operator={name} maps values on grids and draw={problem.name} trains in coefficients: choose "
             f"operator={' or '.join(able)}, or generate a dataset and give data=FOLDER"
         )
-    given = {key: value for key, value in arguments.items() if value is not None}
+    requested = {key: value for key, value in arguments.items() if value is not None}
     ndim = problem.basis.ndim
     inferred = {
         "in_channels": 1,
@@ -57,26 +57,27 @@ def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str,
         "arrays": "coefficients",
     }
     for key, value in inferred.items():
-        if key not in given or (key == "gauge" and problem.gauge_free and given[key] == "origin"):
+        if key not in requested or (key == "gauge" and problem.gauge_free and requested[key] == "origin"):
             continue
-        spread = [given[key]] * ndim if isinstance(value, list) and _one_for_all(key, given[key]) else given[key]
+        asked = requested[key]
+        spread = [asked] * ndim if isinstance(value, list) and _one_for_all(key, asked) else asked
         if spread != value:
             raise InputError(
-                f"operator.{key}={given[key]} contradicts draw={problem.name}, which wants {key}={value}: leave it out"
+                f"operator.{key}={asked} contradicts draw={problem.name}, which wants {key}={value}: leave it out"
                 + (", or set draw.modes" if key == "modes" else "")
             )
-    wanted = {key: value for key, value in inferred.items() if key in accepted}
-    return build_operator(name, seed=seed, **{**wanted, **given})
+    usable = {key: value for key, value in inferred.items() if key in accepted}
+    return build_operator(name, seed=seed, **{**usable, **requested})
 
 
 def _one_for_all(key: str, value: Any) -> bool:
-    """Whether a value stands for every axis: a word, a number, or the two numbers of a Robin condition."""
+    """Return whether a value stands for every axis: a word, a number, or the two numbers of a Robin condition."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return True
     return key == "constraints" and not any(isinstance(v, str) for v in value)
 
 
 def _constraint(conditions: tuple[Condition, ...]) -> Any:
-    """Return the constraint of `NeuralSpectral` that stands for the conditions of one axis."""
+    """Return the constraint of `NeuralSpectral` that means the conditions of one axis."""
     words = {(): "none", DIRICHLET: "dirichlet", NEUMANN: "neumann", (Condition("low"),): "initial"}
     return words[conditions] if conditions in words else [conditions[0].value, conditions[0].slope]

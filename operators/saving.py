@@ -1,4 +1,4 @@
-"""A trained operator on disk: ``model.safetensors`` (weights, statistics) and ``model.json`` (how to rebuild it)."""
+"""Save and load operators: ``model.safetensors`` (weights, statistics) and ``model.json`` (how to rebuild them)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def save_operator(
     *,
     fields: Mapping[str, Any] | None = None,
 ) -> None:
-    """Save an operator; no pickle is involved.
+    """Save an operator, without pickle.
 
-    Each file is replaced atomically; ``model.json`` is written last and holds the SHA-256 of the weights it belongs to.
+    Each file is replaced atomically; ``model.json`` is written last and holds the SHA-256 of its weights.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def save_operator(
     folder : path
         Made if missing.
     metrics : mapping, optional
-        JSON-able numbers to keep beside the model, such as its validation error.
+        JSON-able numbers to store with the model, such as its validation error.
     fields : mapping, optional
         JSON-able description of the data: names of the input and output fields, training resolution.
 
@@ -102,7 +102,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
             f"{folder / WEIGHTS} is damaged or from another model than {DESCRIPTION}: "
             "copy both files again, or train again"
         )
-    # The initial weights are thrown away: draw them without moving the caller's generator.
+    # The initial weights are replaced: draw them without touching the caller's generator.
     model: Operator = build_operator(description["operator"], seed=0, **description["arguments"])
     if description["normalized"]:
         model = NormalizedOperator(model, carried=description.get("carried", 0))
@@ -118,7 +118,7 @@ def load_operator(folder: str | os.PathLike[str], device: str | torch.device = "
 
 
 def read_description(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what ``model.json`` says of a saved operator: its name, arguments, fields, metrics and versions.
+    """Return what ``model.json`` says about a saved operator: its name, arguments, fields, metrics and versions.
 
     Raises
     ------

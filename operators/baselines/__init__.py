@@ -1,4 +1,4 @@
-"""Baselines without training loops: the mean field and linear regression."""
+"""Provide baselines without training loops: the mean field and linear regression."""
 
 from .mean_field import MeanField
 from .regression import PCALinearRegression

@@ -1,4 +1,4 @@
-"""The mean of the training outputs, for every input."""
+"""Predict the mean of the training outputs for every input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .resampling import resample
 
 
 class MeanField:
-    """u(a) = the mean of the training outputs, whatever a: what an operator must beat to have learned anything."""
+    """Predict the mean of the training outputs, whatever the input: a useful operator must beat this."""
 
     name: ClassVar[str] = "mean_field"
 

@@ -1,8 +1,8 @@
-"""Baselines of every table: the mean field and linear regression between PCA bases (and, in its file, `KernelRidge`).
+"""Regress outputs linearly on inputs, between PCA bases.
 
-Both have the contract of an operator on NumPy arrays: ``fit`` once, then inputs (samples, channels, *space) give
-outputs (samples, channels, *space). They live on the grid they were fitted on; on another one they interpolate the
-inputs linearly to their own grid and the outputs back.
+The baselines (this one, `MeanField`, `KernelRidge`) work like operators on NumPy arrays: ``fit`` once, then inputs
+(samples, channels, *space) give outputs (samples, channels, *space). They are fitted on one grid; for another grid they
+interpolate the inputs linearly to theirs and the outputs back.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ RIDGES = (0.0, *(10.0**k for k in range(-10, 1)))
 
 
 class PCALinearRegression:
-    """u = ū + (a − ā) V (S² + λ N)⁻¹ S Uᵀ Y: ridge regression of the outputs on the principal components of the inputs.
+    """Regress outputs with a ridge on the principal components of inputs: u = ū + (a − ā) V (S² + λ N)⁻¹ S Uᵀ Y.
 
     With the singular value decomposition A = U S Vᵀ of the N centred training inputs, the components are orthogonal
-    and the regression is diagonal: one decomposition gives every ridge λ. The outputs are regressed as they are: an
-    output basis of full rank gives the same map, and a truncated one (``output_components``) only its projection.
+    and the regression is diagonal: one decomposition serves every ridge λ. The outputs need no basis: one of full rank
+    would give the same map, and a truncated one (``output_components``) gives its projection.
 
     Parameters
     ----------
     components : int, optional
-        Principal components of the input; as many as the samples hold by default.
+        Principal components of the input; by default as many as the samples have.
     ridge : float, optional
         λ relative to the largest component's variance. By default the value of ``RIDGES`` with the smallest relative
         L² error on the validation split.
@@ -107,7 +107,7 @@ class PCALinearRegression:
 
 
 class _LinearMap:
-    """The decomposition behind the regression, for any ridge."""
+    """Hold the decomposition behind the regression, which gives the map for any ridge."""
 
     def __init__(
         self, inputs: np.ndarray, outputs: np.ndarray, components: int | None, output_components: int | None
@@ -116,8 +116,8 @@ class _LinearMap:
         flat, targets = (np.asarray(v, dtype=np.float64).reshape(len(v), -1) for v in (inputs, outputs))
         self.input_mean, self.output_mean = flat.mean(axis=0), targets.mean(axis=0)
         left, singular, right = principal_components(flat - self.input_mean)
-        kept = min(components or len(singular), len(singular))
-        left, self.singular, self.right = left[:, :kept], singular[:kept], right[:kept]
+        rank = min(components or len(singular), len(singular))
+        left, self.singular, self.right = left[:, :rank], singular[:rank], right[:rank]
         centred = targets - self.output_mean
         if output_components is not None:
             basis = principal_components(centred)[2][:output_components]
@@ -139,7 +139,7 @@ class _LinearMap:
 
 
 def principal_components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the reduced singular value decomposition without the directions that are rounding error."""
+    """Return the reduced singular value decomposition, without directions that are rounding error."""
     left, singular, right = scipy.linalg.svd(centred, full_matrices=False)
     rank = int(np.sum(singular > singular[:1].max(initial=0.0) * max(centred.shape) * np.finfo(np.float64).eps))
     return left[:, :rank], singular[:rank], right[:rank]

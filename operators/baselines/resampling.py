@@ -1,4 +1,4 @@
-"""Moving cell-centred values from one grid to another."""
+"""Move cell-centred values from one grid to another."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["interpolation_matrix", "resample"]
 def interpolation_matrix(source: int, target: int) -> np.ndarray:
     """Return the matrix (target, source) of linear interpolation between the cell centres of one axis.
 
-    Between the first and last centre it is second-order accurate; beyond them, within half a cell of the boundary, the
-    line through the two nearest centres goes on. Halving a grid gives the mean of the two cells. Rows sum to one.
+    Between the first and the last centre it is second-order accurate; beyond them, within half a cell of the boundary,
+    it extrapolates from the two nearest centres. Halving a grid gives the mean of two cells. Rows sum to one.
     """
     if source == 1:
         return np.ones((target, 1))

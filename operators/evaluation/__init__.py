@@ -1,4 +1,4 @@
-"""Errors of operators on test samples, on grids and along trajectories."""
+"""Measure the errors of operators on test samples, on grids and along trajectories."""
 
 from .grids import compare, evaluate_operator, predict
 from .rollout import RolloutBlewUp, roll_out

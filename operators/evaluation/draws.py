@@ -1,4 +1,4 @@
-"""The error of maps on the test functions of a spectral problem, beside the estimate from their residuals."""
+"""Measure the error of maps on the test functions of a spectral problem."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 64  # reference solutions computed at a time
 
 @dataclass(frozen=True)
 class TestFunctions:
-    """Inputs of a problem with their classical solutions at the centres of cells.
+    """Hold inputs of a problem with their classical solutions at the centres of cells.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class TestFunctions:
     coefficients : ndarray, shape (count, *modes)
         The inputs in the problem's basis.
     inputs, targets : ndarray, shape (count, 1, *cells)
-        Values of inputs and solutions, these of mean zero where they have a free constant.
+        Values of inputs and solutions; solutions with a free constant have mean zero.
     """
 
     __test__ = False  # a name that pytest would collect
@@ -50,12 +50,12 @@ class TestFunctions:
 
     @classmethod
     def draw(cls, problem: SpectralProblem, count: int, cells: tuple[int, ...], seed: int = 0) -> TestFunctions:
-        """Draw `count` inputs and solve for them; the seed of the test set is 0.
+        """Draw `count` inputs and solve; the seed of the test set is 0.
 
         Raises
         ------
         InputError
-            For a grid of another dimension than the problem, or numbers below one.
+            If the grid has another dimension than the problem, or a number is below one.
         """
         basis = problem.basis
         if len(cells) != basis.ndim:
@@ -70,7 +70,7 @@ class TestFunctions:
 
     @property
     def cells(self) -> tuple[int, ...]:
-        """Of the grid."""
+        """Return the shape of the grid."""
         return tuple(self.inputs.shape[2:])
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class TestFunctions:
 
 @dataclass(frozen=True)
 class DrawnErrors:
-    """What `drawn_errors` measures.
+    """Hold what `drawn_errors` measures.
 
     Attributes
     ----------
@@ -88,8 +88,8 @@ class DrawnErrors:
     max_error : float
         The largest error at a cell.
     ms_per_sample : float
-        Median over batches, the first run once before.
-    predictions : ndarray, shape (kept, 1, *cells)
+        Median over batches; the first batch is run once before.
+    predictions : ndarray, shape (keep, 1, *cells)
     """
 
     per_sample_l2: np.ndarray
@@ -99,7 +99,7 @@ class DrawnErrors:
 
     @property
     def relative_l2(self) -> float:
-        """The mean."""
+        """Return the mean error."""
         return float(self.per_sample_l2.mean())
 
 
@@ -111,12 +111,12 @@ def drawn_errors(
     Parameters
     ----------
     run : callable
-        From a range of test functions to the values of their solutions at the cells, (count, 1, *cells).
+        Maps a range of test functions to the values of their solutions at the cells, (count, 1, *cells).
     keep : int, default 0
         How many predictions to return.
     """
     size = positive_integer(batch_size, "batch_size")
-    errors, largest, seconds, kept = [], [], [], []
+    errors, largest, seconds, predictions = [], [], [], []
     for start in range(0, len(tests), size):
         part = slice(start, min(start + size, len(tests)))
         if start == 0:
@@ -127,12 +127,13 @@ def drawn_errors(
         values = gauged(tests.problem, np.asarray(values, dtype=np.float64))
         errors.append(relative_l2(values, tests.targets[part])[:, 0])
         largest.append(float(max_error(values, tests.targets[part]).max()))
-        kept.append(values[: max(keep - start, 0)])
-    return DrawnErrors(np.concatenate(errors), max(largest), 1e3 * float(np.median(seconds)), np.concatenate(kept))
+        predictions.append(values[: max(keep - start, 0)])
+    milliseconds = 1e3 * float(np.median(seconds))
+    return DrawnErrors(np.concatenate(errors), max(largest), milliseconds, np.concatenate(predictions))
 
 
 def gauged(problem: SpectralProblem, values: np.ndarray) -> np.ndarray:
-    """Values on cells (count, channel, *cells) without their mean, where the problem leaves it free."""
+    """Return values on cells (count, channel, *cells), without their mean if the problem leaves it free."""
     if not problem.gauge_free:
         return values
     return np.asarray(values - values.mean(axis=tuple(range(2, values.ndim)), keepdims=True))

@@ -1,4 +1,4 @@
-"""The error of a trained operator on data it has not seen, beside its baselines."""
+"""Measure the error of a trained operator on data it has not seen, beside its baselines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Predictor = Operator | Callable[[np.ndarray], np.ndarray]
 def predict(model: Predictor, inputs: np.ndarray) -> np.ndarray:
     """Return a model's outputs for inputs (samples, channels, *space), as float64 on the CPU.
 
-    An `Operator` runs in evaluation mode, in the dtype and on the device of its weights; its mode is put back.
+    An `Operator` runs in evaluation mode, in the dtype and on the device of its weights; its mode is restored.
     """
     if not isinstance(model, Operator):
         return np.asarray(model(inputs), dtype=np.float64)
@@ -57,15 +57,15 @@ def evaluate_operator(
     -------
     dict
         ``relative_l2``, ``relative_h1``, ``relative_max``: means over samples and fields. ``max_error``: the largest
-        pointwise error of all, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``:
-        ndarray (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction,
-        transfer to and from the device included, the first batch run once before (the batch size and the threads are
-        the caller's). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
+        pointwise error, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``: ndarray
+        (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction, including the
+        transfer to and from the device; the first batch is run once before (the caller chooses batch size and
+        threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
 
     Raises
     ------
     InputError
-        For an empty split, or a model of other channels or dimension than the data.
+        If the split is empty, or the model has other channels or another dimension than the data.
     """
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
@@ -77,9 +77,9 @@ def evaluate_operator(
         "relative_max": relative_max,
         "max_error": max_error,
     }
-    found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
+    by_batch: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     seconds: list[float] = []
-    kept: list[np.ndarray] = []
+    first_predictions: list[np.ndarray] = []
     for start in range(0, count, batch_size):
         inputs, targets = dataset.arrays(split, start, min(start + batch_size, count))
         if start == 0:
@@ -88,9 +88,9 @@ def evaluate_operator(
         predictions = predict(model, inputs)
         seconds.append((time.perf_counter() - begin) / len(inputs))
         for name, measure in measures.items():
-            found[name].append(measure(predictions, targets))
-        kept.append(predictions[: max(keep - start, 0)])
-    errors = {name: np.concatenate(parts) for name, parts in found.items()}
+            by_batch[name].append(measure(predictions, targets))
+        first_predictions.append(predictions[: max(keep - start, 0)])
+    errors = {name: np.concatenate(parts) for name, parts in by_batch.items()}
     by_field = {
         field: {name: _summary(name, values[:, i * channels : (i + 1) * channels]) for name, values in errors.items()}
         for i, field in enumerate(dataset.output_fields)
@@ -100,7 +100,7 @@ def evaluate_operator(
         "fields": by_field,
         "per_sample_l2": errors["relative_l2"].mean(axis=1),
         "ms_per_sample": 1e3 * float(np.median(seconds)),
-        "predictions": np.concatenate(kept),
+        "predictions": np.concatenate(first_predictions),
         "samples": count,
         "resolution": list(dataset.resolution),
         "split": split,
@@ -110,7 +110,7 @@ def evaluate_operator(
 def compare(
     models: Mapping[str, Predictor], datasets: Sequence[GridDataset], split: str = "test", batch_size: int = 16
 ) -> list[dict[str, Any]]:
-    """Return one row a model and dataset, for a table: errors by resolution, every model on the same samples.
+    """Return a table with one row for each model and dataset; every model is measured on the same samples.
 
     Returns
     -------
@@ -131,15 +131,15 @@ def _summary(name: str, values: np.ndarray) -> float:
 
 
 def _check_channels(model: Predictor, dataset: GridDataset, split: str) -> int:
-    """Refuse a model of other channels than the data; return the number of output channels."""
+    """Refuse a model with other channels than the data; return the number of output channels."""
     inputs, outputs = dataset.arrays(split, 0, 1)
-    given = (inputs.shape[1], outputs.shape[1], inputs.ndim - 2)
+    of_data = (inputs.shape[1], outputs.shape[1], inputs.ndim - 2)
     if not isinstance(model, Operator):
-        return given[1]
-    wanted = (model.in_channels, model.out_channels, model.ndim)
-    if wanted != given:
+        return of_data[1]
+    of_model = (model.in_channels, model.out_channels, model.ndim)
+    if of_model != of_data:
         raise InputError(
-            f"the model maps {wanted[0]} fields to {wanted[1]} in {wanted[2]} dimensions and the dataset has "
-            f"{given[0]} and {given[1]} in {given[2]}; evaluate it on the kind of data it was trained on"
+            f"the model maps {of_model[0]} fields to {of_model[1]} in {of_model[2]} dimensions and the dataset has "
+            f"{of_data[0]} and {of_data[1]} in {of_data[2]}; evaluate it on the kind of data it was trained on"
         )
-    return given[1]
+    return of_data[1]

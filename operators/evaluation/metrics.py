@@ -1,4 +1,4 @@
-"""Errors as reported: per sample and channel, in float64, without floors."""
+"""Measure errors as they are reported: per sample and channel, in float64, without floors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["max_error", "relative_errors", "relative_h1", "relative_l2", "relati
 
 
 def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """‖p − u‖₂ / ‖u‖₂ of each sample and channel.
+    """Return ‖p − u‖₂ / ‖u‖₂ of each sample and channel.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (samples, channels)
-        Where u vanishes: 0 for an exact prediction, else infinity. The figure to quote is the mean over samples.
+        Where u vanishes: 0 for an exact prediction, else infinity. Quote the mean over samples.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 def relative_h1(
     prediction: np.ndarray, target: np.ndarray, *, lengths: Sequence[float] | None = None, periodic: bool = False
 ) -> np.ndarray:
-    """‖p − u‖_H¹ / ‖u‖_H¹ of each sample and channel, with the norm of `losses.h1_norms`.
+    """Return ‖p − u‖_H¹ / ‖u‖_H¹ of each sample and channel, with the norm of `losses.h1_norms`.
 
     Returns
     -------
@@ -49,13 +49,13 @@ def relative_h1(
 
 
 def max_error(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """max |p − u| over the grid, in the field's units, of each sample and channel; shape (samples, channels)."""
+    """Return max |p − u| over the grid, in the field's units, of each sample and channel."""
     prediction, target = _as_pair(prediction, target)
     return _largest(prediction - target)
 
 
 def relative_max(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """max |p − u| / max |u| over the grid, of each sample and channel; shape (samples, channels)."""
+    """Return max |p − u| / max |u| over the grid, of each sample and channel."""
     prediction, target = _as_pair(prediction, target)
     return _ratio(_largest(prediction - target), _largest(target))
 

@@ -1,4 +1,4 @@
-"""Autoregressive rollouts: an operator fed with its own outputs, in training and afterwards."""
+"""Roll out operators: feed them with their own outputs, in training and afterwards."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = [
 ]
 
 
-LIMIT = 1e6  # a rollout has blown up where a value is this many times the largest of its first frames
+LIMIT = 1e6  # a rollout has blown up if a value is this many times the largest value of its first frames
 
 
 class RolloutBlewUp(InputError):
-    """A rollout that left every reasonable range; the message names the step, the field and the sample.
+    """Report that a rollout left every reasonable range; the message names the step, the field and the sample.
 
     Attributes
     ----------
     step : int
         The first bad frame, counted from 1.
     frames : int
-        How many were asked for.
+        How many frames were requested.
     field : str
     sample : int
     made : ndarray, shape (N, step − 1, F, *space)
-        The frames before it, of all samples that were rolled out together.
+        The frames before `step`, for all samples that were rolled out together.
     """
 
     def __init__(self, message: str, *, step: int, frames: int, field: str, sample: int, made: np.ndarray) -> None:
@@ -42,12 +42,12 @@ class RolloutBlewUp(InputError):
         self.step, self.frames, self.field, self.sample, self.made = step, frames, field, sample, made
 
     def where(self) -> str:
-        """In a table's cell: ``blew up at step 7 of 20: field vorticity (sample 3)``."""
+        """Say it in a table's cell: ``blew up at step 7 of 20: field vorticity (sample 3)``."""
         return f"blew up at step {self.step} of {self.frames}: field {self.field} (sample {self.sample})"
 
 
 def shifted(frames: Tensor, following: Tensor) -> Tensor:
-    """The latest frames, as many as before."""
+    """Return the latest frames, as many as before."""
     return torch.cat((frames, following), dim=1)[:, -frames.shape[1] :]
 
 
@@ -74,15 +74,15 @@ def roll_out(
     static : ndarray, shape (N, S, *space)
     start : ndarray, shape (N, history, F, *space)
     frames : int
-        How many to make; the last call may return more than are kept.
+        How many frames to make; surplus frames of the last call are dropped.
     fields : sequence of str
         Names of the F state fields, for messages.
     times : ndarray, shape (frames,), optional
-        Of the frames to make, for messages.
+        Times of the frames to make, for messages.
     truth : ndarray, shape (N, frames, F, *space), optional
-        Teacher forcing: each call sees the truth up to its time. By default it sees its own outputs.
+        Teacher forcing: each call gets the truth up to its time. By default it gets the model's own outputs.
     name : str
-        Of the model, for messages.
+        Name of the model, for messages.
     first : int
         Number of the first sample, for messages.
 
@@ -138,7 +138,7 @@ def roll_out(
 
 
 def _first_unbounded(following: np.ndarray, limits: np.ndarray) -> tuple[int, int, int] | None:
-    """Frame, sample and field of the first of (N, horizon, F, *space) that is above its limit (N, F) or not finite."""
+    """Return frame, sample and field of the first of (N, horizon, F, *space) above its limit (N, F) or not finite."""
     largest = np.abs(following).max(axis=tuple(range(3, following.ndim)))  # (N, horizon, F); NaN stays
     bad = np.argwhere(~(largest <= np.minimum(limits, np.finfo(np.float64).max)[:, None]).swapaxes(0, 1))
     return (int(bad[0, 0]), int(bad[0, 1]), int(bad[0, 2])) if len(bad) else None

@@ -1,4 +1,4 @@
-"""Models on trajectories they have not seen: rolled out from the first frames, or all times at once."""
+"""Evaluate models on trajectories they have not seen: rolled out from the first frames, or all times at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+
+from resolvent.data.html import html_table
 
 from ..samples.batches import GridDataset, split_size
 from ..samples.windows import TrajectoryDataset, WindowedDataset
@@ -19,22 +21,22 @@ THRESHOLDS = (0.9, 0.8)
 MEASURES = ("relative_l2", "correlation", "amount_drift", "energy_drift", "spectrum_error")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrajectoryErrors:
-    """The errors of one model by time.
+    """Hold the errors of one model by time.
 
     Attributes
     ----------
     times : ndarray, shape (K,)
-        Of the predicted frames.
+        Times of the predicted frames.
     fields : list of str
     measures : dict of ndarray (K, F)
-        Means over samples of `trajectory_metrics`; ``spectrum_error`` of the spectra averaged over samples.
+        Means over samples of `trajectory_metrics`, and ``spectrum_error`` between the mean spectra.
     correlation_times : dict of float to ndarray (samples, F)
-        The first time with a correlation below each of ``THRESHOLDS``; infinite where it never is.
+        The first time with a correlation below each of ``THRESHOLDS``; infinite if there is none.
     spectra, true_spectra : ndarray, shape (K, F, shells)
-        Averaged over samples.
-    prediction, truth : ndarray, shape (kept, K, F, *space)
+        Means over samples.
+    prediction, truth : ndarray, shape (keep, K, F, *space)
         The first samples, for figures.
     whole : ndarray, shape (samples, F)
         Relative L² errors over space and all K times together, ‖p − u‖/‖u‖.
@@ -53,8 +55,20 @@ class TrajectoryErrors:
     whole: np.ndarray
     blew_up: RolloutBlewUp | None = None
 
+    def __repr__(self) -> str:
+        errors = self.measures["relative_l2"].mean(axis=1)
+        ends = f", {self.blew_up.where()}" if self.blew_up else ""
+        return (
+            f"TrajectoryErrors({', '.join(self.fields)}: {len(self.whole)} samples, {len(self.times)} times, "
+            f"mean relative L2 {errors.mean():.4g}, {errors[-1]:.4g} at t = {self.times[-1]:.4g}{ends})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in self.summary().items()]
+        return html_table(f"TrajectoryErrors: {', '.join(self.fields)}", rows)
+
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """One row a time and field, for a table."""
+        """Return one row for each time and field, for a table."""
         return [
             {
                 "model": name,
@@ -67,13 +81,13 @@ class TrajectoryErrors:
         ]
 
     def summary(self) -> dict[str, float]:
-        """Means over times and fields, errors at the last time, mean correlation times.
+        """Return means over times and fields, errors at the last time, and mean correlation times.
 
-        A correlation that never falls below a threshold counts as the last time; ``…_censored`` is the part of
-        those. Of a rollout that blew up, all of it is of the times before, and ``blew_up_at_step`` says when.
+        A correlation that never falls below a threshold counts with the last time; ``…_censored`` is the fraction of
+        samples for which this happens. If a rollout blew up, all numbers are from the times before ``blew_up_at_step``.
         """
-        found = {} if self.blew_up is None else {"blew_up_at_step": float(self.blew_up.step)}
-        found |= {
+        numbers = {} if self.blew_up is None else {"blew_up_at_step": float(self.blew_up.step)}
+        numbers |= {
             "relative_l2_mean": float(self.measures["relative_l2"].mean()),
             "relative_l2_whole": float(self.whole.mean()),
             "relative_l2_last": float(self.measures["relative_l2"][-1].mean()),
@@ -83,9 +97,9 @@ class TrajectoryErrors:
         }
         for threshold, times in self.correlation_times.items():
             never = ~np.isfinite(times)
-            found[f"correlation_time_{threshold:g}"] = float(np.where(never, self.times[-1], times).mean())
-            found[f"correlation_time_{threshold:g}_censored"] = float(never.mean())
-        return found
+            numbers[f"correlation_time_{threshold:g}"] = float(np.where(never, self.times[-1], times).mean())
+            numbers[f"correlation_time_{threshold:g}_censored"] = float(never.mean())
+        return numbers
 
 
 def evaluate_trajectories(
@@ -103,33 +117,33 @@ def evaluate_trajectories(
     ----------
     model : Operator or callable
     dataset : WindowedDataset or GridDataset
-        Windows: the model is rolled out from the first `history` frames to the last one. Else it maps the inputs to all
-        stored times at once.
+        With windows the model is rolled out from the first `history` frames to the last one. Otherwise it maps the
+        inputs to all stored times at once.
     split : str
     batch_size : int
     keep : int
         How many of the first samples to return, for figures.
     name : str
-        Of the model, for messages.
+        Name of the model, for messages.
     until_blow_up : bool
-        Measure a rollout that blows up on the times at which those of all samples are still bounded, and say so in
-        ``blew_up``. By default it is an error.
+        If a rollout blows up, measure the times at which the rollouts of all samples are still bounded, and report it
+        in ``blew_up``. By default it is an error.
 
     Raises
     ------
     RolloutBlewUp
-        Where the rollout blows up; with `until_blow_up`, where it does so in its first step.
+        If the rollout blows up; with `until_blow_up`, only if it does so in its first step.
     InputError
-        For an empty split.
+        If the split is empty.
     """
     source: Any = dataset.dataset if isinstance(dataset, WindowedDataset) else dataset
     count = split_size(source, split)
     periodic = getattr(source, "periodic", (False,) * len(source.resolution))
     times = _predicted_times(dataset)
-    found: dict[str, list[np.ndarray]] = {}
+    by_batch: dict[str, list[np.ndarray]] = {}
     spectra: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     squares: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    shown: list[tuple[np.ndarray, np.ndarray]] = []
     blew_up: RolloutBlewUp | None = None
     for start in range(0, count, batch_size):
         stop = min(start + batch_size, count)
@@ -142,16 +156,16 @@ def evaluate_trajectories(
                 blew_up = error
             prediction, truth = error.made, _truth(dataset, split, start, stop, error.step - 1)
         for key, values in trajectory_metrics(prediction, truth).items():
-            found.setdefault(key, []).append(values)
+            by_batch.setdefault(key, []).append(values)
         for sums, values in zip(spectra, (prediction, truth), strict=True):
             sums.append(energy_spectrum(values, periodic).sum(axis=0))
         for sums, values in zip(squares, (prediction - truth, truth), strict=True):
             sums.append(np.square(values).sum(axis=tuple(range(3, values.ndim))))
         left = max(keep - start, 0)
-        kept.append((prediction[:left], truth[:left]))
+        shown.append((prediction[:left], truth[:left]))
     reached = len(times) if blew_up is None else blew_up.step - 1
     times = times[:reached]
-    samples = {key: np.concatenate([part[:, :reached] for part in parts]) for key, parts in found.items()}
+    samples = {key: np.concatenate([part[:, :reached] for part in parts]) for key, parts in by_batch.items()}
     made_spectra, true_spectra = (np.sum([part[:reached] for part in parts], axis=0) / count for parts in spectra)
     wrong, norms = (np.concatenate([part[:, :reached] for part in parts]).sum(axis=1) for parts in squares)
     measures = {key: values.mean(axis=0) for key, values in samples.items()}
@@ -162,15 +176,15 @@ def evaluate_trajectories(
         correlation_times={t: correlation_time(samples["correlation"], times, t) for t in THRESHOLDS},
         spectra=made_spectra,
         true_spectra=true_spectra,
-        prediction=np.concatenate([pair[0][:, :reached] for pair in kept]),
-        truth=np.concatenate([pair[1][:, :reached] for pair in kept]),
+        prediction=np.concatenate([pair[0][:, :reached] for pair in shown]),
+        truth=np.concatenate([pair[1][:, :reached] for pair in shown]),
         whole=np.sqrt(wrong / np.where(norms > 0.0, norms, 1.0)),
         blew_up=blew_up,
     )
 
 
 def persistence(dataset: WindowedDataset) -> Predictor:
-    """The model of windows that repeats the latest frame: what a rollout must beat to have predicted anything."""
+    """Return the model that repeats the latest frame of a window: a useful rollout must beat it."""
     fields = len(dataset.state_fields)
 
     def latest(inputs: np.ndarray) -> np.ndarray:
@@ -190,7 +204,7 @@ def _predicted_times(dataset: GridDataset) -> np.ndarray:
 def _trajectories(
     model: Predictor, dataset: GridDataset, split: str, start: int, stop: int, times: np.ndarray, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and truth of some samples, (N, K, F, *space), at the first K = len(times) times to be predicted."""
+    """Return prediction and truth of some samples, (N, K, F, *space), at the first K = len(times) predicted times."""
     if isinstance(dataset, WindowedDataset):
         window = dataset.window
         static, frames = dataset.whole(split, start, stop)
@@ -206,7 +220,7 @@ def _trajectories(
 
 
 def _truth(dataset: GridDataset, split: str, start: int, stop: int, frames: int) -> np.ndarray:
-    """The first `frames` that follow those which a rollout starts from, (N, frames, F, *space)."""
+    """Return the first `frames` after those that a rollout starts from, (N, frames, F, *space)."""
     assert isinstance(dataset, WindowedDataset)
     window = dataset.window
     _, stored = dataset.whole(split, start, stop)

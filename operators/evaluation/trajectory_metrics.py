@@ -1,4 +1,4 @@
-"""How a predicted trajectory departs from the true one: errors, correlation, spectra and conserved amounts, by time."""
+"""Measure how a predicted trajectory departs from the true one: errors, correlation, spectra and conserved amounts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def trajectory_metrics(prediction: np.ndarray, truth: np.ndarray) -> dict[str, n
     Returns
     -------
     dict of ndarray (samples, times, fields)
-        ``relative_l2``: ‖p − u‖/‖u‖. ``correlation``: of p and u over space, about their means; between two constants
-        1, between a constant and a field that is none 0. ``amount_drift``:
-        |mean p − mean u| / rms u at the first time; ``energy_drift``: |‖p‖² − ‖u‖²| / ‖u‖². The last two are measured
-        from the truth, so that they are the drift itself where the equation conserves the amount or the energy, and
-        otherwise what the prediction has gained or lost besides.
+        ``relative_l2``: ‖p − u‖/‖u‖. ``correlation``: between p and u over space, about their means; 1 between two
+        constants, 0 between a constant and a field that varies. ``amount_drift``: |mean p − mean u| / rms u at the
+        first time; ``energy_drift``: |‖p‖² − ‖u‖²| / ‖u‖². The last two are relative to the truth: they are the drift
+        itself if the equation conserves the amount or the energy, and otherwise a spurious gain or loss.
 
     Raises
     ------
@@ -53,7 +52,7 @@ def trajectory_metrics(prediction: np.ndarray, truth: np.ndarray) -> dict[str, n
 def _correlation(prediction: np.ndarray, truth: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
     centred = [values - values.mean(axis=space, keepdims=True) for values in (prediction, truth)]
     variances = [np.square(values).mean(axis=space) for values in centred]
-    # A constant has rounding for a variance: that of its mean.
+    # The variance of a constant is the rounding of its mean.
     constant = [
         variance <= _CONSTANT**2 * np.square(values).mean(axis=space)
         for variance, values in zip(variances, (prediction, truth), strict=True)
@@ -65,24 +64,23 @@ def _correlation(prediction: np.ndarray, truth: np.ndarray, space: tuple[int, ..
 
 
 def correlation_time(correlation: np.ndarray, times: np.ndarray, threshold: float) -> np.ndarray:
-    """The first time at which the correlation is below `threshold`; infinite where it never is.
+    """Return the first time at which the correlation is below `threshold`; infinite if it never is.
 
     Parameters
     ----------
     correlation : ndarray, shape (samples, times, …)
     times : ndarray, shape (times,)
     """
-    below = ~(correlation >= threshold)  # NaN is no correlation
+    below = ~(correlation >= threshold)  # NaN counts as below
     first = np.asarray(times, dtype=np.float64)[below.argmax(axis=1)]
     return np.where(below.any(axis=1), first, np.inf)
 
 
 def energy_spectrum(values: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
-    """The mean square of fields (…, *space) by wave number, shape (…, shells); it sums to the mean square.
+    """Split the mean square of fields (…, *space) by wave number, shape (…, shells); the shells sum to it.
 
-    Shell k holds the modes with k − ½ ≤ |κ| < k + ½, κ in waves per side of the domain: along a periodic axis of the
-    Fourier transform, along another one of the cosine transform over cells (half waves count ½), which unlike Fourier's
-    does not see a jump at the ends.
+    Shell k holds the modes with k − ½ ≤ |κ| < k + ½, κ in waves per side of the domain. Periodic axes use the Fourier
+    transform; other axes use the cosine transform over cells (half waves count ½), in which the ends make no jump.
     """
     space = len(periodic)
     shape = values.shape[-space:]
@@ -104,12 +102,12 @@ def energy_spectrum(values: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
 
 
 def spectrum_error(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The mean of |log₁₀(E_p(k)/E_u(k))| over the shells k where the truth is more than rounding, in decades.
+    """Return the mean of |log₁₀(E_p(k)/E_u(k))| over the shells k where the truth exceeds rounding, in decades.
 
     Parameters
     ----------
     prediction, truth : ndarray, shape (…, shells)
-        Spectra as of `energy_spectrum`.
+        Spectra as `energy_spectrum` returns them.
     """
     counted = truth > NOISE * truth.sum(axis=-1, keepdims=True)
     floor = NOISE * NOISE * np.maximum(truth.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""Gaussian processes and kernel regression."""
+"""Provide Gaussian processes and kernel regression."""
 
 from .kernel_ridge import KernelRidge
 

@@ -1,4 +1,4 @@
-"""Kernel ridge regression between principal components: the baseline that many networks do not beat."""
+"""Regress between principal components with a kernel: a baseline that many networks do not beat."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ CHOOSING = 400  # samples among which the settings are chosen
 
 
 def matern52(distances: np.ndarray, length: float) -> np.ndarray:
-    """(1 + r + r²/3) e^{−r}, r = √5 d/ℓ: the Matérn kernel of smoothness 5/2, two times differentiable."""
+    """Evaluate the Matérn kernel of smoothness 5/2, (1 + r + r²/3) e^{−r} with r = √5 d/ℓ, twice differentiable."""
     r = (np.sqrt(5.0) / length) * distances
     return (1.0 + r + r * r / 3.0) * np.exp(-r)
 
 
 class KernelRidge:
-    """u(a) = ū + k(z(a), Z) (K + γI)⁻¹ Y Φᵀ, K = k(Z, Z): kernel ridge between the PCA coefficients z of the inputs
-    and Y of the outputs, Φ the output's basis.
+    """Regress with kernel ridge between the PCA coefficients z of the inputs and Y of the outputs:
 
-    k is the Matérn-5/2 kernel of the distances between z = V ᵀ(a − ā) s^{−β}, with the singular values s: for β = 0 the
-    distances of the inputs themselves, and for β = ½ with less weight on the strongest components. Length ℓ, ridge γ
-    and β are those of the largest likelihood of the training outputs, taken as Gaussian processes with the covariance
-    σ²(K + γI), the same for every coefficient: the smallest N ln tr(Yᵀ(K + γI)⁻¹Y) + ln det(K + γI), after the best σ²
-    is put in. One eigendecomposition gives every γ. There is no other training and no validation in it.
+    u(a) = ū + k(z(a), Z) (K + γI)⁻¹ Y Φᵀ, where K = k(Z, Z) and Φ is the basis of the outputs.
+
+    k is the Matérn-5/2 kernel of the distances between z = Vᵀ(a − ā) s^{−β}, with singular values s. For β = 0 these
+    are the distances of the inputs themselves; β = ½ gives the strongest components less weight. Length ℓ, ridge γ and
+    β maximise the likelihood of the training outputs as Gaussian processes with the covariance σ²(K + γI), the same
+    for every coefficient: they minimise N ln tr(Yᵀ(K + γI)⁻¹Y) + ln det(K + γI), in which σ² has its best value. One
+    eigendecomposition serves every γ. Nothing else is trained, and the validation split is not used.
 
     Parameters
     ----------
     samples : int, default 1000
-        Training samples used, evenly spaced where there are more: the cost is N³. The settings are chosen on at most
-        400 of them.
+        Training samples used, evenly spaced if there are more: the cost is N³. The settings are chosen on at most 400
+        of them.
     energy : float, default 0.999
-        The part of the inputs' variance that the components kept have.
+        The part of the inputs' variance that the retained components have.
 
     Attributes
     ----------
@@ -85,8 +86,8 @@ class KernelRidge:
         left, singular, right = principal_components(flat - self._input_mean)
         cumulated = np.cumsum(singular**2)
         # One component more than the energy asks for; none where the inputs are constant.
-        kept = int(np.sum(cumulated < self.energy * cumulated[-1:].sum()) + 1) if len(singular) else 0
-        left, singular, self._right = left[:, :kept], singular[:kept], right[:kept]
+        rank = int(np.sum(cumulated < self.energy * cumulated[-1:].sum()) + 1) if len(singular) else 0
+        left, singular, self._right = left[:, :rank], singular[:rank], right[:rank]
         output_left, output_singular, self._basis = principal_components(targets - self._output_mean)
         coefficients = output_left * output_singular
         part = _spread(self.used, CHOOSING)
@@ -102,8 +103,8 @@ class KernelRidge:
                 if score < best:
                     best, self._median = score, median
                     self.length, self.ridge, self.exponent = length, ridge, exponent
-        if not np.isfinite(best):  # all inputs, or all outputs, are alike: the mean is all there is to predict
-            self._scale, self._points, self._weights = np.ones(kept), None, np.zeros(0)
+        if not np.isfinite(best):  # all inputs, or all outputs, are equal: only the mean can be predicted
+            self._scale, self._points, self._weights = np.ones(rank), None, np.zeros(0)
             return self
         self._scale = singular**-self.exponent
         self._points = left * singular * self._scale
@@ -145,5 +146,5 @@ def _best_ridge(kernel: np.ndarray, coefficients: np.ndarray) -> tuple[float, fl
 
 
 def _spread(count: int, most: int) -> np.ndarray:
-    """Indices of all of `count` samples, or of `most` evenly spaced ones."""
+    """Return the indices of all of `count` samples, or of `most` evenly spaced ones."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))

@@ -1,4 +1,4 @@
-"""Training samples: from datasets on grids, windows of trajectories, and problems drawn on the fly."""
+"""Provide training samples: from datasets on grids, windows of trajectories, and problems drawn on the fly."""
 
 from .batches import Batches, GridDataset, spread_arrays
 from .draws import DrawnSamples

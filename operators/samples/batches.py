@@ -1,8 +1,9 @@
-"""Samples to tensors: in memory or streamed, in an order that depends on (seed, epoch) alone."""
+"""Turn samples into tensors: in memory or streamed, in an order that depends on (seed, epoch) alone."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ _CHUNK = 64  # samples read at a time
 
 
 class GridDataset(Protocol):
-    """What training and evaluation ask of a dataset; `resolvent.data.Dataset` is one."""
+    """Describe what training and evaluation need of a dataset; `resolvent.data.Dataset` is one."""
 
     splits: dict[str, int]
     input_fields: list[str]
@@ -62,10 +63,14 @@ def open_batches(
     in_memory: bool | None = None,
     workers: int = 0,
 ) -> Any:
-    """Return the `Batches` of a split, or those that a dataset makes itself with ``own_batches``."""
-    own = getattr(dataset, "own_batches", None)
-    if own is not None:
-        return own(split, device, dtype)
+    """Return the `Batches` of a split, or those that a dataset makes itself with ``make_batches``."""
+    make = getattr(dataset, "make_batches", None)
+    if make is None and hasattr(dataset, "own_batches"):
+        text = f"{type(dataset).__name__}.own_batches will not be called by the next version: name it make_batches"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        make = dataset.own_batches
+    if make is not None:
+        return make(split, device, dtype)
     return Batches(dataset, split, device, dtype, in_memory=in_memory, workers=workers)
 
 
@@ -77,13 +82,13 @@ def chunks(dataset: GridDataset, split: str, size: int = _CHUNK) -> Iterator[tup
 
 
 def spread_arrays(dataset: GridDataset, split: str, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a split's arrays, or those of `most` evenly spaced samples where there are more."""
+    """Return a split's arrays, or those of `most` evenly spaced samples if there are more."""
     count = split_size(dataset, split)
     if count <= most:
         return dataset.arrays(split)
     chosen = np.linspace(0, count - 1, most).astype(int)
     pairs = []
-    for start in range(0, count, _CHUNK):  # together, as windows of one trajectory are read together
+    for start in range(0, count, _CHUNK):  # in runs, because windows of one trajectory are read together
         here = chosen[(chosen >= start) & (chosen < start + _CHUNK)]
         if len(here):
             inputs, outputs = dataset.arrays(split, int(here[0]), int(here[-1]) + 1)
@@ -97,16 +102,16 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def rank_share(order: np.ndarray, rank: int, ranks: int) -> np.ndarray:
-    """Return the samples of one of `ranks` processes, as many for each: the first ones come twice to fill up."""
+    """Return the samples of one of `ranks` processes, equally many for each: the first ones are repeated to fill up."""
     padded = np.resize(order, math.ceil(len(order) / ranks) * ranks)
     return padded[rank::ranks]
 
 
 class Batches:
-    """Batches of one split as tensors on a device.
+    """Give batches of one split as tensors on a device.
 
     In memory, the split is read once and stays as two tensors, on the device itself if they take less than a quarter of
-    its memory. Streamed, each sample is read when it is due, by `workers` processes that open the files for themselves.
+    its memory. Streamed, each sample is read when it is needed, by `workers` processes that open the files themselves.
 
     Parameters
     ----------
@@ -115,7 +120,8 @@ class Batches:
     device : torch.device
     dtype : torch.dtype
     in_memory : bool, optional
-        By default, whether the split takes less than a quarter of the free memory.
+        Whether to read the split once and hold it. By default it is held if it takes less than a quarter of the free
+        memory.
     workers : int, default 0
         Reading processes, if streamed.
     """
@@ -163,7 +169,7 @@ class Batches:
         return tensor.to(self.device, non_blocking=True)
 
     def _elements(self, first: tuple[np.ndarray, np.ndarray]) -> int:
-        """Numbers held in memory, from the arrays of the first sample."""
+        """Return how many numbers are held in memory, from the arrays of the first sample."""
         return self.count * sum(a.size for a in first)
 
     def _take(self, tensors: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
@@ -180,7 +186,7 @@ class Batches:
 
 
 class _Samples(TorchDataset[tuple[Tensor, Tensor]]):
-    """One sample at a time; picklable when the dataset is."""
+    """Read one sample at a time; picklable if the dataset is."""
 
     def __init__(self, dataset: GridDataset, split: str, dtype: torch.dtype) -> None:
         self.dataset, self.split, self.dtype = dataset, split, dtype
@@ -194,7 +200,7 @@ class _Samples(TorchDataset[tuple[Tensor, Tensor]]):
 
 
 class _FixedBatches:
-    """A batch sampler over batches known beforehand."""
+    """Sample batches that are known beforehand."""
 
     def __init__(self, parts: Sequence[np.ndarray]) -> None:
         self.parts = [part.tolist() for part in parts]

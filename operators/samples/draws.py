@@ -1,8 +1,9 @@
-"""A dataset without data: inputs of a spectral problem, drawn anew in every epoch from the seed."""
+"""Draw the inputs of a spectral problem anew in every epoch, from the seed: a dataset without data."""
 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,11 @@ __all__ = ["DrawnSamples"]
 
 
 class DrawnSamples:
-    """What `train` asks of a dataset, in coefficients: a training split that never repeats, and a validation split.
+    """Offer `train` coefficients as a dataset does: a training split that never repeats, and a validation split.
 
-    A batch of the training split is drawn when it is due, from a generator seeded by the data's seed and the epoch's
-    order, so that a resumed run draws what the uninterrupted one would have, and processes draw different samples.
-    Targets are zeros, unless `solutions` asks for the classical solution of every sample.
+    A batch of the training split is drawn when it is needed. Its generator is seeded by the seed of the data and the
+    order of the epoch, so that a resumed run draws the same samples as an uninterrupted one, and each process draws
+    others. Targets are zeros, unless `solutions` asks for the classical solution of every sample.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class DrawnSamples:
     solutions : bool, default False
         Whether training targets are reference solutions, for supervised and mixed losses.
     gauge : {'mean', 'origin'}, default 'mean'
-        Of the solutions of a problem that has them up to a constant: of mean zero, or zero at the low corner. Take the
+        Which solutions to take where a constant is free: with mean zero, or zero at the low corner. It must be the
         operator's, or the validation error measures the constant.
     """
 
@@ -63,11 +64,15 @@ class DrawnSamples:
             "gauge": self.gauge,
             "drawn": True,
         }
-        # A test set has another root seed in `test_functions`; validation must not meet it.
+        # `test_functions` also makes the test set, from a smaller seed: validation must have other samples.
         self._validation = self._batch(problem.test_functions(valid, seed=self.seed + 2**32), solutions=True)
 
+    def __repr__(self) -> str:
+        sizes = f"{self.splits['train']} drawn an epoch, {self.splits['valid']} valid"
+        return f"DrawnSamples({self.problem.name}: {sizes}, seed {self.seed})"
+
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return coefficients (N, 1, *modes) of inputs and solutions; of the training split, a first draw."""
+        """Return coefficients (N, 1, *modes) of inputs and solutions; for the training split, a first draw."""
         if split == "valid":
             inputs, outputs = self._validation
             return inputs[start:stop], outputs[start:stop]
@@ -79,7 +84,7 @@ class DrawnSamples:
         return self._batch(self.problem.draw(rng, count), self.solutions)
 
     def description(self) -> dict[str, Any]:
-        """Return what a saved model keeps of its training data: enough to build the problem again."""
+        """Return what a saved model stores about its training data: enough to build the problem again."""
         return {
             "problem": self.problem.name,
             "settings": self.problem.settings(),
@@ -90,16 +95,22 @@ class DrawnSamples:
             "gauge": self.gauge,
         }
 
-    def own_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:
-        """Return what the training loop iterates over."""
+    def make_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:
+        """Return the batches that the training loop iterates over."""
         return _DrawnBatches(self, split, device, dtype)
+
+    def own_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:
+        """Return `make_batches`, which this was called."""
+        text = "DrawnSamples.own_batches will go with the next version: call make_batches"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return self.make_batches(split, device, dtype)
 
     def _batch(self, drawn: np.ndarray, solutions: bool) -> tuple[np.ndarray, np.ndarray]:
         inputs = self.problem.as_inputs(drawn)[:, None]
         if not solutions:
             return inputs, np.zeros_like(inputs)
         basis = self.problem.basis
-        # Analysed from more points than modes: the modes left out do not alias.
+        # More points than modes: the modes that are left out do not alias.
         points = basis.points([2 * n for n in basis.shape])
         values = self.problem.reference(drawn, *points)
         if self.problem.gauge_free and self.gauge == "origin":
@@ -108,7 +119,7 @@ class DrawnSamples:
 
 
 class _DrawnBatches:
-    """Batches that are drawn; the order it is given seeds them, as it is a function of (seed, epoch, rank)."""
+    """Draw batches; the order seeds them, because it is a function of (seed, epoch, rank)."""
 
     in_memory = True
 
@@ -128,9 +139,9 @@ class _DrawnBatches:
             yield self._place(inputs), self._place(outputs)
 
     def to_fields(self, coefficients: Tensor) -> Tensor:
-        """Return values on cells, two a mode along each axis: errors of functions are measured there."""
+        """Return values on cells, two for each mode along each axis: errors of functions are measured there."""
         basis = self.samples.problem.basis
-        if self.samples.resolution != basis.shape:  # samples that are values on cells themselves
+        if self.samples.resolution != basis.shape:  # the samples are values on cells already
             return coefficients
         values: Tensor = basis.to_cells(coefficients, [2 * n for n in basis.shape])
         return values

@@ -1,4 +1,4 @@
-"""Temporal windows of trajectories: some frames in, the next ones out."""
+"""Cut windows in time out of trajectories: some frames in, the next ones out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SAME = 1e-3  # relative difference below which an input field counts as the fir
 
 
 class TrajectoryDataset(GridDataset, Protocol):
-    """What windows ask of a dataset besides; `resolvent.data.Dataset` of a time-dependent problem is one."""
+    """Describe what windows also need of a dataset; `resolvent.data.Dataset` of a time-dependent problem has it."""
 
     times: np.ndarray
 
@@ -35,20 +35,20 @@ class TrajectoryDataset(GridDataset, Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of a window that begins at stored frame s: s, s + frame_step, s + 2 frame_step, …
+    """Describe a window, which contains the stored frames s, s + frame_step, s + 2 frame_step, …
 
     Attributes
     ----------
     history : int, default 1
-        Frames that the operator sees.
+        Frames that the operator takes.
     horizon : int, default 1
-        Frames that one call of it returns.
+        Frames that one call of the operator returns.
     unroll : int, default 1
-        Calls that a window has the truth for: it holds history + unroll·horizon frames.
+        Calls for which a window has the true frames: it holds history + unroll·horizon frames.
     frame_step : int, default 1
         Stored frames from one frame of the window to the next: the operator's time step.
     stride : int, default 1
-        Stored frames from the beginning of one window to that of the next.
+        Stored frames from the start of one window to the start of the next.
     """
 
     history: int = 1
@@ -63,28 +63,28 @@ class Window:
 
     @property
     def frames(self) -> int:
-        """Frames in a window."""
+        """Return the number of frames in a window."""
         return self.history + self.horizon * self.unroll
 
     def count(self, stored: int) -> int:
-        """Windows in a trajectory of `stored` frames; 0 if it is too short."""
+        """Return the number of windows in a trajectory of `stored` frames; 0 if it is too short."""
         last = stored - 1 - (self.frames - 1) * self.frame_step
         return max(last // self.stride + 1, 0)
 
 
 class WindowedDataset:
-    """Trajectories as samples of a map from the last `history` frames to the next `horizon·unroll` ones.
+    """Offer trajectories as samples of a map from the last `history` frames to the next `horizon·unroll` frames.
 
-    Input channels: the fields that do not change in time, then the frames from the oldest to the latest, each with all
+    Input channels: the fields that do not vary in time, then the frames from the oldest to the latest, each with all
     state fields. Output channels: the frames that follow, in the same order. The state fields are the outputs of the
-    dataset; an input field that is the first frame of one of them (an initial state) is left out.
+    dataset; an input field that equals the first frame of one of them (an initial state) is left out.
 
     Parameters
     ----------
     dataset : TrajectoryDataset
     window : Window
     static : sequence of str, optional
-        The fields that do not change in time; found by looking at some samples by default.
+        The input fields that do not vary in time; by default they are found by comparing some samples.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class WindowedDataset:
     Raises
     ------
     InputError
-        For a dataset without trajectories, or with shorter ones than a window.
+        If the dataset has no trajectories, or they are shorter than a window.
     """
 
     def __init__(self, dataset: TrajectoryDataset, window: Window, static: Sequence[str] | None = None) -> None:
@@ -134,20 +134,26 @@ class WindowedDataset:
         self.resolution = tuple(dataset.resolution)
         self.config = dataset.config
 
+    def __repr__(self) -> str:
+        name = getattr(self.dataset, "name", type(self.dataset).__name__)
+        sizes = ", ".join(f"{size} {split}" for split, size in self.splits.items())
+        channels = f"({', '.join(self.input_fields)}) to ({', '.join(self.output_fields)})"
+        return f"WindowedDataset({name}: {sizes} windows of {self.window.frames} frames, {channels})"
+
     @property
     def content_digest(self) -> Any:
-        """Of the trajectories; None where the dataset has none."""
+        """Return the digest of the trajectories; None if the dataset has none."""
         return getattr(self.dataset, "content_digest", None)
 
     def one_call(self) -> WindowedDataset:
-        """The same windows with the frames of one call: what the operator maps."""
+        """Return the same windows with the frames of one call: what the operator maps."""
         return WindowedDataset(self.dataset, replace(self.window, unroll=1), self.static_fields)
 
     def description(self) -> dict[str, Any]:
-        """What a rollout of a model trained on this has to know, as JSON-able values."""
-        kept = {key: getattr(self.window, key) for key in ("history", "horizon", "frame_step")}
+        """Return what a rollout of a model that was trained on this must know, as JSON-able values."""
+        sizes = {key: getattr(self.window, key) for key in ("history", "horizon", "frame_step")}
         step = float(self.times[self.window.frame_step] - self.times[0])
-        return {**kept, "time_step": step, "static": self.static_fields, "state": self.state_fields}
+        return {**sizes, "time_step": step, "static": self.static_fields, "state": self.state_fields}
 
     def increments(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the arrays of a split in chunks, the outputs as increments from the latest frame."""
@@ -156,14 +162,14 @@ class WindowedDataset:
             yield inputs, outputs - np.concatenate([inputs[:, -fields:]] * (outputs.shape[1] // fields), axis=1)
 
     def whole(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Trajectories `start` to `stop` of a split: static fields (N, S, *space), frames (N, T, F, *space)."""
+        """Read trajectories `start` to `stop` of a split: static fields (N, S, *space), frames (N, T, F, *space)."""
         frames = np.stack([self.dataset.read(split, name, start, stop) for name in self.state_fields], axis=2)
         fields = [self.dataset.read(split, name, start, stop) for name in self.static_fields]
         none = np.empty((len(frames), 0, *frames.shape[3:]), dtype=frames.dtype)
         return (np.stack(fields, axis=1) if fields else none), frames
 
     def arrays(self, split: str, start: int | None = None, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (N, S + history·F, *space) and outputs (N, unroll·horizon·F, *space) of windows `start` to `stop`."""
+        """Return inputs (N, S + history·F, *space) and outputs (N, unroll·horizon·F, *space) of some windows."""
         first, last, _ = slice(start, stop).indices(self.splits.get(split, 0))
         begin, end = first // self.windows, math.ceil(last / self.windows)
         static, frames = self.whole(split, begin, max(begin, end))
@@ -172,11 +178,11 @@ class WindowedDataset:
         return np.concatenate((static[which - begin], seen), axis=1), following
 
     def position(self, index: Values) -> tuple[Values, Values]:
-        """The trajectory of each window and the frame at which it begins."""
+        """Return the trajectory of each window and the frame at which it begins."""
         return index // self.windows, (index % self.windows) * self.window.stride
 
     def cut(self, frames: Values, which: Values, starts: Values) -> tuple[Values, Values]:
-        """The frames seen and those to come, of windows in `frames` (N, T, F, *space), as channels."""
+        """Return the frames before and those to predict, of windows in `frames` (N, T, F, *space), as channels."""
         window = self.window
         parts = []
         for first, count in ((0, window.history), (window.history, window.horizon * window.unroll)):
@@ -185,36 +191,36 @@ class WindowedDataset:
         return parts[0], parts[1]
 
     def _static(self) -> list[str]:
-        """The input fields that are no first frame."""
+        """Return the input fields that do not vary in time: those that are not the first frame of a state field."""
         split = next(split for split, size in self.dataset.splits.items() if size)
         first = [self.dataset.read(split, name, 0, 2)[:, 0] for name in self.state_fields]
-        found = []
+        static = []
         for name in self.dataset.input_fields:
             values = np.asarray(self.dataset.read(split, name, 0, 2), dtype=np.float64)
-            apart = [float(np.linalg.norm(values - frame)) for frame in first]
-            if not min(apart) <= _SAME * float(np.linalg.norm(values)):
-                found.append(name)
-        return found
+            distances = [float(np.linalg.norm(values - frame)) for frame in first]
+            if not min(distances) <= _SAME * float(np.linalg.norm(values)):
+                static.append(name)
+        return static
 
 
 def training_view(dataset: GridDataset, window: Window | None) -> GridDataset:
-    """Return the dataset as samples of the map that is learned: itself, or its windows."""
+    """Return the dataset as samples of the map to learn: itself, or its windows."""
     if window is None or isinstance(dataset, WindowedDataset):
         return dataset
     return WindowedDataset(cast(TrajectoryDataset, dataset), window)
 
 
 class WindowBatches(Batches):
-    """Batches of windows. In memory the trajectories are held: a frame once, however many windows share it."""
+    """Give batches of windows. In memory it holds trajectories: each frame once, even if several windows share it."""
 
     dataset: WindowedDataset
 
     def _load(self, first: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
-        held = self.dataset.trajectories[self.split]
+        count = self.dataset.trajectories[self.split]
         tensors: list[Tensor] = []
-        for start in range(held):
+        for start in range(count):
             pair = self.dataset.whole(self.split, start, start + 1)
-            tensors = tensors or [torch.empty((held, *values.shape[1:]), dtype=self.dtype) for values in pair]
+            tensors = tensors or [torch.empty((count, *values.shape[1:]), dtype=self.dtype) for values in pair]
             for tensor, values in zip(tensors, pair, strict=True):
                 tensor[start] = torch.tensor(values[0])
         return tensors[0], tensors[1]

@@ -1,4 +1,4 @@
-"""The training loop, and what it is made of: losses, optimisers, schedules, checkpoints."""
+"""Provide the training loop and its parts: losses, optimisers, schedules, checkpoints."""
 
 from .loop import train
 from .losses import LOSSES

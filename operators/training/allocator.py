@@ -1,4 +1,4 @@
-"""Keeping the memory of one training step for the next."""
+"""Keep the memory of one training step for the next."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def keep_freed_memory() -> bool:
     """Ask glibc's allocator to keep freed arrays for re-use; return whether it agreed.
 
     A training step frees and allocates the same tens of megabytes of activations again and again. By default glibc
-    gives large blocks back to the kernel, which then has to map and clear every page anew: a quarter of a CPU training
-    step of the FNO at 64² was spent in those page faults. The process keeps its peak memory in return. Elsewhere than
-    on glibc nothing is done.
+    returns large blocks to the kernel, which must then map and clear every page anew: a quarter of a CPU training step
+    of the FNO at 64² was spent in these page faults. In return the process keeps its peak memory. Without glibc this
+    does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,4 +1,4 @@
-"""The state of a training run on disk (``last.ckpt``), and whether a new run may go on from it."""
+"""Store the state of a training run (``last.ckpt``), and decide whether a new run may continue from it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ FORMAT_VERSION = 2
 
 @dataclass
 class Checkpoint:
-    """All that a run needs to go on as if it had never stopped.
+    """Hold all that a run needs to continue as if it had never stopped.
 
-    There is no random state in it: every epoch's generators are seeded from (seed, epoch, rank). There is no
+    It contains no random state: the generators of every epoch are seeded from (seed, epoch, rank). It contains no
     scheduler state either: the learning rate is a function of the step.
 
     Attributes
@@ -41,7 +41,7 @@ class Checkpoint:
     run : dict
         What is being trained on what and how; see `describe_run`.
     model, optimizer, precision, average : dict
-        State dictionaries; `precision` is the loss scaler's and `average` that of the averaged weights, empty without.
+        State dictionaries. `precision` is the loss scaler's, `average` that of the averaged weights (or empty).
     step : int
         Optimiser steps done.
     rows : list of dict
@@ -66,12 +66,12 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return what two runs must share to be the same run, as JSON-able values: settings, operator and data.
 
-    Of a `loss` that replaces the one in the settings, its ``config``, else its name.
+    A `loss` that replaces the one in the settings is described by its ``config``, else by its name.
     """
     network = model.operator if isinstance(model, NormalizedOperator) else model
-    own = {} if loss is None else {"loss": getattr(loss, "config", None) or _name(loss)}
+    replaced = {} if loss is None else {"loss": getattr(loss, "config", None) or _name(loss)}
     description = {
-        "settings": {**settings.outcome(), **own},
+        "settings": {**settings.outcome(), **replaced},
         "operator": {"name": network.name, **network.arguments()},
         "data": {
             "train": dataset.splits.get("train", 0),
@@ -79,7 +79,7 @@ def describe_run(
             "resolution": list(dataset.resolution),
             "input_fields": list(dataset.input_fields),
             "output_fields": list(dataset.output_fields),
-            # The same numbers however they were sharded; a dataset without digests is known by its configuration.
+            # The digest does not depend on the shards; a dataset without one is identified by its configuration.
             "content": getattr(dataset, "content_digest", None) or dataset.config,
         },
     }
@@ -133,7 +133,7 @@ def _name(loss: Callable[..., Any]) -> str:
 
 
 def _completed(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """An operator's arguments with those that it has got since, which had their defaults then."""
+    """Add to an operator's stored arguments those that it did not have then, with their defaults."""
     if old.get("name") != new.get("name") or set(new) <= set(old) or old.get("name") not in OPERATORS:
         return old
     arguments = {key: value for key, value in old.items() if key != "name"}

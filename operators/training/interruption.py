@@ -1,4 +1,4 @@
-"""Stopping when asked to: SIGINT and SIGTERM as a flag that the training loop looks at after each batch."""
+"""Stop on request: turn SIGINT and SIGTERM into a flag that the training loop checks after each batch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as it would have without us.
+    """Set `requested` at the first SIGINT or SIGTERM inside the context; a second one acts as it would without it.
 
-    Only the main thread can set handlers; in another one this does nothing, and `requested` stays False.
+    Only the main thread can set handlers; in another thread this does nothing, and `requested` stays False.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,16 +40,16 @@ def train(
     dataset: GridDataset,
     out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
-    progress: Listener | None = None,
+    progress: bool | Listener | None = True,
     loss: Loss | None = None,
 ) -> TrainReport:
     """Train an operator on the training split; keep the model that is best on the validation split.
 
-    Run again with the same arguments, it goes on after the last finished epoch, and ends where an uninterrupted run
-    would have: bit for bit on a CPU with the same number of threads. The test split is not read.
+    Called again with the same arguments, it continues after the last finished epoch and ends where an uninterrupted
+    run would have: bit for bit on a CPU with the same number of threads. The test split is not read.
 
-    SIGINT and SIGTERM let the running batch finish and return; the unfinished epoch is dropped, as its repetition
-    is the same.
+    After SIGINT or SIGTERM it finishes the current batch and returns; the unfinished epoch is dropped, because it will
+    be repeated identically.
 
     Parameters
     ----------
@@ -58,14 +59,16 @@ def train(
     dataset : GridDataset
         Such as `resolvent.data.Dataset`, with a ``train`` and a ``valid`` split.
     out : path
-        Folder for ``model.safetensors`` and ``model.json`` (the best epoch), ``last.ckpt`` (the last one),
-        ``log.jsonl`` and ``metrics.csv`` (every one).
+        Folder for ``model.safetensors`` and ``model.json`` (the best epoch), ``last.ckpt`` (the last epoch),
+        ``log.jsonl`` and ``metrics.csv`` (all epochs).
     settings : TrainSettings, optional
-    progress : callable, optional
+    progress : bool or callable, default True
+        Whether to show the progress: a bar on a terminal, else a line for each epoch. A function is called with (epochs
+        done, epochs in all, the latest numbers in words) instead, at the start and after every epoch.
     loss : callable, optional
-        Replaces that of ``settings.loss``: (inputs, outputs, targets), tensors (batch, channel, *space) in physical
-        units on the device, to a scalar tensor; the residual of the equation at the outputs, for instance. A resumed
-        run must be given the same one (known by its ``config``, else its name). Validation stays what it is.
+        Replaces that of ``settings.loss``. It maps (inputs, outputs, targets), tensors (batch, channel, *space) in
+        physical units on the device, to a scalar tensor: for instance the residual of the equation at the outputs. A
+        resumed run must be given the same one (compared by its ``config``, else its name). Validation stays as it is.
 
     Returns
     -------
@@ -75,21 +78,21 @@ def train(
     ------
     InputError
         If the data do not fit the model, a split is empty, the folder holds another run or cannot be written, the
-        device is not there, or the loss is no longer finite (the best model so far is kept).
+        device is missing, or the loss is no longer finite (the best model so far is kept).
     """
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
     with cpu_threads(settings.threads), torch.random.fork_rng(devices=[]), Interruption() as interruption:
         run = open_run(fabric, model, dataset, Path(out), settings, loss)
         done = run.progress
-        tell = progress if progress and fabric.is_global_zero else lambda epochs, total, note: None
-        tell(done.epochs_done, settings.epochs, "")
-        while done.unfinished and not done.stopped:
-            row = epoch(run, interruption)
-            if row is not None:
-                finish(run, row)
-                note = f"loss {row['train_loss']:.4g}, valid {row['valid_l2']:.4g}"
-                tell(done.epochs_done, settings.epochs, note)
+        with _listener(progress if fabric.is_global_zero else False) as tell:
+            tell(done.epochs_done, settings.epochs, "")
+            while done.unfinished and not done.stopped:
+                row = epoch(run, interruption)
+                if row is not None:
+                    finish(run, row)
+                    note = f"loss {row['train_loss']:.4g}, valid {row['valid_l2']:.4g}"
+                    tell(done.epochs_done, settings.epochs, note)
         fabric.barrier()
         return done.report(run.model.parameter_count(), str(fabric.device))
 
@@ -104,7 +107,7 @@ def epoch(run: Run, interruption: Interruption) -> dict[str, float] | None:
     """
     fabric, settings, progress = run.fabric, run.settings, run.progress
     start, busy = time.perf_counter(), time.process_time()
-    # From (seed, epoch, rank) alone, so that a resumed epoch draws what the uninterrupted one would have.
+    # The seed depends on (seed, epoch, rank) alone: a resumed epoch draws the same numbers as an uninterrupted one.
     torch.manual_seed(_derived_seed(settings.seed, progress.epochs_done, fabric.global_rank))
     order = epoch_order(run.training.count, settings.seed, progress.epochs_done)
     share = rank_share(order, fabric.global_rank, fabric.world_size)
@@ -159,7 +162,7 @@ def validate(run: Run) -> tuple[float, float]:
     """
     fabric, data, forward = run.fabric, run.validation, run.forward.exact()
     share = np.arange(data.count)[fabric.global_rank :: fabric.world_size]
-    to_fields = getattr(data, "to_fields", lambda values: values)  # coefficients are first made values
+    to_fields = getattr(data, "to_fields", lambda values: values)  # turns coefficients into values
     sums = torch.zeros(3, dtype=torch.float64)
     run.model.eval()
     with run.average.applied():
@@ -183,7 +186,7 @@ def finish(run: Run, row: dict[str, float]) -> None:
     improved = run.progress.add(row)
     if run.log is None:
         return
-    # The model first: if the run is killed in between, the repeated epoch saves the same one again.
+    # The model comes first: if the run is killed in between, the repeated epoch saves the same model again.
     if improved:
         metrics = {key: row[key] for key in ("epoch", "train_loss", "valid_l2", "valid_h1")}
         with run.average.applied():
@@ -200,12 +203,24 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
     return settings.lr * SCHEDULERS[settings.scheduler](step / last, settings.warmup)
 
 
+@contextmanager
+def _listener(progress: bool | Listener | None) -> Iterator[Listener]:
+    """Give the function that is told of finished epochs: the caller's, or one that prints."""
+    if progress is True:
+        from resolvent.data.progress import ProgressLine  # rich, which takes a while to import
+
+        with ProgressLine("train", unit="epochs", every=0.0) as line:
+            yield line
+    else:
+        yield progress or (lambda epochs, total, note: None)
+
+
 def _finite(*tensors: Tensor) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def _first_not_finite(outputs: Tensor, fields: Sequence[str]) -> str:
-    """Name the first channel of a step's outputs that is not finite, where there is one and it has a name."""
+    """Name the first channel of a step's outputs that is not finite, if there is one and it has a name."""
     finite = torch.isfinite(outputs.detach()).transpose(0, 1).flatten(1).all(dim=1).tolist()
     if all(finite) or len(finite) != len(fields):
         return ""
@@ -213,7 +228,7 @@ def _first_not_finite(outputs: Tensor, fields: Sequence[str]) -> str:
 
 
 def _any_process(fabric: Fabric | OneDevice, *states: bool) -> list[bool]:
-    """Return each state as true where it is in any process, so that none waits for another that has left the loop."""
+    """Return for each state whether it is true in any process: all leave the loop together, and none waits forever."""
     if fabric.world_size == 1:
         return list(states)
     counts: list[float] = sum_over_processes(fabric, torch.tensor(states, dtype=torch.float32)).tolist()

@@ -1,4 +1,4 @@
-"""Training losses: relative errors in L² and H¹, differentiable, on cell-centred grids."""
+"""Measure relative errors in L² and H¹ on cell-centred grids, differentiably: the training losses."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["LOSSES", "Loss", "h1_norms", "l2_norms", "relative_h1", "relative_l2
 #: scalar.
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-#: A sample's norm counts as at least this fraction of the batch's root mean square norm of the same channel.
+#: Norms are raised to at least this fraction of the batch's root mean square norm of the same channel.
 FLOOR = 1e-3
 
 
 def l2_norms(values: Tensor) -> Tensor:
-    """‖u‖ = (mean over cells of u²)^½: the L² norm over the domain divided by √volume, shape (batch, channel)."""
+    """Return ‖u‖ = (mean over cells of u²)^½, the L² norm divided by √volume, shape (batch, channel)."""
     return _root(values.square().flatten(2).mean(dim=2))
 
 
 def h1_norms(values: Tensor, *, lengths: Sequence[float] | None = None, periodic: bool = False) -> Tensor:
-    """‖u‖_H¹ = (‖u‖² + Σ_d ‖∂_d u‖²)^½ as means over the domain, shape (batch, channel).
+    """Return ‖u‖_H¹ = (‖u‖² + Σ_d ‖∂_d u‖²)^½ with means over the domain, shape (batch, channel).
 
-    The derivative is the difference across each face between two cells, (u_{i+1} − u_i)·n/L: centred there and
-    second-order accurate, and, unlike differences over two cells, it sees the shortest wave of the grid. The first and
-    the last face stand for the half cells at the ends too, so that the integral is over the whole domain and
-    second-order accurate; ``periodic=True`` takes the difference across the ends instead. Differences and not Fourier
-    derivatives, which would see a jump at the ends of data that are not periodic.
+    The derivative is the difference across each face between two cells, (u_{i+1} − u_i)·n/L: it is centred and
+    second-order accurate there, and, unlike differences over two cells, it detects the shortest wave of the grid. The
+    first and the last face also represent the half cells at the ends, so that the integral covers the whole domain to
+    second order; ``periodic=True`` takes the difference across the ends instead. Fourier derivatives would see a jump
+    at the ends of data that are not periodic.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ def h1_norms(values: Tensor, *, lengths: Sequence[float] | None = None, periodic
 
 
 def relative_l2(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples and channels of ‖p − u‖ / ‖u‖, a scalar.
+    """Return the mean over samples and channels of ‖p − u‖ / ‖u‖, a scalar.
 
-    Each channel is measured by its own norm, so that units do not matter. A sample whose norm is below 10⁻³ of the
-    batch's root mean square norm (such as a field that happens to vanish) is divided by that floor instead: it would
-    otherwise own the gradient. The metrics have no floor.
+    Each channel is divided by its own norm, so that units do not matter. If the norm of a sample is below 10⁻³ of the
+    batch's root mean square norm (such as a field that happens to vanish), the error is divided by that floor instead:
+    the sample would otherwise dominate the gradient. The metrics have no floor.
     """
     _check_same_shape(prediction, target)
     return (l2_norms(prediction - target) / _floored(l2_norms(target))).mean()
@@ -75,7 +75,7 @@ def relative_l2(prediction: Tensor, target: Tensor) -> Tensor:
 def relative_h1(
     prediction: Tensor, target: Tensor, *, lengths: Sequence[float] | None = None, periodic: bool = False
 ) -> Tensor:
-    """Mean over samples and channels of ‖p − u‖_H¹ / ‖u‖_H¹, a scalar; see `h1_norms` and `relative_l2`."""
+    """Return the mean over samples and channels of ‖p − u‖_H¹ / ‖u‖_H¹; see `h1_norms` and `relative_l2`."""
     _check_same_shape(prediction, target)
     errors = h1_norms(prediction - target, lengths=lengths, periodic=periodic)
     return (errors / _floored(h1_norms(target, lengths=lengths, periodic=periodic))).mean()
@@ -86,23 +86,22 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l2": relative_l2, "h1"
 
 
 def relative_loss(name: str, deviation: Tensor) -> Loss:
-    """Return the loss of that name as a function of (inputs, outputs, targets); it does not look at the inputs.
+    """Return the loss of that name as a function of (inputs, outputs, targets), which ignores the inputs.
 
-    It is relative: dividing by the deviation of each channel changes nothing but keeps squares of any unit within
-    float32.
+    The loss is relative: dividing by the deviation of each channel only keeps the squares of any unit within float32.
     """
     measure = LOSSES[name]
     return lambda inputs, outputs, targets: measure(scaled(outputs, deviation), scaled(targets, deviation))
 
 
 def scaled(values: Tensor, deviation: Tensor) -> Tensor:
-    """Divide the channels of one call of an operator, or of several in turn, by the deviations of one call's."""
+    """Divide the channels of one or several calls of an operator by the deviations of the channels of one call."""
     channels = deviation.repeat(values.shape[1] // len(deviation))
     return values / channels.view(-1, *(1,) * (values.ndim - 2))
 
 
 def _root(squares: Tensor) -> Tensor:
-    """√s with derivative 0 at s = 0, where autograd's own would be infinite."""
+    """Return √s with derivative 0 at s = 0, where autograd's would be infinite."""
     zero = squares == 0  # NaN is not zero, and stays
     return torch.where(zero, squares, torch.where(zero, torch.ones_like(squares), squares).sqrt())
 

@@ -1,4 +1,4 @@
-"""The optimisers by name: PyTorch's own, and second-order ones from the package pytorch_optimizer."""
+"""Build optimisers by name: those of PyTorch, and second-order ones from the package pytorch_optimizer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Build an optimiser over the parameters of a model.
 
-    All of them take real parameters of any number of axes. On a spectral weight (frequencies, in, out, 2) 'soap',
+    All of them take real parameters with any number of axes. On a spectral weight (frequencies, in, out, 2) 'soap',
     'psgd' and 'shampoo' precondition along each axis. 'muon' orthogonalises matrices and convolution kernels; spectral
-    weights, biases and single rows, of which none is one matrix, get AdamW steps of the same size, so that one rate
-    holds for all (Liu et al. 2025).
+    weights, biases and single rows, which are not matrices, get AdamW steps of the same size, so that one rate suits
+    all (Liu et al. 2025).
 
     Parameters
     ----------
@@ -36,17 +36,17 @@ def build_optimizer(
         A key of ``OPTIMIZERS``.
     model : Module
     lr, weight_decay : float
-        Decoupled weight decay, but for 'adam' and 'sgd', which add it to the gradient.
+        Weight decay is decoupled, except for 'adam' and 'sgd', which add it to the gradient.
     seed : int
-        Of the random probes of 'psgd': they depend on (seed, step) alone, so that all processes draw the same ones,
-        and a resumed run those of the uninterrupted one.
+        Seed of the random probes of 'psgd'. They depend on (seed, step) alone: all processes draw the same probes, and
+        so does a resumed run.
     settings : mapping, optional
         Further keyword arguments of the optimiser, such as ``betas`` or SOAP's ``precondition_frequency``.
 
     Raises
     ------
     InputError
-        For an unknown name or setting, values out of range, or where pytorch_optimizer is needed and not installed.
+        If a name or setting is unknown, a value is out of range, or pytorch_optimizer is needed and not installed.
 
     References
     ----------
@@ -54,12 +54,12 @@ def build_optimizer(
     "Preconditioned stochastic gradient descent", 2018. Shampoo: Gupta, Koren, Singer 2018.
     """
     build = OPTIMIZERS[one_of(name, OPTIMIZERS, "optimizer")]
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (settings or {}).items()}
+    further = {key: tuple(value) if isinstance(value, list) else value for key, value in (settings or {}).items()}
     for key in ("lr", "weight_decay"):
-        if key in given:
-            raise InputError(f"optimizer_settings.{key}={given[key]!r} is not usable; set {key} itself")
+        if key in further:
+            raise InputError(f"optimizer_settings.{key}={further[key]!r} is not usable; set {key} itself")
     try:
-        return build(model, {"lr": lr, "weight_decay": weight_decay, **given}, seed)
+        return build(model, {"lr": lr, "weight_decay": weight_decay, **further}, seed)
     except InputError:
         raise
     except (ValueError, TypeError, AssertionError, NotImplementedError) as error:
@@ -70,7 +70,7 @@ def build_optimizer(
 
 
 def _checked(kind: Callable[..., Any], settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the settings, refusing those that the constructor does not have."""
+    """Return the settings; refuse those that the constructor does not have."""
     parameters = inspect.signature(kind).parameters.values()
     accepted = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD and p.name != "params"]
     for key in settings:
@@ -165,7 +165,7 @@ def _package() -> ModuleType:
 
 @contextmanager
 def _seeded(*coordinates: int) -> Iterator[None]:
-    """Seed PyTorch's and NumPy's global generators inside, and put them back."""
+    """Seed PyTorch's and NumPy's global generators inside the context, and restore them afterwards."""
     seed = np.random.SeedSequence(coordinates).generate_state(2, np.uint32)
     before = np.random.get_state()  # noqa: NPY002 (what the package draws from)
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):

@@ -1,4 +1,4 @@
-"""Losses on coefficients: the residual of the equation, the error against a solution, or both."""
+"""Compute losses on coefficients: the residual of the equation, the error against a solution, or both."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ __all__ = ["SpectralLoss"]
 
 
 class SpectralLoss:
-    """w_r · mean ‖R(a, û)‖² + w_d · mean ‖û − u‖², norms of functions from their coefficients.
+    """Compute w_r · mean ‖R(a, û)‖² + w_d · mean ‖û − u‖², with norms of functions from their coefficients.
 
-    The residual R is whole (products without aliases) and each norm is exact, by quadrature weights, so the loss needs
-    no grid: physics-only (w_d = 0: targets are not looked at), supervised (w_r = 0) or mixed.
+    The residual R is complete (products without aliases) and each norm is exact (by quadrature weights), so the loss
+    needs no grid. It may be physics-only (w_d = 0: targets are ignored), supervised (w_r = 0) or mixed.
 
-    Which norm decides what training finds. For −Δu = s the residual is Δ of the error: in 'L2' (and nearly in the
-    'coefficient' norm of the published code) the highest modes weigh |2πk|⁴ times their share in the error of u; in
-    'H-1' the loss is the energy of the error, in 'H-2' its own L² norm. In time, 'response' is to parabolic equations
-    what 'H-2' is to elliptic ones: the L² norm of what the residual does to the solution when the nonlinear part
-    stands still.
+    The choice of the norm decides what training finds. For −Δu = s the residual is Δ of the error: in 'L2' (and nearly
+    in the 'coefficient' norm of the published code) mode k weighs |2πk|⁴ times as much as in the error of u; in 'H-1'
+    the loss is the energy of the error, in 'H-2' its L² norm. For parabolic equations, 'response' is what 'H-2' is for
+    elliptic ones: the L² norm of the change of the solution that the residual causes while the nonlinear term is fixed.
 
     Parameters
     ----------
     problem : SpectralProblem
     norm : str, default 'L2'
-        Of the residual, one of `NORMS`, or 'response' where the problem has one. The dual norms are of the space with
-        the problem's boundary conditions, for elliptic problems.
+        Norm of the residual: one of `NORMS`, or 'response' if the problem has one. For elliptic problems, dual norms
+        belong to the space with the problem's boundary conditions.
     data_norm : str, default 'L2'
     physics, data : float, default 1, 0
         The weights w_r and w_d, not both zero.
@@ -41,7 +40,7 @@ class SpectralLoss:
     Raises
     ------
     InputError
-        For unknown norms or weights out of range.
+        If a norm is unknown or a weight is out of range.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class SpectralLoss:
             raise InputError("physics=0 and data=0 leave no loss; give one of them a positive weight")
         same = problem.residual_basis == problem.basis
         conditions = problem.conditions if same else None
-        # Without boundary conditions in every direction the dual norm of the full H¹ norm is the one that sees all.
+        # Without boundary conditions in every direction, only the dual of the full H¹ norm sees every function.
         shift = 0.0 if same else 1.0
         self._response = getattr(problem, "response", None) if norm == "response" else None
         if response is not None and norm == "response":
@@ -64,7 +63,7 @@ class SpectralLoss:
         else:
             self._residual_norm = CoefficientNorm(problem.residual_basis, norm, conditions, shift, mean=True)
         self._data_norm = CoefficientNorm(problem.basis, data_norm, mean=True)
-        #: What makes a resumed run the same run.
+        #: Two runs with the same config are the same run.
         self.config: dict[str, Any] = {
             "problem": {"name": problem.name, **problem.settings()},
             "norm": norm,

@@ -1,4 +1,4 @@
-"""The numbers of each epoch on disk: ``log.jsonl`` and ``metrics.csv``."""
+"""Write the numbers of each epoch: ``log.jsonl`` and ``metrics.csv``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["RunLog"]
 
 
 class RunLog:
-    """One row an epoch, appended and flushed as it comes; at the start the files hold exactly the rows given.
+    """Append one row for each epoch; at the start it rewrites the files with exactly the rows of the checkpoint.
 
-    So a run killed between its log and its checkpoint does not leave an epoch twice.
+    So an epoch does not appear twice after a run was killed between its log and its checkpoint.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class RunLog:
     rows : sequence of mappings
         The epochs already done, from the checkpoint.
     columns : sequence of str
-        Keys of the rows, in order; a row of an earlier version may lack one.
+        Keys of the rows, in order; rows of earlier versions may lack some.
     """
 
     def __init__(self, folder: Path, rows: Sequence[Mapping[str, float]], columns: Sequence[str]) -> None:

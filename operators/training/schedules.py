@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the step, so that there is no scheduler state to save, restore or get wrong."""
+"""Compute learning rates as functions of the step alone: there is no scheduler state to save or restore."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def exponential(progress: float, warmup: float) -> float:
 
 
 def constant(progress: float, warmup: float) -> float:
-    """One."""
+    """Return 1."""
     return 1.0
 
 
 def step_decay(epoch: int, step_epochs: int | Sequence[int], step_factor: float) -> float:
-    """`step_factor` to the number of whole `step_epochs` gone by, or of the epochs of a list that have begun."""
+    """Return `step_factor` to the power of the whole `step_epochs` so far, or of the listed epochs that have begun."""
     if isinstance(step_epochs, int):
         return step_factor ** (epoch // step_epochs)
     return step_factor ** sum(epoch >= start for start in step_epochs)
 
 
 #: Factors of the learning rate as functions of (fraction of all steps done, warm-up fraction). 'step' depends on the
-#: epoch instead and is `step_decay`.
+#: epoch instead, by `step_decay`.
 SCHEDULERS: dict[str, Callable[[float, float], float]] = {
     "onecycle": onecycle,
     "cosine": cosine,
@@ -67,10 +67,10 @@ SCHEDULERS: dict[str, Callable[[float, float], float]] = {
 
 
 def _since(progress: float, warmup: float) -> float:
-    """The fraction of what comes after the warm-up that is done."""
+    """Return how much of the part after the warm-up is done, between 0 and 1."""
     return min((progress - warmup) / max(1.0 - warmup, 1e-12), 1.0)
 
 
 def _half_cosine(fraction: float) -> float:
-    """0 at 0, 1 at 1, flat at both ends."""
+    """Return 0 at 0 and 1 at 1, flat at both ends."""
     return (1.0 - math.cos(math.pi * min(fraction, 1.0))) / 2.0

@@ -1,4 +1,4 @@
-"""What a training run is: every number that changes its outcome, checked before anything starts."""
+"""Describe a training run: every number that changes its outcome, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["PRECISIONS", "TrainSettings"]
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 
-#: Settings that say how to run and not what: they may differ when a run is resumed.
+#: Settings that do not change the outcome: they may differ when a run is resumed.
 _FREE_ON_RESUME = frozenset({"resume", "threads", "accelerator", "workers", "in_memory"})
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of `train`.
+    """Hold the settings of `train`.
 
     Attributes
     ----------
     epochs : int, default 20
     batch_size : int, default 8
-        Samples a step on each device.
+        Samples per step on each device.
     lr : float, default 5e-3
         The largest learning rate of the schedule.
     weight_decay : float, default 1e-4
@@ -47,50 +47,53 @@ class TrainSettings:
     step_epochs, step_factor : int or list of int, float, default 100, 0.5
         'step' multiplies the rate by `step_factor` every `step_epochs` epochs, or after the epochs of a list.
     loss : {'l2', 'h1'}, default 'l2'
-        Relative, in physical units.
+        The relative error that is minimised, in physical units.
     grad_clip : float, optional
-        Largest 2-norm of the gradient; none by default.
+        Largest 2-norm of the gradient; not limited by default.
     ema : float, optional
-        Decay of an exponential moving average of the weights, such as 0.999, which is then what is validated and
-        saved; none by default. See `weight_average`.
+        Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are then validated
+        and saved. No average by default. See `weight_average`.
     history : int, optional
-        Of a dataset of trajectories: learn the map from this many frames to the next ones, to be rolled out. By default
-        the map from the inputs to all stored times at once.
+        Number of input frames. If given, learn the one-step map of trajectories, to be rolled out. By default learn the
+        map from the inputs to all stored times at once.
     horizon, frame_step, stride : int, default 1
-        Frames that a call returns, stored frames from one to the next, and from one window to the next; see `Window`.
+        Frames that a call returns, stored frames from one frame to the next, and from one window to the next; see
+        `Window`.
     unroll : int, default 1
-        Calls that a training step makes one after the other. Validation makes as many, fed with its own outputs.
+        Successive calls in a training step. Validation makes as many, each fed with the outputs of the calls before.
     feed : {'unrolled', 'pushforward', 'teacher_forcing'}, default 'unrolled'
-        What those calls see and which are differentiated; see `TrainingStep`.
+        What these calls get as inputs and which are differentiated; see `TrainingStep`.
     increment : bool, default False
         With `history`: the network learns the increment from the latest frame, which is added to its outputs.
     input_noise : float, default 0
-        Standard deviation of the noise on what changes in time (without `history`: on all inputs), in units of each
-        channel's own.
+        Standard deviation of noise on the inputs that vary in time (without `history`: on all inputs), in units of
+        each channel's standard deviation.
     seed : int, default 0
-        Data order and everything random in the model; the initial weights are the caller's (`build_operator`).
+        Seed of the data order and of everything random in training; the caller sets the initial weights
+        (`build_operator`).
     precision : {'32-true', '64-true', 'bf16-mixed', '16-mixed'}, default '32-true'
-        '16-mixed' needs a GPU and scales the loss. Spectral transforms stay in float32 in the mixed ones.
+        '16-mixed' needs a GPU and scales the loss. In mixed precision, spectral transforms stay in float32.
     accelerator : {'auto', 'cpu', 'cuda', 'gpu', 'mps'}, default 'auto'
-        'auto': CUDA if there is any, else the CPU.
+        'auto': CUDA if available, else the CPU.
     devices : int, default 1
-        More than one: data parallel, one process a device (start them with ``torchrun``).
+        With more than one, training is data parallel with one process per device (start them with ``torchrun``).
     compile : bool, default False
-        Compile the network with ``torch.compile``: minutes at the start, faster steps on a GPU. Rounds differently.
+        Compile the network with ``torch.compile``: it takes minutes at the start, steps are faster on a GPU, and
+        rounding differs.
     threads : int, optional
-        CPU threads of one process; PyTorch's choice by default. Another number of threads may round differently.
+        CPU threads of one process; PyTorch's choice by default. Rounding may depend on it.
     resume : bool, default True
-        Go on from ``last.ckpt`` where there is one; False starts again and replaces it.
+        Continue from ``last.ckpt`` if there is one; False starts again and replaces it.
     in_memory : bool, optional
-        Whether the training and validation splits are held as tensors; by default if
-        each takes less than a quarter of the free memory.
+        Whether the training and validation splits are held as tensors. By default each is if it takes less than a
+        quarter of the free memory.
     workers : int, default 0
         Processes that read ahead when the data are not in memory.
 
     Raises
     ------
     InputError
-        For a value out of range, naming it.
+        If a value is out of range; the message names it.
     """
 
     epochs: int = 20
@@ -170,7 +173,7 @@ class TrainSettings:
         one_of(self.accelerator, ACCELERATORS, "accelerator")
 
     def window(self) -> Window | None:
-        """Return the windows in time that are trained on; None without `history`."""
+        """Return the windows in time to train on; None without `history`."""
         if self.history is None:
             return None
         return Window(self.history, self.horizon, self.unroll, self.frame_step, self.stride)
@@ -178,7 +181,7 @@ class TrainSettings:
     def outcome(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share.
 
-        With a schedule that does not look ahead ('constant', 'step') the number of epochs is not one of them: such a
+        With a schedule that does not depend on the number of epochs ('constant', 'step') this number may change: such a
         run can be lengthened.
         """
         free = _FREE_ON_RESUME | ({"epochs"} if self.scheduler in ("constant", "step") else set())

@@ -1,4 +1,4 @@
-"""What one training step computes: windows of frames fed forward, unrolled or with teacher forcing."""
+"""Compute the outputs of a training step: one call, or several through a window, unrolled or with teacher forcing."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from torch import Tensor, nn
 from ..evaluation.rollout import shifted
 from ..samples.windows import Window
 
-#: How the calls of a training window are fed: with the operator's own outputs, differentiated through all of them or
-#: through the last alone, or with the truth.
+#: What the calls in a training window get as inputs: the operator's own outputs, differentiated through all calls or
+#: only the last one, or the truth.
 FEEDS = ("unrolled", "pushforward", "teacher_forcing")
 
 
 class TrainingStep:
-    """The outputs of a training step and what they are to be, (network, inputs, targets) ↦ (outputs, wanted).
+    """Compute the outputs of a training step and their targets, (network, inputs, targets) ↦ (outputs, expected).
 
-    Without a window that is one call, (G(a), u). With one, G maps static fields s and the last h frames to the next p,
-    and the window has the truth y_1 … y_k of k calls (k = `unroll`, each y_j of p frames):
+    Without a window this is one call, (G(a), u). With a window, G maps static fields s and the last h frames to the
+    next p frames, and the window has the truth y_1 … y_k for k calls (k = `unroll`, each y_j has p frames):
 
-    - ``unrolled``: ŷ_1, …, ŷ_k, each call fed with the outputs before it, against y_1 … y_k; gradients through all.
-    - ``teacher_forcing``: the same, each call fed with the truth.
-    - ``pushforward``: r calls without gradient, r drawn from 0 … k − 1 anew for each step, then ŷ_{r+1} against
-      y_{r+1}: the operator learns from states as it makes them, at the cost of one differentiated call. r depends on
-      (seed, step) alone: processes that train together make as many calls.
+    - ``unrolled``: ŷ_1, …, ŷ_k against y_1 … y_k; each call is fed with the outputs before it, and gradients go through
+      all calls.
+    - ``teacher_forcing``: the same, but each call is fed with the truth.
+    - ``pushforward``: r calls without gradient, then ŷ_{r+1} against y_{r+1}, where r is drawn from 0 … k − 1 for each
+      step: the operator learns from states that it has produced, at the cost of one differentiated call. r depends on
+      (seed, step) alone, so that all processes make the same number of calls.
 
     Parameters
     ----------
     window : Window, optional
     static : int
-        Channels s of the inputs that do not change in time.
+        Number of input channels that do not vary in time.
     feed : {'unrolled', 'pushforward', 'teacher_forcing'}
     noise : Tensor, shape (channels, 1, …), optional
-        Standard deviation of the normal noise that is added to the inputs, by channel, in training.
+        Standard deviation, by channel, of the normal noise that is added to the inputs in training.
     seed : int
-        Of the numbers r.
+        Seed of the numbers r.
 
     References
     ----------
@@ -58,7 +59,7 @@ class TrainingStep:
     def __call__(
         self, network: Callable[[Tensor], Tensor] | nn.Module, inputs: Tensor, targets: Tensor, step: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Return outputs and what they are to be, of the same shape, in training step number `step`."""
+        """Return the outputs and their targets, of the same shape, in training step number `step`."""
         if self.noise is not None:
             inputs = inputs + self.noise * torch.randn_like(inputs)
         if self.window is None or self.window.unroll == 1:
@@ -78,5 +79,5 @@ class TrainingStep:
         return torch.cat(outputs, dim=1), targets
 
     def exact(self) -> TrainingStep:
-        """The same for validation: every call fed with the outputs before it, without noise."""
+        """Return the same step for validation: every call is fed with the outputs before it, without noise."""
         return TrainingStep(self.window, self.static)

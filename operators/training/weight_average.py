@@ -1,4 +1,4 @@
-"""The exponential moving average of the weights, which generalises better than the last ones."""
+"""Average the weights exponentially over the steps: the average often generalises better than the last weights."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["WeightAverage"]
 
 
 class WeightAverage:
-    """θ̄ ← d θ̄ + (1 − d) θ after every step, with d = min(decay, (1 + t)/(10 + t)) at step t = 0, 1, 2, …
+    """Update θ̄ ← d θ̄ + (1 − d) θ after every step, with d = min(decay, (1 + t)/(10 + t)) at step t = 0, 1, 2, …
 
-    The smaller d of the first steps keeps the initial weights out of the average.
+    The smaller d of the first steps removes the initial weights from the average.
 
     Parameters
     ----------
     model : Module
         Its parameters are averaged; buffers are not.
     decay : float or None
-        Between 0 and 1; None: no average, and all below does nothing.
+        Between 0 and 1; None means no average, and the methods do nothing.
 
     References
     ----------
@@ -35,16 +35,16 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the present weights into the average."""
+        """Add the present weights to the average."""
         if self.decay is None:
             return
-        kept = min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
+        decay = min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
         self.steps += 1
-        torch._foreach_lerp_(self._average, [p.detach() for p in self._parameters], 1.0 - kept)
+        torch._foreach_lerp_(self._average, [p.detach() for p in self._parameters], 1.0 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the model has the averaged weights; afterwards its own again, bit for bit."""
+        """Give the model the averaged weights inside the context; afterwards it has its own again, bit for bit."""
         self._swap()
         try:
             yield
@@ -54,9 +54,9 @@ class WeightAverage:
     @torch.no_grad()
     def _swap(self) -> None:
         for parameter, average in zip(self._parameters, self._average, strict=True):
-            own = parameter.detach().clone()
+            weights = parameter.detach().clone()
             parameter.copy_(average)
-            average.copy_(own)
+            average.copy_(weights)
 
     def state_dict(self) -> dict[str, int | list[Tensor]]:
         """Return the number of steps and the averaged weights; empty without an average."""
@@ -64,7 +64,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, int | list[Tensor]]) -> None:
-        """Go on from a `state_dict`."""
+        """Continue from a `state_dict`."""
         if self.decay is None:
             return
         steps, weights = state["steps"], state["weights"]

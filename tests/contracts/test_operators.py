@@ -104,6 +104,18 @@ def test_arguments_rebuild_it(name: str, ndim: int) -> None:
 
 
 @cases
+def test_it_prints_in_one_line(name: str, ndim: int) -> None:
+    model = build(name, ndim, **({"width": 5} if ndim == 1 else {}))
+    shown = repr(model)
+    assert shown.startswith(f"{type(model).__name__}(in_channels=2, out_channels=3, ")
+    assert shown.endswith(f": {model.parameter_count()} parameters)")
+    assert "\n" not in shown
+    assert "activation" not in shown  # at its default
+    assert ("width=5" in shown) == (ndim == 1)
+    assert repr(NormalizedOperator(model)) == f"NormalizedOperator({shown})"
+
+
+@cases
 def test_seed_makes_the_weights_and_nothing_else(name: str, ndim: int) -> None:
     before = torch.get_rng_state()
     first, second = build(name, ndim), build(name, ndim)

@@ -33,7 +33,7 @@ class ArrayDataset:
 
 
 class TrajectoryArrays:
-    """Trajectories (N, T, *space) of one state field with a static field, with the part of `Dataset` windows use."""
+    """Hold trajectories (N, T, *space) of a state field and a static field, with what windows use of `Dataset`."""
 
     def __init__(self, splits: dict[str, tuple[np.ndarray, np.ndarray]], times: np.ndarray) -> None:
         self.content = splits
@@ -64,7 +64,7 @@ def travelling_waves(samples: int, n: int, frames: int, seed: int) -> tuple[np.n
 
 
 def waves(samples: int, n: int, seed: int, shift: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """Random trigonometric polynomials at n cell centres, and the same ones translated: a linear, periodic operator.
+    """Return random trigonometric polynomials at n cell centres, and the same translated: a linear, periodic operator.
 
     The coefficients do not depend on n: two resolutions hold the same functions.
     """

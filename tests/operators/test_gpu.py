@@ -1,4 +1,4 @@
-"""On a GPU: the same numbers as on a CPU, to single precision."""
+"""Compare a GPU with a CPU: the same numbers, to single precision."""
 
 from __future__ import annotations
 

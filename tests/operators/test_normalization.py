@@ -1,4 +1,4 @@
-"""Channel statistics and the operator in physical units."""
+"""Test channel statistics and the operator in physical units."""
 
 from __future__ import annotations
 

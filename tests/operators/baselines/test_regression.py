@@ -1,4 +1,4 @@
-"""The baselines against closed forms, and interpolation between grids."""
+"""Compare the baselines with closed forms; interpolate between grids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation: numbers against the metrics, baselines, several resolutions."""
+"""Check evaluation: numbers against the metrics, baselines, several resolutions."""
 
 from __future__ import annotations
 

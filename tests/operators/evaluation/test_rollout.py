@@ -1,4 +1,4 @@
-"""Training steps through windows, and rollouts afterwards, against loops written out."""
+"""Compare training steps through windows, and rollouts, with loops written out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings(**changes: Any) -> TrainSettings:
 
 
 class Gain(torch.nn.Module):
-    """u ↦ g (u + s) with one learned number: derivatives of rollouts by hand."""
+    """Map u ↦ g (u + s) with one learned number: its rollouts can be differentiated by hand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Gain(torch.nn.Module):
 
 
 def gradient(feed: str, truth: list[float], number: int = 0) -> tuple[list[float], float]:
-    """Outputs and d(sum of outputs)/dg from u = 1, s = 0.5."""
+    """Return outputs and d(sum of outputs)/dg from u = 1, s = 0.5."""
     model = Gain()
     inputs = torch.tensor([0.5, 1.0], dtype=torch.float64).view(1, 2, 1)
     targets = torch.tensor(truth, dtype=torch.float64).view(1, -1, 1)

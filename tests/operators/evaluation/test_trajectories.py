@@ -1,4 +1,4 @@
-"""Metrics by time against closed forms, and models evaluated on trajectories."""
+"""Compare metrics by time with closed forms; evaluate models on trajectories."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ X = (np.arange(32) + 0.5) / 32
 
 
 def test_metrics_of_waves() -> None:
-    """A wave against itself shifted by a phase φ: correlation cos φ, error 2 sin(φ/2)."""
+    """Compare a wave with itself shifted by a phase φ: correlation cos φ, error 2 sin(φ/2)."""
     phase = np.array([0.0, 0.3, 1.2, np.pi])
     truth = np.tile(np.sin(2.0 * np.pi * X), (1, 4, 1, 1))
     prediction = np.sin(2.0 * np.pi * X - phase[:, None])[None, :, None]
@@ -154,6 +154,12 @@ def test_errors_end_where_a_rollout_blows_up(trajectories: Callable[..., Any]) -
     assert found.measures["relative_l2"][2, 0] > 1e4
     assert found.summary()["blew_up_at_step"] == 4.0
     assert "blew_up_at_step" not in still.summary()
+    assert repr(found).startswith("TrajectoryErrors(u: 4 samples, 3 times, mean relative L2 ")
+    assert repr(found).endswith(f" at t = {found.times[-1]:.4g}, {found.blew_up.where()})")
+    assert len(repr(still)) < 120
+    assert "\n<tr><th style='text-align:left'>blew up at step</th><td style='text-align:left'>4</td></tr>" in (
+        found._repr_html_()
+    )
     assert len(found.rows("wild")) == 3
     with pytest.raises(RolloutBlewUp):
         evaluate_trajectories(wild, view, name="wild")

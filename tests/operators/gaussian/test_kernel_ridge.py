@@ -13,7 +13,7 @@ from resolvent.solvers import InputError
 
 
 def bent(samples: int, seed: int, n: int = 24, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """u = sin of a functional of a smooth random a, times a shape: smooth and far from linear."""
+    """Return u = sin of a functional of a smooth random a, times a shape: smooth and far from linear."""
     rng = np.random.default_rng(seed)
     x = (np.arange(n) + 0.5) / n
     coefficients = rng.standard_normal((samples, 3))

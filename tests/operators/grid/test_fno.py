@@ -1,4 +1,4 @@
-"""The Fourier neural operator beyond its contract: size, positions, arguments."""
+"""Test what is special to the Fourier neural operator: size, positions, arguments."""
 
 from __future__ import annotations
 

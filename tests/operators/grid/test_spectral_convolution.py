@@ -1,4 +1,4 @@
-"""The spectral convolution against its definition, on even, odd, coarse and fine grids."""
+"""Compare the spectral convolution with its definition, on even, odd, coarse and fine grids."""
 
 from __future__ import annotations
 

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from resolvent.data.free_memory import free_memory
-from resolvent.operators.samples.batches import Batches, chunks, epoch_order, rank_share, spread_arrays
+from resolvent.operators.samples.batches import (
+    Batches,
+    chunks,
+    epoch_order,
+    open_batches,
+    rank_share,
+    spread_arrays,
+)
 from resolvent.solvers import InputError
 
 CPU = torch.device("cpu")
@@ -78,3 +85,17 @@ def test_spread_samples(translation: Callable[..., Any]) -> None:
 def test_an_empty_split_is_named(translation: Callable[..., Any]) -> None:
     with pytest.raises(InputError, match="no samples in its valid split"):
         Batches(translation(valid=0), "valid", CPU, torch.float32)
+
+
+def test_a_dataset_may_make_its_batches_itself(translation: Callable[..., Any]) -> None:
+    def make(*request: Any) -> tuple[Any, ...]:
+        return request
+
+    request = ("train", torch.device("cpu"), torch.float32)
+    dataset = translation()
+    assert isinstance(open_batches(dataset, *request), Batches)
+    dataset.own_batches = make
+    with pytest.warns(DeprecationWarning, match="name it make_batches"):
+        assert open_batches(dataset, *request) == request
+    dataset.make_batches = make
+    assert open_batches(dataset, *request) == request

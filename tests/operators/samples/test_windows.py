@@ -1,4 +1,4 @@
-"""Windows of trajectories against slices taken by hand, in memory and streamed."""
+"""Compare windows of trajectories with slices taken by hand, in memory and streamed."""
 
 from __future__ import annotations
 
@@ -75,6 +75,15 @@ def test_streamed_windows_equal_those_in_memory(trajectories: Callable[..., Any]
     for (inputs, outputs), (other_inputs, other_outputs) in pairs:
         assert torch.equal(inputs, other_inputs)
         assert torch.equal(outputs, other_outputs)
+
+
+def test_it_prints_in_one_line(trajectories: Callable[..., Any]) -> None:
+    data = trajectories()
+    windows = WindowedDataset(data, Window(history=2))
+    sizes = ", ".join(f"{size} {split}" for split, size in windows.splits.items())
+    assert repr(windows) == (
+        f"WindowedDataset(trajectories: {sizes} windows of 3 frames, (speed, u(t-1), u(t)) to (u(t+1)))"
+    )
 
 
 def test_a_frame_is_held_once(trajectories: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The neural spectral operator: its constraints, transforms and options, and training on residuals."""
+"""Test the neural spectral operator: its constraints, transforms and options, and training on residuals."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_the_exact_solution_has_no_loss(norm: str) -> None:
 
 
 def test_error_estimates() -> None:
-    """Equal to the error for periodic Poisson; nearly so for reaction and diffusion."""
+    """The estimate equals the error for periodic Poisson, and nearly so for reaction and diffusion."""
     rng = np.random.default_rng(0)
     problem = SpectralPoisson()
     drawn = problem.test_functions(3)
@@ -260,7 +260,12 @@ def test_an_interrupted_run_draws_what_the_whole_one_would_have(tmp_path: Path) 
 
 def test_epochs_draw_different_samples() -> None:
     samples = DrawnSamples(SpectralPoisson(modes=5, points=4), epoch_size=6, valid=2, seed=1)
-    batches = samples.own_batches("train", torch.device("cpu"), torch.float64)
+    assert repr(samples) == f"DrawnSamples({samples.problem.name}: {samples.splits['train']} drawn an epoch, " + (
+        f"{samples.splits['valid']} valid, seed {samples.seed})"
+    )
+    with pytest.warns(DeprecationWarning, match="call make_batches"):
+        samples.own_batches("train", torch.device("cpu"), torch.float64)
+    batches = samples.make_batches("train", torch.device("cpu"), torch.float64)
     first, second = ([x for x, _ in batches.batches(order, 4)] for order in (np.arange(6), np.arange(6)[::-1]))
     assert [len(x) for x in first] == [4, 2]
     assert not torch.equal(first[0], second[0])

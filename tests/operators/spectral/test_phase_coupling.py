@@ -34,13 +34,13 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def shifted(basis: TensorBasis, u: torch.Tensor, by: tuple[float, ...]) -> torch.Tensor:
-    """u(x + by), through values at enough points."""
+    """Shift to u(x + by), through values at enough points."""
     points = [x + s for x, s in zip(basis.points(), by, strict=True)]
     return torch.as_tensor(basis.to_coefficients(basis.evaluate(u, *points)))
 
 
 def apply(coupling: PhaseCoupling, basis: TensorBasis, weight: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-    """The weights alone, on coefficients (*modes, batch, h), through values."""
+    """Apply the weights alone to coefficients (*modes, batch, h), through values."""
     values = u
     for kind, axes in (("synthesis_matrix", basis.axes), ("analysis_matrix", coupling.axes)):
         for d, axis in enumerate(axes):

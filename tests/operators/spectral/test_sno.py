@@ -1,4 +1,4 @@
-"""The spectral neural operator: its layer written out, its constraints, and training on residuals."""
+"""Test the spectral neural operator: its layer written out, its constraints, and training on residuals."""
 
 from __future__ import annotations
 

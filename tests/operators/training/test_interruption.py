@@ -87,7 +87,7 @@ PROGRAM = """
 
     settings = TrainSettings(epochs=100000, batch_size=4, accelerator="cpu", threads=1, scheduler="constant")
     operator = dict(in_channels=1, out_channels=1, ndim=1, modes=3, width=4, layers=1, projection=4)
-    report = train(build_operator("fno", seed=0, **operator), Waves(), sys.argv[1], settings)
+    report = train(build_operator("fno", seed=0, **operator), Waves(), sys.argv[1], settings, progress=False)
     print(report.epochs_done, report.interrupted)
 """
 

@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def state(folder: Path) -> dict[str, Any]:
 
 
 def assert_equal(one: Any, other: Any) -> None:
-    """Nested dictionaries, lists and tensors, bit for bit."""
+    """Compare nested dictionaries, lists and tensors bit for bit."""
     assert type(one) is type(other)
     if isinstance(one, torch.Tensor):
         assert torch.equal(one, other)
@@ -68,7 +69,7 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Logs, last and best weights, optimiser state and best metric: all equal, bit for bit."""
+    """Compare logs, last and best weights, optimiser state and best metric bit for bit."""
     assert rows(one) == rows(other)
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
     a, b = state(one), state(other)
@@ -126,6 +127,31 @@ def test_report_and_files(translation: Callable[..., Any], tmp_path: Path) -> No
     description = json.loads((tmp_path / "model.json").read_text())
     assert description["metrics"]["valid_l2"] == report.best_valid
     assert description["fields"] == {"inputs": ["input0"], "outputs": ["output0"], "resolution": [24]}
+
+
+def test_progress_is_shown_unless_it_is_turned_off(
+    translation: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(model(), translation(), tmp_path / "shown", settings(epochs=2))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"train: {done}/2 epochs" for done in range(3)]
+    last = rows(tmp_path / "shown")[-1]
+    assert lines[-1].endswith(f"loss {last['train_loss']:.4g}, valid {last['valid_l2']:.4g}")
+    train(model(), translation(), tmp_path / "quiet", settings(epochs=1), progress=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_report_prints_short_and_as_a_table(translation: Callable[..., Any], tmp_path: Path) -> None:
+    report = train(model(), translation(), tmp_path, settings(epochs=2), progress=False)
+    assert repr(report) == (
+        f"TrainReport({str(tmp_path)!r}: 2 epochs, best validation error {report.best_valid:.4g} in epoch "
+        f"{report.best_epoch}, {report.seconds:.3g} s)"
+    )
+    assert "interrupted" in repr(replace(report, interrupted=True))
+    assert "no epoch finished" in repr(replace(report, epochs_done=0, best_epoch=0))
+    table = report._repr_html_()
+    assert f"{report.best_valid:.4g} in epoch {report.best_epoch}" in table
+    assert table.count("<tr>") == table.count("</tr>") == 7
 
 
 def test_the_best_model_is_the_one_saved(translation: Callable[..., Any], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, and the checks of the settings."""
+"""Test learning rates as functions of the step, and the checks of the settings."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def step_seconds(name: str, steps: int = 10) -> float:
     """Return the processor time of one training step, data included: wall time would be that of the machine's load."""
     network, samples, loss, _ = prepared(name)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    batches = samples.own_batches("train", torch.device("cpu"), torch.float32)
+    batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
     start = 0.0
     for count in (2, steps):
         start = time.process_time()
