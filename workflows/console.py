@@ -1,4 +1,4 @@
-"""What a run prints: tables, and progress with rate and time left (plain lines when output is not a terminal)."""
+"""Print tables, and progress with rate and time left (plain lines when output is not a terminal)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PLAIN_WIDTH = 140  # columns of a table when there is no terminal to ask
 
 
 def console() -> Console:
-    """Return a console on the present standard output."""
+    """Return a console on the current standard output."""
     if sys.stdout.isatty():
         return Console()
     return Console(file=sys.stdout, width=PLAIN_WIDTH, no_color=True, force_terminal=False)
 
 
 def say(line: str = "") -> None:
-    """Print a line as it is."""
+    """Print a line without formatting."""
     console().print(Text(line), soft_wrap=True)
 
 
@@ -48,7 +48,7 @@ def show(value: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as a person says it: ``4.2 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """Return a duration in words: ``4.2 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 0.1:
         return f"{1e3 * seconds:.2g} ms"
     if seconds < 60:
@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
 
 
 class ProgressLine:
-    """Progress of countable work: a bar on a terminal, else a plain line every few seconds.
+    """Show the progress of countable work: a bar on a terminal, else a plain line every few seconds.
 
     Call it with ``(done, total)`` or ``(done, total, note)``; use it as a context manager.
     """
