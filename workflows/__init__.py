@@ -1,1 +1,1 @@
-"""The command line: generate, verify, inspect, train, evaluate, solve, sweep, bench."""
+"""Run the command line: generate, verify, inspect, convert, train, evaluate, solve, sweep, bench."""

@@ -1,7 +1,7 @@
-"""``resolvent VERB [overrides]``: the command line.
+"""Run the command line: ``resolvent VERB [KEY=VALUE ...]``.
 
-Exit codes: 0 done; 2 something the user can put right (one line on standard error says what and how); 130 interrupted
-(run again to go on); 1 an error of the program itself.
+Exit codes: 0 success; 2 an error that the user can fix (one line on standard error says what and how); 130 interrupted
+(run again to resume); 1 an error of the program.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def keys_of(config: Any, prefix: str = "") -> list[str]:
 
 
 def _first(override: Override) -> str:
-    """Return an override that holds one value: a swept key takes its first."""
+    """Return an override with one value: for a swept key, its first."""
     text = override.input_line
     assert text is not None
     if not override.is_sweep_override():
@@ -167,8 +167,7 @@ def _check_key(verb: str, override: Override, config: DictConfig) -> None:
 
 
 def _takes_a_list(key: str, example: Any) -> bool:
-    """Whether a list may stand where the config shows one value for all: an entry for each axis, or epochs. What takes
-    it checks it."""
+    """Return whether a key takes a list (an entry per axis, or epochs) although the config shows one value."""
     sizes_or_names = isinstance(example, int | str) and not isinstance(example, bool)
     return (
         key.startswith(("problem.", "draw."))
@@ -178,7 +177,7 @@ def _takes_a_list(key: str, example: Any) -> bool:
 
 
 def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> None:
-    """Compare a value's type with that of the config's own value, which is its example."""
+    """Compare a value's type with that of the config's value."""
     key = override.key_or_group
     if override.is_add() or override.is_force_add() or override.is_delete():
         return
@@ -191,13 +190,13 @@ def _check_type(override: Override, plain: DictConfig, config: DictConfig) -> No
         return
     if isinstance(value, ListConfig) and _takes_a_list(key, example):
         return
-    wanted: dict[type, tuple[str, tuple[type, ...]]] = {
+    expected: dict[type, tuple[str, tuple[type, ...]]] = {
         bool: ("true or false", (bool,)),
         int: ("an integer", (int,)),
         float: ("a number", (int, float)),
         str: ("a word", (str, int, float)),
     }
-    name, types = wanted.get(type(example), ("a list", (type(example),)))
+    name, types = expected.get(type(example), ("a list", (type(example),)))
     right = isinstance(value, types) and (isinstance(value, bool) == isinstance(example, bool))
     if not right and isinstance(example, int) and isinstance(value, float) and value.is_integer():
         OmegaConf.update(config, key, int(value))  # samples=1e3

@@ -1,7 +1,7 @@
-"""The whole loop on a small problem, by the commands a user would type (``make demo``).
+"""Run the whole loop on a small problem, by the commands a user would type (``make demo``).
 
-Generate a certified Darcy dataset at 64² and another of the same media at 128², verify it, train a Fourier neural
-operator, test it at both resolutions beside its baselines, solve a real matrix by three solvers, sweep SOR's omega.
+Generate a certified Darcy dataset at 64² and one of the same media at 128², verify the first, train a Fourier neural
+operator, test it at both resolutions beside its baselines, solve a real system by three solvers, sweep SOR's omega.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SAMPLES, TRAIN, VALID, TEST = 600, 480, 60, 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo in ``demo/`` (or the folder given); return 0 when every step did."""
+    """Run the demo in ``demo/`` (or in the folder `argv` names); return 0 if every step succeeds."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Path(arguments[0] if arguments else "demo")
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Matrices and right-hand sides from files: MatrixMarket, NumPy and SciPy, MATLAB (v5 and v7.3)."""
+"""Read matrices and right-hand sides from files: MatrixMarket, NumPy and SciPy, MATLAB (v5 and v7.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MATRIX_FORMATS = ".mtx, .mtx.gz, .npz, .mat"
 
 @dataclass
 class MatrixFile:
-    """A matrix read from a file, with what the file brings beside it."""
+    """Hold a matrix read from a file, and what else the file holds."""
 
     name: str
     matrix: sp.csr_array  # (n, n), float64 or complex128
@@ -44,8 +44,7 @@ def read_matrix(path: str) -> MatrixFile:
     read = {".mtx": _read_mtx, ".gz": _read_mtx, ".npz": _read_npz, ".mat": _read_mat}.get(file.suffix.lower())
     if read is None or (file.suffix.lower() == ".gz" and not file.name.lower().endswith(".mtx.gz")):
         raise InputError(f"matrix={path}: unknown format '{file.suffix}'; expected {MATRIX_FORMATS}")
-    found = _guard(path, read, file)
-    matrix, extras = found
+    matrix, extras = _guard(path, read, file)
     return _checked(path, matrix, extras)
 
 
@@ -78,7 +77,7 @@ def read_rhs(path: str, n: int) -> np.ndarray:
 
 
 def _guard(path: str, read: Any, file: Path, what: str = "matrix") -> Any:
-    """Call a reader; whatever a damaged file makes it raise becomes one line."""
+    """Call a reader; turn what it raises on a damaged file into one line."""
     try:
         return read(file)
     except (InputError, MemoryError):
@@ -134,19 +133,20 @@ def _read_npz(file: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _read_mat(file: Path) -> tuple[Any, dict[str, Any]]:
-    held = _load_mat(file)
-    held = {k: v for k, v in held.items() if not k.startswith("__")}
-    problem = held.get("Problem")
+    variables = _load_mat(file)
+    variables = {k: v for k, v in variables.items() if not k.startswith("__")}
+    problem = variables.get("Problem")
     if problem is not None and getattr(problem, "dtype", None) is not None and problem.dtype.names:
-        held = {k: problem[k][0, 0] for k in problem.dtype.names}  # the SuiteSparse collection's layout
-    extras = {k: v for k, v in held.items() if k in ("b", "B") and isinstance(v, np.ndarray)}
-    sparse = [k for k, v in held.items() if sp.issparse(v)]
-    if "A" in held:
-        return held["A"], extras
+        variables = {k: problem[k][0, 0] for k in problem.dtype.names}  # the SuiteSparse collection's layout
+    extras = {k: v for k, v in variables.items() if k in ("b", "B") and isinstance(v, np.ndarray)}
+    sparse = [k for k, v in variables.items() if sp.issparse(v)]
+    if "A" in variables:
+        return variables["A"], extras
     if len(sparse) == 1:
-        return held[sparse[0]], extras
+        return variables[sparse[0]], extras
     raise InputError(
-        f"matrix={file}: holds {', '.join(sorted(held)) or 'nothing'}; expected a variable A or one sparse variable"
+        f"matrix={file}: holds {', '.join(sorted(variables)) or 'nothing'}; expected a variable A or one sparse"
+        " variable"
     )
 
 
@@ -155,14 +155,14 @@ def _load_mat(file: Path) -> dict[str, Any]:
 
     if h5py.is_hdf5(file):  # version 7.3
         return _read_mat73(file)
-    held: dict[str, Any] = scipy.io.loadmat(file)
-    return held
+    variables: dict[str, Any] = scipy.io.loadmat(file)
+    return variables
 
 
 def _read_mat73(file: Path) -> dict[str, Any]:
     import h5py
 
-    held: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     with h5py.File(file, "r") as stream:
         scope = stream["Problem"] if isinstance(stream.get("Problem"), h5py.Group) else stream
         for key, item in scope.items():
@@ -172,10 +172,10 @@ def _read_mat73(file: Path) -> dict[str, Any]:
                 values = item["data"][()]
                 if values.dtype.names:
                     values = values["real"] + 1j * values["imag"]
-                held[key] = sp.csc_array((values, item["ir"][()], indptr), shape=(rows, len(indptr) - 1))
+                variables[key] = sp.csc_array((values, item["ir"][()], indptr), shape=(rows, len(indptr) - 1))
             elif isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "fiu":
-                held[key] = item[()].T  # MATLAB stores columns first
-    return held
+                variables[key] = item[()].T  # MATLAB stores columns first
+    return variables
 
 
 def _only_array(file: Path) -> np.ndarray:
@@ -187,12 +187,12 @@ def _only_array(file: Path) -> np.ndarray:
 
 
 def _rhs_of_mat(file: Path) -> Any:
-    held = _load_mat(file)
-    names = [k for k in held if not k.startswith("__")]
+    variables = _load_mat(file)
+    names = [k for k in variables if not k.startswith("__")]
     name = "b" if "b" in names else names[0] if len(names) == 1 else None
     if name is None:
         raise InputError(f"rhs={file}: holds {', '.join(names) or 'nothing'}; expected a variable 'b' or a single one")
-    return held[name]
+    return variables[name]
 
 
 def _checked(path: str, matrix: Any, extras: dict[str, Any]) -> MatrixFile:

@@ -1,4 +1,4 @@
-"""The folder that a run writes: ``config.yaml``, ``result.json`` (flat, machine-readable), ``log.jsonl``, figures."""
+"""Write a run's folder: ``config.yaml``, ``result.json`` (flat, machine-readable), ``log.jsonl``, figures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _jsonable(item: Any) -> Any:
 
 
 class RunFolder:
-    """A run's folder, made at the first write, so that a run refused for its input leaves nothing behind."""
+    """Write a run's folder; it is made at the first write, so that a run with bad input leaves nothing behind."""
 
     def __init__(self, verb: str, config: DictConfig) -> None:
         self.verb = verb
@@ -62,22 +62,22 @@ class RunFolder:
         self.started = time.time()
 
     def _check_free(self) -> None:
-        """Refuse a folder with another verb's results in it: those would be replaced one by one."""
+        """Refuse a folder that holds another verb's results, which would be overwritten."""
         if self.verb in ("generate", "convert"):
-            return  # they compare the whole configuration with the one that is there
+            return  # they compare the whole configuration with that in the folder
         if (self.path / "manifest.jsonl").is_file():
             raise InputError(f"out={self.path} holds a dataset: choose another out=FOLDER for what {self.verb} writes")
         try:
-            there = json.loads((self.path / "result.json").read_bytes())["verb"]
+            verb = json.loads((self.path / "result.json").read_bytes())["verb"]
         except (OSError, ValueError, KeyError, TypeError):
             return
-        if there != self.verb:
+        if verb != self.verb:
             raise InputError(
-                f"out={self.path} holds what `resolvent {there}` wrote: choose another out=FOLDER for {self.verb}"
+                f"out={self.path} holds what `resolvent {verb}` wrote: choose another out=FOLDER for {self.verb}"
             )
 
     def file(self, name: str) -> Path:
-        """Return the path of a file in the folder, which is made if need be."""
+        """Return the path of a file in the folder; make the folder if necessary."""
         self.path.mkdir(parents=True, exist_ok=True)
         return self.path / name
 
@@ -87,7 +87,7 @@ class RunFolder:
             stream.write(json.dumps(flatten(row)) + "\n")
 
     def finish(self, **result: Any) -> Path:
-        """Write ``config.yaml`` (unless the work wrote its own) and ``result.json``; return the latter's path."""
+        """Write ``config.yaml`` (unless it exists) and ``result.json``; return the path of the latter."""
         config = self.file("config.yaml")
         if not config.exists():
             write_whole(config, OmegaConf.to_yaml(self.config))

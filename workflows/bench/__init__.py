@@ -1,4 +1,4 @@
-"""The measured tables, one a file or folder with ``measure(config, folder)``, written to ``results/NAME.md``."""
+"""Measure the tables ``results/NAME.md``, each by a file or folder with ``measure(config, folder)``."""
 
 TABLES = (
     "generation",

@@ -1,4 +1,4 @@
-"""The published Darcy benchmark: an FNO on 85² binary media, 1000/200 samples (``experiment=darcy_fno``)."""
+"""Run the published Darcy benchmark: an FNO on 85² binary media, 1000/200 samples (``experiment=darcy_fno``)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     trained = json.loads((out / "result.json").read_text(encoding="utf-8"))
     rows: list[tuple[object, ...]] = [("published FNO (Li et al. 2021)", PUBLISHED, "", "", "", "500 epochs")]
     for row in json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8")):
-        own = row["model"] == "fno"
+        ours = row["model"] == "fno"
         note = (
             f"{trained['training.epochs_done']} epochs, {duration(trained['training.seconds'])},"
             f" {trained['training.parameters']} parameters"
-            if own
+            if ours
             else ""
         )
         rows.append((row["model"], row["relative L2"], row["relative H1"], row["max error"], row["ms/sample"], note))

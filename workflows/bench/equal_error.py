@@ -1,4 +1,4 @@
-"""Classical solvers made as coarse as a given error allows: error against time by resolution, steps and tolerance."""
+"""Make classical solvers as coarse as a given error allows: error against time by resolution, steps and tolerance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Measured", "Setting", "at_equal_error", "coarse_flows", "coarse_medi
 
 @dataclass(frozen=True)
 class Setting:
-    """A solver at one resolution and tolerance: `solve` maps inputs (N, …, *fine) to outputs (N, K, *fine)."""
+    """Hold a solver at one resolution and tolerance: `solve` maps inputs (N, …, *fine) to outputs (N, K, *fine)."""
 
     name: str
     solve: Callable[[np.ndarray], np.ndarray]
@@ -29,16 +29,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model or a setting with its mean relative L² error and its milliseconds a sample.
+    """Hold the mean relative L² error and the milliseconds per sample of a model or a solver setting.
 
     Attributes
     ----------
     error : float
-        Infinite where there is none.
+        Infinite if the model failed.
     failure : str
-        Why there is none; empty where there is one.
+        Why it failed; empty if it did not.
     whole : float
-        Of trajectories: the relative L² error over space and time together, the mean over samples.
+        For trajectories: the relative L² error over space and time together, mean over samples.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Measured:
 
 
 def at_equal_error(measured: Sequence[Measured], error: float) -> Measured | None:
-    """The fastest of those whose error is `error` or less; None where there is none, or `error` is not finite."""
+    """Return the fastest whose error is at most `error`; None if there is none, or `error` is not finite."""
     if not math.isfinite(error):
         return None
     enough = [point for point in measured if point.error <= error]
@@ -57,16 +57,16 @@ def at_equal_error(measured: Sequence[Measured], error: float) -> Measured | Non
 
 
 def front(measured: Sequence[Measured]) -> list[Measured]:
-    """Those that no other one beats in both error and time, the fastest first."""
-    kept: list[Measured] = []
+    """Return those that no other beats in both error and time, the fastest first."""
+    unbeaten: list[Measured] = []
     for point in sorted(measured, key=lambda point: (point.milliseconds, point.error)):
-        if math.isfinite(point.error) and (not kept or point.error < kept[-1].error):
-            kept.append(point)
-    return kept
+        if math.isfinite(point.error) and (not unbeaten or point.error < unbeaten[-1].error):
+            unbeaten.append(point)
+    return unbeaten
 
 
 def time_by_sample(run: Callable[[np.ndarray], Any], inputs: np.ndarray, batch: int, rounds: int) -> float:
-    """Milliseconds of processor time a sample, in batches of `batch`: the median over batches and rounds, once warm."""
+    """Return milliseconds of processor time per sample, in batches of `batch`: the median after a first run."""
     run(inputs[:batch])
     seconds = []
     for _ in range(rounds):
@@ -81,9 +81,10 @@ def time_by_sample(run: Callable[[np.ndarray], Any], inputs: np.ndarray, batch: 
 def coarse_media(
     cells: Sequence[int], tolerances: Sequence[float], fine: int, coarse_tolerance: float = 1e-3
 ) -> Iterator[Setting]:
-    """Darcy flow, f = 1, u = 0 on the walls, by multigrid-preconditioned CG from media on `fine`² cells.
+    """Return solvers of Darcy flow, f = 1, u = 0 on the walls: multigrid CG, for media on `fine`² cells.
 
-    On the fine grid with each of `tolerances`; on n² cells, n from `cells`, with `coarse_tolerance`, the medium's
+    One solves on the fine grid for each of `tolerances`. The others solve on n² cells, n from `cells`, with
+    `coarse_tolerance`, the medium's
     geometric mean over blocks (the effective coefficient of an isotropic two-phase medium in the plane, Dykhne 1971)
     and the solution between the cells by cubic splines that are 0 on the walls.
     """
@@ -105,7 +106,7 @@ def _media(a: np.ndarray, cells: int, rtol: float) -> np.ndarray:
 
 
 def _spline(cells: int, fine: int) -> np.ndarray:
-    """The matrix (fine, cells) of cubic splines through the cells' centres and 0 on both walls."""
+    """Return the matrix (fine, cells) of cubic splines through the cells' centres that are 0 on both walls."""
     knots = np.concatenate([[0.0], (np.arange(cells) + 0.5) / cells, [1.0]])
     values = np.eye(cells + 2)[:, 1:-1]
     return np.asarray(CubicSpline(knots, values)((np.arange(fine) + 0.5) / fine))
@@ -114,7 +115,7 @@ def _spline(cells: int, fine: int) -> np.ndarray:
 def coarse_flows(
     name: str, settings: dict[str, Any], resolutions: Sequence[int], steps: Sequence[int], history: int = 1
 ) -> Iterator[Setting]:
-    """A periodic evolution problem by ETDRK4 on n points an axis, with so many steps between two stored times.
+    """Return solvers of a periodic evolution problem: ETDRK4 on n points per axis, with so many steps per stored time.
 
     The initial state is cut to the modes that n points keep; the states come back on the grid of `settings`, exactly.
     With `history` above 1 the inputs are (N, history, *fine), the first stored states, of which it sees the last.

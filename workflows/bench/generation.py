@@ -1,7 +1,7 @@
-"""Cost of certified generation: Darcy binary, sampling and writing included, beside what scripts do.
+"""Measure the cost of certified generation (binary Darcy, sampling and writing included) beside what scripts do.
 
-A script draws the same samples, assembles a CSR matrix, solves by SciPy's `spsolve`, by pyamg, by Pardiso (its analysis
-kept) or by PETSc with BoomerAMG, where installed, and writes one HDF5 file without certificates, in one process, by the
+A script draws the same samples, assembles a CSR matrix, solves by SciPy's `spsolve`, by pyamg, by Pardiso (analysed
+once) or by PETSc with BoomerAMG, where installed, and writes one HDF5 file without certificates, in one process, by the
 faster of h5py's gzips (with the shuffle). Rounds are paired: scripts, one worker, two workers, in turn. Generation
 solves by multigrid, with the kernels compiled before.
 """
@@ -38,11 +38,11 @@ Solve = Callable[[Any, np.ndarray], np.ndarray]
 
 
 def scripts() -> dict[str, Solve]:
-    """Return what scripts solve with, from (CSR matrix, right-hand side) to a solution."""
-    found: dict[str, Solve] = {"spsolve": lambda matrix, rhs: scipy.sparse.linalg.spsolve(matrix.tocsc(), rhs)}
+    """Return the solvers that scripts use, each from (CSR matrix, right-hand side) to a solution."""
+    solvers: dict[str, Solve] = {"spsolve": lambda matrix, rhs: scipy.sparse.linalg.spsolve(matrix.tocsc(), rhs)}
     packaged = peers()
     chosen = ("pyamg", "pardiso", "pardiso two-level", "petsc cg + boomeramg")
-    return found | {name: packaged[name] for name in chosen if name in packaged}
+    return solvers | {name: packaged[name] for name in chosen if name in packaged}
 
 
 def measure(config: DictConfig, folder: RunFolder) -> int:

@@ -1,4 +1,4 @@
-"""The results file of a bench: a table with the machine, the versions and the command that made it."""
+"""Write the results file of a bench: tables with the machine, the versions and the command that made them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A further table of a results file."""
+    """Describe a further table of a results file."""
 
     title: str
     intro: str

@@ -1,6 +1,6 @@
-"""The batched multigrid on a CUDA device: time a sample, and the part of the device's copy bandwidth that it uses.
+"""Measure the batched multigrid on a CUDA device: time per sample, and its share of the copy bandwidth.
 
-Batches are of two-phase Darcy fields that lie on the device; set-up is inside the time. In each round the bandwidth of
+The batches are two-phase Darcy fields on the device; the time includes set-up. In each round the bandwidth of
 a plain copy is measured first. Without a device the rows say that they are not measured.
 """
 

@@ -1,4 +1,4 @@
-"""Time steps of periodic flows: ours, exponax and plain SciPy, against the time of the transforms alone.
+"""Time the steps of periodic flows: ours, exponax and plain SciPy, against the time of the transforms alone.
 
 ETDRK4 by all three, equal step, precision and batch, two threads; rounds in turn. The limit is the time of the step's
 own transforms, measured twice. "own transforms": as many one-dimensional ones of whole length as the columns and rows
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..run_folder import RunFolder
 
 THREADS, BATCH = 2, 16
-REPEATS = 3  # of what takes milliseconds, in a round
+REPEATS = 3  # runs in a round of what takes milliseconds
 CASES = (  # equation, points, nu, step, steps a round
     ("navier_stokes", 128, 1e-4, 5e-3, 20),
     ("navier_stokes", 256, 1e-4, 2.5e-3, 8),
@@ -110,7 +110,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
 def compare(
     equation: str, n: int, nu: float, dt: float, steps: int, dtype: str, peer: ExponaxPeer, rounds: int
 ) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """Rows of the codes for one case, and what the transforms alone take."""
+    """Return rows of the codes for one case, and the time of the transforms alone."""
     stepper, fields = problem(equation, n, nu)
     grid = stepper.grid
     modes = grid.to_modes(fields)
@@ -123,7 +123,7 @@ def compare(
         peer.prepare(equation, n, nu, dt, steps, fields)
         runs["exponax"] = peer.run
     plain = plain_scipy(equation, n, nu, dt, dtype)
-    few = max(1, steps // 4)  # it is slow; its time a step does not depend on their number
+    few = max(1, steps // 4)  # it is slow, and its time per step does not depend on their number
     runs["plain SciPy"] = lambda: timed(lambda: plain(fields, few), steps / few)
     runs["own transforms"] = lambda: timed(lambda: own_transforms(grid, REPEATS * steps, dtype), 1.0 / REPEATS)
     if grid.ndim == 2:
@@ -133,16 +133,16 @@ def compare(
     runs[MKL] = lambda: timed(lambda: mkl_transforms(grid, few, dtype), steps / few)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     busy: dict[str, list[float]] = {name: [] for name in runs}
-    found: dict[str, np.ndarray] = {}
+    results: dict[str, np.ndarray] = {}
     for k in range(-1, rounds):  # round −1 compiles
         for name, run in runs.items():
-            spent, used, found[name] = run()
+            spent, used, results[name] = run()
             time.sleep(0.1)  # the threads of MKL's transforms go on spinning for a while
             if k >= 0:
                 seconds[name].append(spent / steps / BATCH)
                 busy[name].append(used / steps / BATCH)
-    found["plain SciPy"] = plain(fields, steps)
-    found["ours"] = grid.to_fields(found["ours"])
+    results["plain SciPy"] = plain(fields, steps)
+    results["ours"] = grid.to_fields(results["ours"])
     case = f"{equation} {n}" + ("²" if grid.ndim == 2 else "")
     rows, scale = [], np.linalg.norm(exact)
     for name, times in seconds.items():
@@ -158,7 +158,7 @@ def compare(
                 f"{ratio:.2f}",
                 f"{statistics.median(busy[name]) * 1e6:.1f}",
                 f"{statistics.median(t / mine for t, mine in zip(busy[name], busy['ours'], strict=True)):.2f}",
-                "" if alone else f"{np.linalg.norm(found[name] - exact) / scale:.1e}",
+                "" if alone else f"{np.linalg.norm(results[name] - exact) / scale:.1e}",
             )
         )
 
@@ -166,14 +166,14 @@ def compare(
         pairs = zip(busy["ours"], busy[name], strict=True)
         return f"{statistics.median(mine / other for mine, other in pairs):.2f}"
 
-    own = f"{against('own transforms')} × the processor time of its transforms alone"
+    text = f"{against('own transforms')} × the processor time of its transforms alone"
     if "own, of samples" in busy:
-        own += f", {against('own, of samples')} × that of them from a sample's modes to the points and back"
-    return rows, [f"{case}, {dtype}: a step takes {own}, {against(MKL)} × MKL's."]
+        text += f", {against('own, of samples')} × that of them from a sample's modes to the points and back"
+    return rows, [f"{case}, {dtype}: a step takes {text}, {against(MKL)} × MKL's."]
 
 
 def problem(equation: str, n: int, nu: float) -> tuple[TimeStepper, np.ndarray]:
-    """A stepper on two threads and a batch of fields, the same at every precision."""
+    """Return a stepper on two threads and a batch of fields, the same at every precision."""
     rng = np.random.default_rng(0)
     if equation == "navier_stokes":
         grid = FourierGrid((n, n))
@@ -191,21 +191,21 @@ def problem(equation: str, n: int, nu: float) -> tuple[TimeStepper, np.ndarray]:
 
 
 def timed(run: Callable[[], np.ndarray], factor: float = 1.0) -> tuple[float, float, np.ndarray]:
-    """Seconds, seconds of all processors, both times `factor`, and the result."""
+    """Return seconds, processor seconds (both times `factor`), and the result of a call."""
     began, busy = time.perf_counter(), time.process_time()
     result = run()
     return factor * (time.perf_counter() - began), factor * (time.process_time() - busy), result
 
 
 def repeated(run: Callable[[], np.ndarray]) -> np.ndarray:
-    """The result of the last of `REPEATS` runs."""
+    """Run `REPEATS` times; return the last result."""
     for _ in range(REPEATS - 1):
         run()
     return run()
 
 
 def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Callable[[np.ndarray, int], np.ndarray]:
-    """What one writes with scipy.fft: full spectra, a mask, the nonlinear term as it stands in the equation."""
+    """Step as one writes it with scipy.fft: full spectra, a mask, the nonlinear term as in the equation."""
     dims = 2 if equation == "navier_stokes" else 1
     axes, shape = tuple(range(-dims, 0)), (n,) * dims
     k = np.fft.fftfreq(n, 1.0 / n)
@@ -253,7 +253,7 @@ def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Call
 
 @njit(nogil=True)
 def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
-    """`count` complex transforms of a block."""
+    """Compute `count` complex transforms of a block."""
     plan, a, b, c, d = pointers((plan, a, b, c, d))
     for _ in range(count):
         fft_lanes(n, plan, a, b, c, d)
@@ -261,7 +261,7 @@ def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _transform_real(count, h, last, plan, roots, places, lanes, u, v, a, b, c, d):  # type: ignore[no-untyped-def]
-    """`count` transforms of 2h real points, from the modes and back to those up to `last` in turn."""
+    """Compute `count` transforms of 2h real points, in turn from the modes and back to those up to `last`."""
     plan, roots, places, u, v = pointers((plan, roots, places, u, v))
     a, b, c, d = pointers((a, b, c, d))
     for k in range(count):
@@ -274,7 +274,7 @@ def _transform_real(count, h, last, plan, roots, places, lanes, u, v, a, b, c, d
 
 
 def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
-    """The transforms of `steps` steps of a batch, on blocks that stay in cache; nothing else is done."""
+    """Compute the transforms of `steps` steps of a batch, on blocks that stay in cache, and nothing else."""
     lanes = lane_count(dtype)
     columns = -(-(grid.cutoff[-1] + 1) // lanes)
     if grid.ndim == 2:  # forward and back; k_y ≥ 0 and k_y ≤ 0; four stages
@@ -300,7 +300,7 @@ def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
 
 @njit(nogil=True)
 def _transform_samples(count, term, size, memory, work):  # type: ignore[no-untyped-def]
-    """`count` times two arrays of modes to the points and back, as a stage of the vorticity equation has them."""
+    """Transform two arrays of modes to the points and back, `count` times, as a stage of the vorticity step does."""
     term, memory, work = pointers((term, memory, work))
     V_re, V_im, t_re, t_im = memory
     a_re, a_im, b_re, b_im, _, _, _, _ = work
@@ -327,13 +327,13 @@ def _transform_samples(count, term, size, memory, work):  # type: ignore[no-unty
 
 
 def sample_transforms(term: VorticityTerm, steps: int, dtype: str) -> np.ndarray:
-    """The transforms of `steps` steps of a batch from modes to modes, the points in between left as they are."""
+    """Compute the transforms of `steps` steps of a batch from modes to points and back, without work on the points."""
     compiled = CompiledTerm(term, dtype)
-    room, lines, _ = compiled.work_sizes
+    size, lines, _ = compiled.work_sizes
 
     def part(share: int) -> None:
         memory = aligned(4, max(2 * compiled.size, lines), dtype)
-        _transform_samples(4 * steps * share, compiled.term, compiled.size, memory, aligned(8, room, dtype))
+        _transform_samples(4 * steps * share, compiled.term, compiled.size, memory, aligned(8, size, dtype))
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(part, [BATCH // THREADS + (i < BATCH % THREADS) for i in range(THREADS)]))
@@ -341,7 +341,7 @@ def sample_transforms(term: VorticityTerm, steps: int, dtype: str) -> np.ndarray
 
 
 def mkl_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
-    """As many transforms by torch: two complex ones a stage in two dimensions, two real ones in one."""
+    """Compute as many transforms by torch: per stage two complex ones in two dimensions, two real ones in one."""
     import torch
 
     torch.set_num_threads(THREADS)
@@ -357,7 +357,7 @@ def mkl_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
 
 
 def against_published_scheme(nu: float, rounds: int) -> str:
-    """The line that compares ETDRK4 with Crank–Nicolson and Euler, Δt = 1e-4, on the FNO flow at 64², t from 2 to 3."""
+    """Compare ETDRK4 with Crank–Nicolson and Euler, Δt = 1e-4, on the FNO flow at 64², t from 2 to 3, in a line."""
     flow = NavierStokes(resolution=64, nu=nu)
     grid = flow.grid
     initial = np.stack([flow.sample(np.random.default_rng(i))["initial"] for i in range(BATCH)])
@@ -367,8 +367,8 @@ def against_published_scheme(nu: float, rounds: int) -> str:
     modes = exponential.advance(grid.to_modes(initial), 0.02, 100).modes
     exact = exponential.advance(modes, 1e-3, 1000).modes
 
-    def error(found: np.ndarray) -> float:
-        return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+    def error(fields: np.ndarray) -> float:
+        return float(np.linalg.norm(fields - exact) / np.linalg.norm(exact))
 
     reached = error(published.advance(modes, 1e-4, 10000).modes)
     counts = (2, 3, 4, 5, 8, 10, 20, 40, 80)

@@ -1,4 +1,4 @@
-"""The course of a training run: error against the processor seconds that were spent on it."""
+"""Record the course of a training run: error against the processor seconds spent on it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ COURSE = "course.json"
 
 
 class TrainingCourse:
-    """What `train` reports its progress to: after every epoch a row of epoch, seconds and, at some, the test error.
+    """Record the progress of `train`: after every epoch a row of epoch, seconds and, at some, the test error.
 
-    Seconds are of the process, of all its threads, summed over the parts of a resumed run; what the error takes is not
-    in them. Written into the run's folder, where `read_course` finds it.
+    Seconds are those of all threads of the process, summed over the parts of a resumed run, without the time to measure
+    the error. The rows are written to the run's folder, for `read_course`.
 
     Parameters
     ----------
     folder : Path
-        The run's.
+        The run's folder.
     error : callable
-        Returns the error of the network as it is now.
+        Returns the present error of the network.
     epochs, evaluations : int
-        The error is taken after so many of the epochs, at equal ratios, the last one among them.
+        The number of epochs, and how many of them measure the error: at equal ratios, the last one included.
     """
 
     def __init__(self, folder: Path, error: Callable[[], float], epochs: int, evaluations: int) -> None:
@@ -52,7 +52,7 @@ class TrainingCourse:
 
 
 def read_course(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run's course; none where it was trained without one."""
+    """Return the rows of a run's course; an empty list if none was recorded."""
     path = folder / COURSE
     rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return rows

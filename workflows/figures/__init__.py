@@ -1,1 +1,1 @@
-"""Figures of fields, trainings, sweeps and trajectories."""
+"""Draw fields, trainings, sweeps and trajectories."""

@@ -1,4 +1,4 @@
-"""Figures: convergence histories, sweeps, sampled fields, predictions and errors, training curves."""
+"""Draw convergence histories, sweeps, sampled fields, predictions and errors, training curves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DPI = 110
 
 
 def pyplot() -> Any:
-    """Return ``matplotlib.pyplot``, drawing to files alone."""
+    """Return ``matplotlib.pyplot``, set to draw to files only."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -24,14 +24,14 @@ def pyplot() -> Any:
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Write a figure and forget it."""
+    """Write a figure to a file and close it."""
     figure.savefig(path, dpi=DPI, bbox_inches="tight")
     pyplot().close(figure)
     return path
 
 
 def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, target: float, path: Path) -> Path:
-    """Draw ‖r_k‖ / ‖b‖ over iterations, one line a solver, with the tolerance."""
+    """Draw ‖r_k‖ / ‖b‖ over iterations, one line per solver, with the tolerance."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     for name, residuals in histories.items():
@@ -47,7 +47,7 @@ def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, targe
 def plot_sweep(
     rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objective: str, path: Path, marks: Mapping[str, float]
 ) -> Path:
-    """Draw the objective over the swept keys: one line, one line a value of a second key, or coloured points."""
+    """Draw the objective over the swept keys: a line for each value of the other keys, or bars if none is a number."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     numeric = [k for k in keys if all(_is_number(row[k]) for row in rows)]
@@ -92,10 +92,10 @@ def plot_fields(
     mesh: Sequence[np.ndarray] | None = None,
     points: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Draw fields on a grid of panels: one row a sample, one column a field.
+    """Draw fields on a grid of panels: one row per sample, one column per field.
 
-    With `mesh`, the x and y (samples, n) of the nodes and the triangles (samples, m, 3 or 6), fields are values at
-    nodes; of a triangle with midpoints the vertices are drawn. `points` are the coordinates by axis.
+    With `mesh`, which holds x and y of the nodes (samples, n) and the triangles (samples, m, 3 or 6), fields are values
+    at nodes (midpoints of sides are not drawn). `points` are the coordinates along each axis.
     """
     plt = pyplot()
     names = list(samples[0])
@@ -127,8 +127,11 @@ def plot_predictions(
     names: tuple[str, str] = ("input", "solution"),
     points: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Draw input, truth, prediction and pointwise error of samples, the first channel of arrays (samples, channel,
-    *space): truth and prediction to one scale. `names` are those of the first two, `points` the coordinates by axis."""
+    """Draw input, truth, prediction and pointwise error of samples; truth and prediction have the same scale.
+
+    Arrays are (samples, channels, *space), of which the first channel is drawn. `names` are the titles of input and
+    truth, `points` the coordinates along each axis.
+    """
     plt = pyplot()
     count = len(inputs)
     if targets.ndim == 5:
@@ -180,7 +183,7 @@ def _panel(
 
 
 def plot_estimates(errors: np.ndarray, estimates: np.ndarray, path: Path, title: str = "") -> Path:
-    """Draw the error estimate of each sample over its error, with the line where they are equal."""
+    """Draw the error estimate of each sample over its error, with the line of equality."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(4.4, 4.0))
     axes.loglog(errors, estimates, "o", markersize=3, alpha=0.7)

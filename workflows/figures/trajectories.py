@@ -1,4 +1,4 @@
-"""Figures of trajectories: errors over time, spectra, and an animation."""
+"""Draw trajectories: errors over time, spectra, and an animation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from resolvent.operators import TrajectoryErrors
 
 from .fields import DPI, pyplot, save
 
-FRAMES = 60  # of an animation; longer trajectories are thinned
+FRAMES = 60  # the most frames of an animation; longer trajectories are thinned out
 
 
-def plot_errors_over_time(found: Mapping[str, TrajectoryErrors], path: Path, title: str = "") -> Path:
-    """Draw relative L² error and correlation over time, means over samples and fields, one line a model."""
+def plot_errors_over_time(models: Mapping[str, TrajectoryErrors], path: Path, title: str = "") -> Path:
+    """Draw relative L² error and correlation over time, means over samples and fields, one line per model."""
     plt = pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
-    for name, errors in found.items():
+    for name, errors in models.items():
         left.semilogy(errors.times, errors.measures["relative_l2"].mean(axis=1), marker="o", markersize=3, label=name)
         right.plot(errors.times, errors.measures["correlation"].mean(axis=1), marker="o", markersize=3, label=name)
-    for threshold in next(iter(found.values())).correlation_times:
+    for threshold in next(iter(models.values())).correlation_times:
         right.axhline(threshold, color="0.6", linestyle=":")
     left.set(xlabel="t", ylabel="relative L2 error")
     right.set(xlabel="t", ylabel="correlation with the truth")
@@ -34,7 +34,7 @@ def plot_errors_over_time(found: Mapping[str, TrajectoryErrors], path: Path, tit
 
 
 def plot_spectra(errors: TrajectoryErrors, path: Path, title: str = "") -> Path:
-    """Draw the spectra of truth and prediction at the first, middle and last time, one panel a field."""
+    """Draw the spectra of truth and prediction at the first, middle and last time, one panel per field."""
     plt = pyplot()
     count = len(errors.fields)
     figure, grid = plt.subplots(1, count, figsize=(5.0 * count, 3.6), squeeze=False, layout="constrained")
@@ -42,10 +42,10 @@ def plot_spectra(errors: TrajectoryErrors, path: Path, title: str = "") -> Path:
     for f, (axes, field) in enumerate(zip(grid[0], errors.fields, strict=True)):
         top = 0.0
         for colour, k in enumerate(sorted({0, last // 2, last})):
-            truth, made = errors.true_spectra[k, f, 1:], errors.spectra[k, f, 1:]
+            truth, predicted = errors.true_spectra[k, f, 1:], errors.spectra[k, f, 1:]
             shells = np.arange(1, len(truth) + 1)
             axes.loglog(shells, _positive(truth), color=f"C{colour}", label=f"t = {errors.times[k]:.3g}")
-            axes.loglog(shells, _positive(made), color=f"C{colour}", linestyle="--")
+            axes.loglog(shells, _positive(predicted), color=f"C{colour}", linestyle="--")
             top = max(top, float(truth.max()))
         if top > 0.0:
             axes.set_ylim(bottom=1e-14 * top)
@@ -63,12 +63,15 @@ def animate(
     plt = pyplot()
     from matplotlib.animation import FuncAnimation, PillowWriter
 
-    truth, made = errors.truth[sample, :, field], errors.prediction[sample, :, field]
+    truth, predicted = errors.truth[sample, :, field], errors.prediction[sample, :, field]
     if truth.ndim == 4:
-        truth, made = truth[:, truth.shape[1] // 2], made[:, made.shape[1] // 2]  # the middle slice of a box
+        truth, predicted = (
+            truth[:, truth.shape[1] // 2],
+            predicted[:, predicted.shape[1] // 2],
+        )  # the middle slice of a box
     shown = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), FRAMES)).astype(int))
     low, high = float(truth.min()), float(truth.max())
-    bound = float(np.abs(made - truth).max()) or 1.0
+    bound = float(np.abs(predicted - truth).max()) or 1.0
     line = truth.ndim == 2
     figure, panels = plt.subplots(1, 2 if line else 3, figsize=(8.0 if line else 9.6, 3.2), layout="constrained")
     drawn: list[Any] = []
@@ -76,8 +79,8 @@ def animate(
         x = (np.arange(truth.shape[1]) + 0.5) / truth.shape[1] if points is None else points[0]
         margin = 0.05 * (high - low or 1.0)
         drawn += panels[0].plot(x, truth[0], label="truth")
-        drawn += panels[0].plot(x, made[0], "--", label="prediction")
-        drawn += panels[1].plot(x, made[0] - truth[0], color="C3")
+        drawn += panels[0].plot(x, predicted[0], "--", label="prediction")
+        drawn += panels[1].plot(x, predicted[0] - truth[0], color="C3")
         panels[0].set_ylim(low - margin, high + margin)
         panels[1].set_ylim(-1.05 * bound, 1.05 * bound)
         panels[0].legend(fontsize=8, loc="upper right")
@@ -95,7 +98,7 @@ def animate(
         axes.set_title(name, fontsize=9)
 
     def update(k: int) -> list[Any]:
-        for artist, values in zip(drawn, (truth[k], made[k], made[k] - truth[k]), strict=True):
+        for artist, values in zip(drawn, (truth[k], predicted[k], predicted[k] - truth[k]), strict=True):
             if line:
                 artist.set_ydata(values)
             else:

@@ -1,4 +1,4 @@
-"""``resolvent bench NAME``: measure one of the project's tables, in ``workflows/bench/results/NAME.md``."""
+"""Run ``resolvent bench NAME``: measure one of the project's tables, ``workflows/bench/results/NAME.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``resolvent convert``: files of other projects to a dataset, or a dataset to their formats."""
+"""Run ``resolvent convert``: import other projects' files as a dataset, or export a dataset to their formats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(overrides: Sequence[str]) -> int:
         folder.finish(files=[path.name for path in written])
         return 0
     if config.layout != "auto":
-        raise InputError(f"layout={config.layout} is of an export: say format=pdebench, or leave it out")
+        raise InputError(f"layout={config.layout} is for exports: give format=pdebench, or leave layout out")
     with ProgressLine("convert") as line:
         dataset = import_dataset(
             str(config.source),

@@ -1,4 +1,4 @@
-"""Baselines of what is learned in coefficients: fitted on drawn inputs with classical solutions, on cells."""
+"""Fit baselines to random inputs with classical solutions, on cells, for models that map coefficients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resolvent.operators.evaluation.draws import DrawnErrors, TestFunctions, dra
 
 __all__ = ["baseline_errors"]
 
-#: Seeds of the draws that baselines are fitted and chosen on; the test set has 0, validation 2³² and more.
+#: Seeds of the draws for fitting and for choosing settings; the test set has seed 0, validation 2³² and more.
 FIT_SEED, CHOICE_SEED = 2**33, 2**33 + 1
 
 
@@ -29,11 +29,11 @@ def baseline_errors(
     Parameters
     ----------
     problem : SpectralProblem
-        Whose reference solutions are fitted; it may be a coarser solver of the same problem than that of the tests.
+        The problem whose reference solutions are fitted; its solver may be coarser than that of the tests.
     baselines : mapping
-        By title, the classes of :mod:`resolvent.operators.baselines`.
+        Classes such as those of :mod:`resolvent.operators.baselines`, by title.
     count : int
-        An eighth as many more choose the settings.
+        Number of inputs; count/8 more choose the settings.
     """
     training = TestFunctions.draw(problem, count, tests.cells, FIT_SEED)
     choosing = TestFunctions.draw(problem, max(count // 8, 2), tests.cells, CHOICE_SEED)

@@ -1,6 +1,6 @@
-"""``resolvent evaluate``: a trained operator on the test split, at one resolution or several, beside its baselines.
+"""Run ``resolvent evaluate``: measure a trained operator on the test split of datasets, beside its baselines.
 
-On trajectories also by time: rolled out, where it is a map from some frames to the next.
+On trajectories errors are also measured by time; a model that steps in time is rolled out.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def run(overrides: Sequence[str]) -> int:
     Raises
     ------
     InputError
-        For settings and data that do not fit; and where the model's own rollout blew up, after everything is written
-        (exit code 2, as of a solve that did not converge). A baseline's is a row of the table.
+        If settings and data do not fit, or the model's rollout blew up. In that case everything is written first. (A
+        baseline that blows up is a row of the table.)
     """
     config = compose_verb("evaluate", overrides)
     description = {} if config.model is None else read_description(str(config.model))

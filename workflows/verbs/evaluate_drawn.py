@@ -1,4 +1,4 @@
-"""``resolvent evaluate`` of a model trained with draw=NAME: test functions, error estimates, classical solvers."""
+"""Evaluate a model trained with draw=NAME: test functions, error estimates, classical solvers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .drawn_baselines import baseline_errors
 
 COLUMNS = ("model", "relative L2", "estimate", "max error", "ms/sample")
 
-#: Cells an axis that outputs are evaluated on, by dimension.
+#: Cells per axis that outputs are evaluated on, by dimension.
 RESOLUTIONS = {1: 256, 2: 64, 3: 32}
 
 
@@ -47,19 +47,19 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any]) -> int
         outputs = solution_coefficients(model, tests.coefficients[part])
         return np.asarray(problem.basis.to_cells(outputs, tests.cells))[:, None]
 
-    found = drawn_errors(network, tests, batch, keep=shown)
+    errors = drawn_errors(network, tests, batch, keep=shown)
     estimates = np.concatenate(
         [
             problem.error_estimate(c, solution_coefficients(model, c))
             for c in np.split(tests.coefficients, range(batch, len(tests), batch))
         ]
     )
-    rows = [_row(name, found, float(estimates.mean()))]
+    rows = [_row(name, errors, float(estimates.mean()))]
     if config.baselines:
         count = _baseline_samples(config)
         say(f"baselines are fitted on {count} drawn inputs with classical solutions (baseline_samples)")
-        errors = baseline_errors(problem, tests, BASELINES, count, batch)
-        rows += [_row(title, found_errors) for title, found_errors in errors.items()]
+        baselines = baseline_errors(problem, tests, BASELINES, count, batch)
+        rows += [_row(title, measured) for title, measured in baselines.items()]
     classical = [
         _row(f"spectral solver, {solver.name}", drawn_errors(partial(_solved, solver, tests), tests, batch))
         for solver in problem.classical()
@@ -72,17 +72,22 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any]) -> int
         title=f"{len(tests)} test functions of {problem.name} on {shape} cells; relative errors are means over them"
         + (", solutions of mean zero" if problem.gauge_free else ""),
     )
-    ratios = estimates / found.per_sample_l2
+    ratios = estimates / errors.per_sample_l2
     low, middle, high = (float(q) for q in np.quantile(ratios, (0.05, 0.5, 0.95)))
     say(f"estimate / error: median {middle:.3f}, 5 to 95 %: {low:.3f} to {high:.3f}; no solution is used for it")
     say(_at_equal_error(rows[0], classical))
     write_whole(folder.file("evaluation.json"), json.dumps(rows, indent=2) + "\n")
-    plot_estimates(found.per_sample_l2, estimates, folder.file("estimates.png"), f"{name} on {problem.name}")
+    plot_estimates(errors.per_sample_l2, estimates, folder.file("estimates.png"), f"{name} on {problem.name}")
     if shown:
-        title = f"{name} on {problem.name} {shape}: mean relative L2 {show(100 * found.relative_l2)} %"
+        title = f"{name} on {problem.name} {shape}: mean relative L2 {show(100 * errors.relative_l2)} %"
         figure = folder.file(f"predictions_{problem.name}.png")
         plot_predictions(
-            tests.inputs[:shown], tests.targets[:shown], found.predictions, found.per_sample_l2.tolist(), figure, title
+            tests.inputs[:shown],
+            tests.targets[:shown],
+            errors.predictions,
+            errors.per_sample_l2.tolist(),
+            figure,
+            title,
         )
     keyed = {
         str(row["model"]): {key.replace(" ", "_").lower(): row[key] for key in COLUMNS[1:] if row[key] is not None}
@@ -90,7 +95,7 @@ def evaluate_on_draws(config: DictConfig, description: Mapping[str, Any]) -> int
     }
     ratio = {"median": middle, "low": low, "high": high}
     folder.finish(
-        relative_l2=found.relative_l2, estimate=float(estimates.mean()), estimate_over_error=ratio, rows=keyed
+        relative_l2=errors.relative_l2, estimate=float(estimates.mean()), estimate_over_error=ratio, rows=keyed
     )
     say(f"wrote {folder.path}/ (evaluation.json, result.json, estimates.png{', predictions_*.png' if shown else ''})")
     return 0
@@ -100,16 +105,17 @@ def _solved(solver: ClassicalSolver, tests: TestFunctions, part: slice) -> np.nd
     return solver.solve(tests.drawn[part], tests.cells)[:, None]
 
 
-def _row(name: str, found: DrawnErrors, estimate: float | None = None) -> dict[str, Any]:
-    values = (name, found.relative_l2, estimate, found.max_error, found.ms_per_sample)
+def _row(name: str, errors: DrawnErrors, estimate: float | None = None) -> dict[str, Any]:
+    values = (name, errors.relative_l2, estimate, errors.max_error, errors.ms_per_sample)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _cells(given: Any, problem: SpectralProblem) -> tuple[int, ...]:
+def _cells(resolution: Any, problem: SpectralProblem) -> tuple[int, ...]:
     ndim = problem.basis.ndim
-    if given is None:
-        given = RESOLUTIONS[ndim]
-    cells = list(given) if isinstance(given, ListConfig | Sequence) and not isinstance(given, str) else [given] * ndim
+    if resolution is None:
+        resolution = RESOLUTIONS[ndim]
+    listed = isinstance(resolution, ListConfig | Sequence) and not isinstance(resolution, str)
+    cells = list(resolution) if listed else [resolution] * ndim
     if len(cells) != ndim:
         raise InputError(
             f"resolution={cells} for functions of {ndim} variables: expected one number, or {ndim} of them"
@@ -124,11 +130,11 @@ def _baseline_samples(config: DictConfig) -> int:
     return count
 
 
-def _at_equal_error(own: Mapping[str, Any], classical: Sequence[Mapping[str, Any]]) -> str:
-    """A line on the coarsest classical solver whose error is the model's or less."""
-    best = next((row for row in classical if row["relative L2"] <= own["relative L2"]), None)
+def _at_equal_error(model: Mapping[str, Any], classical: Sequence[Mapping[str, Any]]) -> str:
+    """Compare the model in a line with the coarsest classical solver that has at most its error."""
+    best = next((row for row in classical if row["relative L2"] <= model["relative L2"]), None)
     if best is None:
-        return "no classical solver of the table has the model's error: it has less than their finest"
-    ratio = own["ms/sample"] / best["ms/sample"]
+        return "no classical solver of the table reaches the model's error"
+    ratio = model["ms/sample"] / best["ms/sample"]
     word = f"{ratio:.3g} x faster" if ratio >= 1.0 else f"{1.0 / ratio:.3g} x slower"
     return f"at the model's error: {best['model']}, {show(best['ms/sample'])} ms/sample, {word} than the model"

@@ -1,4 +1,4 @@
-"""``resolvent generate``: a certified dataset from a config; run again, it resumes or repairs."""
+"""Run ``resolvent generate``: generate a certified dataset; run again, resume or repair it."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
 
 
 def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
-    """Return the solver that a config names, or the problem's own choice where it names none, with its tolerances."""
+    """Return the solver that a config names, or else the problem's own choice, with the config's tolerances."""
     if config.get("solver") is not None:
         return solver_of(config)
     if config.get("preconditioner") is not None:
-        raise InputError(f"preconditioner={config.preconditioner.name}: say of which solver, such as solver=cg")
+        raise InputError(f"preconditioner={config.preconditioner.name}: name its solver too, such as solver=cg")
     tolerances = {name: config[name] for name in ("rtol", "maxiter") if config[name] is not None}
     return replace(problem.default_solver, settings={**problem.default_solver.settings, **tolerances})
 
@@ -109,15 +109,17 @@ def summary(report: GenerationReport) -> dict[str, Any]:
 
 
 def phase_fractions(report: GenerationReport) -> dict[str, float]:
-    """Return the shares of sampling, solving, writing (of families also analysis and ordering) in the work of this run;
-    empty where there was none."""
+    """Return the shares of sampling, solving and writing in the processor time of this run (empty if it did nothing).
+
+    Datasets that are solved in chains also have shares of analysis and ordering.
+    """
     phases = {phase: seconds for phase, seconds in report.seconds.items() if phase != "total"}
     work = sum(phases.values())
     return {phase: seconds / work for phase, seconds in phases.items()} if work > 0 else {}
 
 
 def _largest(folder: Path, name: str) -> float | None:
-    """The largest value that a dataset records of something that its problem certifies."""
+    """Return the largest value in a column of a dataset's provenance; None if it has no such column."""
     dataset = Dataset(folder)
     columns = [column for shard in dataset.shards if (column := dataset.column(shard, name)) is not None]
     return float(max(column.max() for column in columns)) if columns else None
@@ -127,9 +129,9 @@ def _print(report: GenerationReport, folder: RunFolder, error_estimate: float | 
     if report.computed == 0:
         say(f"complete already: {report.samples} samples in {folder.path}/, every checksum agrees")
         return
-    there = f", {report.skipped} were there" if report.skipped else ""
+    old = f", {report.skipped} were there" if report.skipped else ""
     say(
-        f"{report.computed} samples in {duration(report.seconds['total'])} ({report.samples_per_second:.4g}/s){there};"
+        f"{report.computed} samples in {duration(report.seconds['total'])} ({report.samples_per_second:.4g}/s){old};"
         f" largest relative residual {report.residual_max:.2e}"
         + ("" if error_estimate is None else f", error in time at most {error_estimate:.1e} by its estimate")
     )
@@ -146,7 +148,7 @@ def _print(report: GenerationReport, folder: RunFolder, error_estimate: float | 
 
 
 def _family_line(family: dict[str, Any]) -> str:
-    """How the samples of a dataset were solved together."""
+    """Describe how the samples of a dataset were solved in chains."""
     plan = ", ".join(f"{name} {count}" for name, count in family["plan"].items())
     outside = ""
     if family["outside"]:

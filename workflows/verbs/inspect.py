@@ -1,4 +1,4 @@
-"""``resolvent inspect``: a dataset's layout, fields, shapes, units and provenance; with ``plot=true`` a figure."""
+"""Run ``resolvent inspect``: describe a dataset's layout, fields, shapes, units and provenance; draw samples."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""``resolvent sweep``: solver settings over grids or by search, in parallel through Hydra's launchers, resumable.
+"""Run ``resolvent sweep``: vary solver settings over grids or by search, in parallel by Hydra's launchers, resumable.
 
 Any override may sweep: ``choice(a,b)``, ``a,b``, ``range(start,stop,step)``, and ``interval(low,high)``, which Optuna
-searches.
-A point is one JSON file under ``OUT/points``, named by the hash of its settings and written whole; a sweep that is
-run again launches only the points that have none. A point that fails is a row with its status.
+searches. Each point is a JSON file under ``OUT/points``, named by the hash of its settings and written atomically; a
+sweep that is run again launches only the points without a file. A point that fails is a row with its status.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from ..figures.fields import plot_sweep
 from ..run_folder import RunFolder, flatten, write_whole
 from ..systems import NamedSystem, solve_system, solver_of, systems_of
 
-# what shapes a point's row; the rest (where and how the sweep runs) leaves the row as it is
+# the settings that determine a point's row; the others say where and how the sweep runs
 POINT_SETTINGS = ("problem", "solver", "preconditioner", "matrix", "rhs", "seed", "samples", "rtol", "atol", "maxiter")
 MEASURES = (
     "status", "objective", "iterations", "matvecs", "applies", "setup_seconds", "solve_seconds", "total_seconds",
@@ -50,7 +49,7 @@ WORST = 1e30  # the objective of a failed point: worse than any, and finite for 
 
 
 def run(overrides: Sequence[str]) -> int:
-    """Run a sweep, or what is left of it; return 0 when a point converged, else 2."""
+    """Run a sweep, or the rest of it; return 0 if a point converged, else raise InputError."""
     config = compose_verb("sweep", overrides, sweeps=True)
     parsed = parse(overrides)
     swept = [o for o in parsed if o.is_sweep_override()]
@@ -59,7 +58,7 @@ def run(overrides: Sequence[str]) -> int:
     for override in swept:
         if override.key_or_group not in POINT_SETTINGS and override.key_or_group.split(".")[0] not in POINT_SETTINGS:
             raise InputError(
-                f"'{override.input_line}': {override.key_or_group} cannot be swept: it does not shape a solve"
+                f"'{override.input_line}': {override.key_or_group} cannot be swept: it is no setting of a solve"
             )
     if str(config.objective) not in MEASURES or config.objective in ("status", "message", "objective"):
         known = [m for m in MEASURES if m not in ("status", "message", "objective")]
@@ -79,7 +78,7 @@ def run(overrides: Sequence[str]) -> int:
 
 
 def point_id(config: DictConfig) -> str:
-    """Return the hash of the settings that shape a point's row."""
+    """Return the hash of the settings that determine a point's row."""
     return hashlib.sha256(json.dumps(_shaping(config), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -122,8 +121,10 @@ def _measure(config: DictConfig) -> dict[str, Any]:
 
 
 def _warm_up(spec: SolverSpec, named: NamedSystem) -> float:
-    """Let a pair of solver and preconditioner compile what it has to, once in each process, so that the seconds of the
-    first point compare with those of the others; return the seconds that this took."""
+    """Compile a solver and preconditioner once in each process, so that no point's time includes it.
+
+    Returns the seconds that this took.
+    """
     start = time.perf_counter()
     if (spec.name, spec.preconditioner) not in _WARM:
         _WARM.add((spec.name, spec.preconditioner))
@@ -151,7 +152,7 @@ def _read_point(path: Path) -> dict[str, Any] | None:
 
 
 class ResumingLauncher:
-    """A launcher that hands on only the jobs without a finished point; sweepers and launchers keep their own ways."""
+    """Wrap a launcher of Hydra's: pass on only the jobs whose point is not finished."""
 
     def __init__(self, launcher: Any, hydra_context: HydraContext, config: DictConfig, out: Path) -> None:
         self.launcher, self.context, self.config, self.out = launcher, hydra_context, config, out
@@ -184,14 +185,14 @@ class ResumingLauncher:
 
 @contextmanager
 def _watched(points: Path, names: Sequence[str]) -> Iterator[None]:
-    """Show the progress of points that other processes solve, from the files they leave."""
+    """Show the progress of points that other processes solve, by counting their files."""
     ended = threading.Event()
 
     def watch() -> None:
         with ProgressLine("sweep", unit="points") as progress:
             while not ended.wait(0.5):
-                there = {path.stem for path in points.glob("*.json")} if points.is_dir() else set()
-                progress(sum(name in there for name in names), len(names))
+                finished = {path.stem for path in points.glob("*.json")} if points.is_dir() else set()
+                progress(sum(name in finished for name in names), len(names))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -211,19 +212,19 @@ def _launch(
     launchers = [str(o.value()) for o in parsed if o.key_or_group == "hydra/launcher"]
     if launchers in ([], ["joblib"]):
         extra.append("hydra.launcher.n_jobs=${workers}")
-    own = [o for o in overrides if not o.startswith("out=")]
+    settings = [o for o in overrides if not o.startswith("out=")]
     try:
         with configs():
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             try:
-                searches = any("hydra/sweeper=optuna" in o for o in [*own, *extra])
+                searches = any("hydra/sweeper=optuna" in o for o in [*settings, *extra])
                 if searches:
                     _quieten_optuna()
                 tuned = ["hydra.sweeper.n_trials=${trials}", "hydra.sweeper.n_jobs=${workers}"] if searches else []
                 config = hydra.compose_config(
                     config_name="sweep",
-                    overrides=[*own, *extra, *tuned],
+                    overrides=[*settings, *extra, *tuned],
                     run_mode=RunMode.MULTIRUN,
                     with_log_configuration=False,
                 )
@@ -264,7 +265,7 @@ def _callbacks(config: DictConfig) -> Any:
 
 
 def _claim_folder(out: Path, config: DictConfig, swept: Sequence[Override]) -> None:
-    """Write down what the folder's points share; refuse a folder that holds another sweep's points."""
+    """Record the settings that all points share; refuse a folder that holds points of another sweep."""
     marker = out / "sweep.json"
     now: dict[str, Any] = {
         "swept": sorted(str(o.input_line) for o in swept),
@@ -295,11 +296,11 @@ def _report(folder: RunFolder, config: DictConfig, swept: Sequence[Override], la
     objective = str(config.objective)
     rows = []
     for name in dict.fromkeys(launched.ids):
-        held = _read_point(_point_file(folder.path, name))
-        if held is None:
+        point = _read_point(_point_file(folder.path, name))
+        if point is None:
             continue
-        values = {key: _swept_value(held, key) for key in keys}
-        rows.append({**values, **{m: held.get(m) for m in MEASURES if m != "objective"}, "point": name})
+        values = {key: _swept_value(point, key) for key in keys}
+        rows.append({**values, **{m: point.get(m) for m in MEASURES if m != "objective"}, "point": name})
     _write_csv(folder.file("sweep.csv"), rows)
     good = [row for row in rows if row["status"] == "converged"]
     best = min(good, key=lambda row: (row[objective], row["total_seconds"])) if good else None
@@ -346,7 +347,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _theory(config: DictConfig, keys: Sequence[str]) -> float | None:
-    """Return Young's optimal omega where SOR's omega alone is swept."""
+    """Return Young's optimal omega if SOR's omega is the only swept setting."""
     if list(keys) != ["solver.omega"] or str(config.solver.name) != "sor":
         return None
     return optimal_omega(systems_of(config)[0].system.operator)

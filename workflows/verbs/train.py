@@ -1,4 +1,4 @@
-"""``resolvent train``: train an operator on a dataset, or on the residual of a problem; run again, it resumes."""
+"""Run ``resolvent train``: train an operator on a dataset or on a problem's residual; run again, resume."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .train_drawn import draws_to_train_on, refuse_settings_of_draws
 
 
 def run(overrides: Sequence[str]) -> int:
-    """Train what the overrides name; return 0 (130 where a signal ended it early)."""
+    """Train what the overrides name; return 0, or 130 if a signal ended it early."""
     config = compose_verb("train", overrides)
     drawn = config.get("draw") is not None
     if drawn == (config.data is not None):
@@ -44,9 +44,9 @@ def run(overrides: Sequence[str]) -> int:
         )
     if config.out is None and int(config.devices) > 1:
         raise InputError(f"devices={config.devices}: give out=FOLDER, which the processes share")
-    given = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(given, dict)
-    settings = TrainSettings(**{f.name: given[f.name] for f in fields(TrainSettings) if f.name in given})
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    settings = TrainSettings(**{f.name: values[f.name] for f in fields(TrainSettings) if f.name in values})
     prepare = draws_to_train_on if drawn else _stored_data
     folder, model, dataset, loss = prepare(config, settings)
     with ProgressLine("train", unit="epochs", every=0.0) as progress:
@@ -68,16 +68,16 @@ def run(overrides: Sequence[str]) -> int:
     if config.evaluate:
         from .evaluate import run as evaluate
 
-        wanted = [f"model='{folder.path}'", f"out='{folder.path / 'evaluation'}'"]
+        evaluation = [f"model='{folder.path}'", f"out='{folder.path / 'evaluation'}'"]
         paths = [config.data] if config.evaluate is True else config.evaluate
         if config.evaluate is not True or not drawn:
-            wanted.append("data=[" + ",".join(f"'{path}'" for path in paths) + "]")
-        return evaluate(wanted)
+            evaluation.append("data=[" + ",".join(f"'{path}'" for path in paths) + "]")
+        return evaluate(evaluation)
     return 0
 
 
 def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder, Operator, GridDataset, None]:
-    """The folder of a run on stored samples, an operator that fits them, and the samples."""
+    """Return the folder of a run on stored samples, an operator that fits them, and the samples."""
     refuse_settings_of_draws(config)
     folder = RunFolder("train", config)
     _generate_first(config)
@@ -91,7 +91,7 @@ def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder
     view = training_view(dataset, settings.window())
     mapped = view.one_call() if isinstance(view, WindowedDataset) else view
     inputs, outputs = mapped.arrays("train", 0, 1)
-    if not any(points[0] for points in dataset.axes):  # values at i/n, as periodic problems in time store them
+    if not any(points[0] for points in dataset.axes):  # periodic problems in time store values at i/n
         for key, value in (("arrays", "nodes"), ("nodes", True)):
             if key in arguments and arguments[key] is None:
                 arguments[key] = value
@@ -114,7 +114,7 @@ def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder
 
 
 def _generate_first(config: DictConfig) -> None:
-    """Generate the dataset that an experiment describes, where it is not complete yet."""
+    """Generate the dataset that an experiment describes, unless it is complete."""
     if config.generate is None:
         return
     from .generate import generate_dataset

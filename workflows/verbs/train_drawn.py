@@ -1,4 +1,4 @@
-"""``resolvent train draw=NAME``: training on the residual of a spectral problem, with inputs that are drawn."""
+"""Prepare ``resolvent train draw=NAME``: training on the residual of a spectral problem, with random inputs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..console import say
 from ..run_folder import RunFolder
 from ..systems import settings_of
 
-#: Settings of `train` that say how to train on draws.
+#: Settings of `train` for random inputs.
 OF_DRAWS = ("physics", "residual_norm", "supervised", "epoch_size", "valid_size")
 
-#: Settings of `train` for stored samples, which mean nothing for draws.
+#: Settings of `train` for stored samples, which random inputs do not have.
 WINDOWS = ("history", "horizon", "frame_step", "stride", "unroll", "feed", "increment")
 OF_DATA = ("generate", "loss", *WINDOWS, "input_noise", "in_memory", "workers")
 
@@ -25,8 +25,8 @@ OF_DATA = ("generate", "loss", *WINDOWS, "input_noise", "in_memory", "workers")
 def draws_to_train_on(
     config: DictConfig, settings: TrainSettings
 ) -> tuple[RunFolder, Operator, DrawnSamples, SpectralLoss]:
-    """The folder of a run on draws, an operator that fits their problem, the draws and the loss."""
-    _refuse(config, OF_DATA, "is of stored samples: leave it out with draw=, or give data=FOLDER")
+    """Return the folder of a run on random inputs, an operator that fits their problem, the inputs and the loss."""
+    _refuse(config, OF_DATA, "is for stored samples: leave it out with draw=, or give data=FOLDER")
     if float(config.physics) == 0.0 and float(config.supervised) == 0.0:
         raise InputError("physics=0 and supervised=0 leave nothing to minimise: give one of them a positive weight")
     name, arguments = settings_of(config.operator)
@@ -57,8 +57,8 @@ def draws_to_train_on(
 
 
 def refuse_settings_of_draws(config: DictConfig) -> None:
-    """Raise InputError where a setting of draws came with data=."""
-    _refuse(config, OF_DRAWS, "is of training on a residual: leave it out with data=, or give draw=NAME instead")
+    """Raise InputError if a setting of random inputs came with data=."""
+    _refuse(config, OF_DRAWS, "is for training on a residual: leave it out with data=, or give draw=NAME instead")
 
 
 def _refuse(config: DictConfig, keys: tuple[str, ...], why: str) -> None:

@@ -1,4 +1,4 @@
-"""``resolvent verify``: recompute every checksum and every certificate of a dataset."""
+"""Run ``resolvent verify``: recompute every checksum and every certificate of a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 20  # failures printed; all are in result.json
 
 
 def run(overrides: Sequence[str]) -> int:
-    """Verify the dataset that the overrides name; return 0 if all of it holds, else raise `InputError`."""
+    """Verify the dataset that the overrides name; return 0 if all is right, else raise `InputError`."""
     config = compose_verb("verify", overrides)
     if config.data is None:
         raise InputError("nothing to verify: give data=FOLDER")

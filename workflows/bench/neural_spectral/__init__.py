@@ -1,7 +1,7 @@
-"""Neural spectral methods trained on residuals alone: the published network, its flaws mended, ours, and baselines.
+"""Measure neural spectral methods trained on residuals alone: the published network, mended, ours, baselines.
 
 Training sees random inputs only, no solution; the error is that of 128 test functions against the classical solution.
-A variant is trained by the one training loop, and resumed where it was left.
+The one training loop trains each variant, and resumes it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS = ("variant", "relative L2", "estimate from the residual", "seeds", "ste
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant's runs, one a seed: mean errors over the test functions, estimates, seconds; `courses` as read."""
+    """Hold the runs of a variant, one per seed: mean errors over the test functions, estimates, seconds, courses."""
 
     errors: np.ndarray
     origin: np.ndarray
@@ -52,46 +52,46 @@ class Trained:
     steps: int
     parameters: int
     courses: list[list[dict[str, Any]]]
-    #: Whether `seconds` are steps times the time of one, for runs whose clock was not kept.
+    #: Whether `seconds` are estimated as steps times the time of one, for runs without a record of time.
     by_step: bool = False
 
     @property
     def error(self) -> float:
-        """The mean over seeds."""
+        """Return the mean over seeds."""
         return float(self.errors.mean())
 
     def cells(self) -> tuple[Any, ...]:
-        """What the table shows of it."""
+        """Return its cells in the table."""
         estimate = percent(self.estimates) if self.estimates.size else ""
         seconds = f"{'≈ ' if self.by_step else ''}{self.seconds.mean():.3g}"
         return percent(self.errors), estimate, len(self.errors), self.steps, seconds, self.parameters
 
 
 def percent(values: np.ndarray) -> str:
-    """Mean and, of several, standard deviation, as '0.107 ± 0.003 %'."""
+    """Return the mean, and of several values the standard deviation, as '0.107 ± 0.003 %'."""
     spread = f" ± {100.0 * values.std(ddof=1):.2g}" if len(values) > 1 else ""
     return f"{100.0 * values.mean():.3g}{spread} %"
 
 
 def measure(config: DictConfig, folder: RunFolder) -> int:
     """Train every variant that has no model yet, evaluate all, write the tables and the figure; return 0."""
-    found: dict[str, Trained] = {}
+    runs: dict[str, Trained] = {}
     with threadpool_limits(1):
         for name in VARIANTS:
-            found[name] = trained(name, folder.path)
-            say(f"{name}: relative L2 {percent(found[name].errors)}")
+            runs[name] = trained(name, folder.path)
+            say(f"{name}: relative L2 {percent(runs[name].errors)}")
         inference = inference_rows(folder.path)
         floors = five_point_floors()
     for path in [folder.file("neural_spectral.png"), *([RESULTS / "neural_spectral.png"] if RESULTS.is_dir() else [])]:
-        plot_courses({name: run.courses[0] for name, run in found.items() if run.courses[0]}, path)
+        plot_courses({name: run.courses[0] for name, run in runs.items() if run.courses[0]}, path)
     sections = [
         Section(
             "What mends it",
             "Poisson periodic, one seed. First the published network, loss and schedule with one thing changed at a"
             f" time; then, in {variants.SHORT[False]} steps, 'all mended' with one of its changes taken back.",
             COLUMNS,
-            rows_of(found, [*variants.ABLATION, *variants.TAKEN_BACK]),
-            ablation_notes(found),
+            rows_of(runs, [*variants.ABLATION, *variants.TAKEN_BACK]),
+            ablation_notes(runs),
         ),
         Section(
             "Equal processor time: a difference loss on a grid",
@@ -100,7 +100,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             " processor time of 'ours' pays for; nothing was tuned for it. Published, at full size: 4.24 % on 64²,"
             " 1.75 % on 256², and 0.057 % for the neural spectral method.",
             (*COLUMNS, "error over ours", "over all mended", "error of the five-point solution"),
-            equal_time_rows(found, floors),
+            equal_time_rows(runs, floors),
         ),
         Section(
             "Equal network: the loss of coefficients and differences",
@@ -108,14 +108,14 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             " of the H-1 norm of the residual's coefficients, with shorter schedules."
             " ![error against seconds](neural_spectral.png)",
             (*COLUMNS, "error over the spectral loss's", "error of the five-point solution"),
-            two_losses_rows(found, floors),
+            two_losses_rows(runs, floors),
         ),
         Section(
             "Other problems",
             "Dirichlet: Chebyshev, 17² modes; the third row is the Chebyshev operator with the usual loss."
             " Reaction-diffusion: 1+1 dimensions, 16 × 33 modes, with the linear path.",
             COLUMNS,
-            rows_of(found, variants.OTHER_PROBLEMS),
+            rows_of(runs, variants.OTHER_PROBLEMS),
         ),
         Section(
             "Baselines",
@@ -139,19 +139,19 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         "Neural spectral methods, trained on residuals alone. Poisson periodic, with the sources of Neural Spectral"
         " Methods.",
         COLUMNS,
-        rows_of(found, variants.MAIN),
-        notes(found),
+        rows_of(runs, variants.MAIN),
+        notes(runs),
         sections,
     )
-    folder.finish(**{name: run.error for name, run in found.items()})
+    folder.finish(**{name: run.error for name, run in runs.items()})
     return 0
 
 
 def train_variant(name: str, out: Path, seed: int = 0) -> tuple[dict[str, Any], Operator, list[dict[str, Any]]]:
     """Train one variant in its folder (resuming it); return the report, the last epoch's network and the course.
 
-    The last and not the best: nothing is selected, and the difference loss leaves the mean of u undetermined, which the
-    validation error would select by.
+    It is the last epoch's, not the best one's, since the difference loss leaves the mean of u undetermined, and the
+    validation error would select by that mean.
     """
     network, samples, loss, settings = prepared(name, seed)
     folder = out / f"{slug(name)}_{seed}"
@@ -191,7 +191,7 @@ def trained(name: str, out: Path) -> Trained:
 
 
 def step_seconds(name: str, steps: int = 10) -> float:
-    """Return the processor time of one training step, data included: wall time would be that of the machine's load."""
+    """Return the processor time of one training step, data included (wall time would depend on the machine's load)."""
     network, samples, loss, _ = prepared(name)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
@@ -206,7 +206,7 @@ def step_seconds(name: str, steps: int = 10) -> float:
 
 
 class Ruler:
-    """The test functions of a variant's problem with their classical solutions."""
+    """Hold the test functions of a variant's problem with their classical solutions."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant, self.problem = variant, variant.make_problem()
@@ -216,7 +216,7 @@ class Ruler:
         self.inputs = self.problem.as_inputs(drawn)
 
     def errors(self, model: Operator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Relative L² errors (mean gauge where there is one; origin gauge), and their estimates from residuals."""
+        """Return relative L² errors (mean gauge, and origin gauge), and their estimates from residuals."""
         problem, space = self.problem, self.problem.basis
         training = model.training
         model.eval()
@@ -245,51 +245,51 @@ def _predict(model: Operator, inputs: np.ndarray) -> np.ndarray:
         return torch.cat([model(part) for part in parts]).numpy()
 
 
-def rows_of(found: Mapping[str, Trained], names: Iterable[str]) -> list[tuple[Any, ...]]:
+def rows_of(runs: Mapping[str, Trained], names: Iterable[str]) -> list[tuple[Any, ...]]:
     """Return the table's rows."""
-    return [(name, *found[name].cells()) for name in names]
+    return [(name, *runs[name].cells()) for name in names]
 
 
-def equal_time_rows(found: Mapping[str, Trained], floors: Mapping[int, float]) -> list[tuple[Any, ...]]:
-    """The grid operators' rows, with their errors over ours."""
-    ours, mended = found[variants.OURS].error, found[variants.MENDED].error
+def equal_time_rows(runs: Mapping[str, Trained], floors: Mapping[int, float]) -> list[tuple[Any, ...]]:
+    """Return the grid operators' rows, with the ratios of their errors to ours."""
+    ours, mended = runs[variants.OURS].error, runs[variants.MENDED].error
     rows = []
     for cells in variants.GRIDS:
-        run = found[variants.fno(cells)]
+        run = runs[variants.fno(cells)]
         ratios = f"{run.error / ours:.3g} ×", f"{run.error / mended:.3g} ×"
         rows.append((variants.fno(cells), *run.cells(), *ratios, f"{floors[cells]:.2%}"))
     return rows
 
 
-def two_losses_rows(found: Mapping[str, Trained], floors: Mapping[int, float]) -> list[tuple[Any, ...]]:
-    """The rows of each network under its losses, with their errors over that of the loss of coefficients."""
+def two_losses_rows(runs: Mapping[str, Trained], floors: Mapping[int, float]) -> list[tuple[Any, ...]]:
+    """Return the rows of each network under its losses, with errors relative to the loss of coefficients."""
     rows = []
     for name, variant in variants.TWO_LOSSES.items():
-        spectral = found[variants.two_losses(0, bool(variant.network["linear_path"]))].error
-        ratio = f"{found[name].error / spectral:.2f} ×"
-        rows.append((name, *found[name].cells(), ratio, f"{floors[variant.cells]:.2%}" if variant.cells else ""))
+        spectral = runs[variants.two_losses(0, bool(variant.network["linear_path"]))].error
+        ratio = f"{runs[name].error / spectral:.2f} ×"
+        rows.append((name, *runs[name].cells(), ratio, f"{floors[variant.cells]:.2%}" if variant.cells else ""))
     return rows
 
 
 def five_point_floors() -> dict[int, float]:
-    """The mean error of the five-point scheme's solution of the test functions, on each grid."""
+    """Return the mean error of the five-point scheme on the test functions, for each grid."""
     problem = VARIANTS[variants.OURS].make_problem()
     inputs = problem.as_inputs(problem.test_functions(TEST_FUNCTIONS))
     return {n: float(five_point_errors(problem.basis, inputs, n).mean()) for n in variants.GRIDS}
 
 
-def notes(found: Mapping[str, Trained]) -> list[str]:
-    """What the first table's rows mean, and whether what was hoped for was found."""
+def notes(runs: Mapping[str, Trained]) -> list[str]:
+    """Explain the first table's rows, and say whether the aims were reached."""
     origin = ", ".join(
-        f"'{name}' {percent(found[name].origin)}" for name in (variants.PUBLISHED_LONG, variants.MENDED, variants.OURS)
+        f"'{name}' {percent(runs[name].origin)}" for name in (variants.PUBLISHED_LONG, variants.MENDED, variants.OURS)
     )
-    grid = found[variants.fno(64)].error
-    total = sum(run.seconds.mean() * len(run.errors) for run in found.values())
+    grid = runs[variants.fno(64)].error
+    total = sum(run.seconds.mean() * len(run.errors) for run in runs.values())
     ratios = ", ".join(
-        f"'{name}' {grid / found[name].error:.3g} ×"
+        f"'{name}' {grid / runs[name].error:.3g} ×"
         for name in (variants.OURS, variants.LEAN, variants.MENDED, variants.LEAN_NETWORK)
     )
-    held = "holds" if grid / found[variants.LEAN].error >= 20.0 else "does not hold"
+    held = "holds" if grid / runs[variants.LEAN].error >= 20.0 else "does not hold"
     return [
         f"17² modes, width 32, depth 4, batch {BATCH}, float32, one thread. 'published' is the network, loss and"
         " schedule of the published code at this reduced size (there: 31² modes, width 64, 30 000 steps, 0.057 %)."
@@ -313,22 +313,22 @@ def notes(found: Mapping[str, Trained]) -> list[str]:
     ]
 
 
-def ablation_notes(found: Mapping[str, Trained]) -> list[str]:
-    """The effect of each change as a ratio of errors."""
-    base, whole = found["published"].error, found[variants.two_losses(0, False)].error
-    added = [f"{name} × {found[name].error / base:.2f}" for name in variants.ABLATION if name != "published"]
+def ablation_notes(runs: Mapping[str, Trained]) -> list[str]:
+    """Give the effect of each change as a ratio of errors."""
+    base, whole = runs["published"].error, runs[variants.two_losses(0, False)].error
+    added = [f"{name} × {runs[name].error / base:.2f}" for name in variants.ABLATION if name != "published"]
     removed = [
-        f"{name.removeprefix('all mended but ')} × {found[name].error / whole:.2f}" for name in variants.TAKEN_BACK
+        f"{name.removeprefix('all mended but ')} × {runs[name].error / whole:.2f}" for name in variants.TAKEN_BACK
     ]
-    spread = found[variants.MENDED].errors
-    flaws = {what: found[f"all mended but the {what}"].error / whole for what in ("bias", "aliases", "norm")}
+    spread = runs[variants.MENDED].errors
+    flaws = {what: runs[f"all mended but the {what}"].error / whole for what in ("bias", "aliases", "norm")}
     return [
         f"Error over that of 'published': {', '.join(added)}.",
         f"Error over that of '{variants.two_losses(0, False)}' when a change is taken back: {', '.join(removed)}.",
         "The published code's flaws alone, mended in it and brought back into 'all mended': the bias on every mode"
-        f" × {found['bias on the constant'].error / base:.2f} and × {flaws['bias']:.2f}, aliases"
-        f" × {found['de-aliased'].error / base:.2f} and × {flaws['aliases']:.2f}, unweighted sums"
-        f" × {found['L2 weights'].error / base:.2f} (exact L2) or × {found['H-1 norm'].error / base:.2f} (H-1) and"
+        f" × {runs['bias on the constant'].error / base:.2f} and × {flaws['bias']:.2f}, aliases"
+        f" × {runs['de-aliased'].error / base:.2f} and × {flaws['aliases']:.2f}, unweighted sums"
+        f" × {runs['L2 weights'].error / base:.2f} (exact L2) or × {runs['H-1 norm'].error / base:.2f} (H-1) and"
         f" × {flaws['norm']:.2f}. A change helps where the first number is below 1 and the second above.",
         f"Between {len(spread)} seeds the error of '{variants.MENDED}' varies by"
         f" {spread.std(ddof=1) / spread.mean():.0%} (standard deviation): smaller effects are not seen here.",
@@ -336,19 +336,19 @@ def ablation_notes(found: Mapping[str, Trained]) -> list[str]:
 
 
 def baseline_rows() -> list[tuple[Any, ...]]:
-    """The baselines of every table, on each problem."""
+    """Return the baselines of every table, on each problem."""
     rows: list[tuple[Any, ...]] = []
     for name in (variants.OURS, variants.DIRICHLET, *variants.REACTION_DIFFUSIONS):
         problem = VARIANTS[name].make_problem()
         tests = TestFunctions.draw(problem, TEST_FUNCTIONS, (BASELINE_CELLS,) * 2)
-        for title, found in baseline_errors(problem, tests, BASELINES, FITTED).items():
+        for title, errors in baseline_errors(problem, tests, BASELINES, FITTED).items():
             title_of = "Poisson periodic" if name == variants.OURS else name.split(":")[0]
-            rows.append((title_of, title, f"{found.relative_l2:.3%}", found.ms_per_sample))
+            rows.append((title_of, title, f"{errors.relative_l2:.3%}", errors.ms_per_sample))
     return rows
 
 
 def inference_rows(out: Path) -> list[tuple[Any, ...]]:
-    """Times of one batch: ours and its evaluation at several resolutions, the grid operator's, the classical solver."""
+    """Return times of one batch: our network at several resolutions, the grid operator, the classical solver."""
     network = _network(variants.OURS, out)
     assert isinstance(network, NeuralSpectral)
     inputs = torch.randn(BATCH, 1, *network.basis.shape)
@@ -375,7 +375,7 @@ def _network(name: str, out: Path) -> Operator:
 
 
 def _median_seconds(function: Any, repeats: int = 5) -> float:
-    """Processor seconds of a call, of calls that together last long enough for the clock."""
+    """Return the processor seconds of a call, from calls that together last long enough for the clock."""
     start = time.perf_counter()
     function()
     calls = max(1, min(1000, round(0.02 / max(time.perf_counter() - start, 1e-9))))

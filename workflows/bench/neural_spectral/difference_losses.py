@@ -1,4 +1,4 @@
-"""The usual physics-informed loss for Poisson's equation, by second differences on a uniform grid."""
+"""Compute the usual physics-informed loss for Poisson's equation, by second differences on a uniform grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DifferenceLoss", "SampledDifferenceLoss", "five_point_errors"]
 
 
 class DifferenceLoss:
-    """Mean square of s + Δ_h u of values on a periodic grid, Δ_h the five-point Laplacian."""
+    """Compute the mean square of s + Δ_h u from values on a periodic grid, Δ_h the five-point Laplacian."""
 
     def __init__(self) -> None:
         self.config = {"loss": "differences"}
@@ -26,9 +26,9 @@ class DifferenceLoss:
 
 
 class SampledDifferenceLoss:
-    """The same of series on the unit square: their values at the nodes i/n, differences at those inside.
+    """Compute the same from series on the unit square, evaluated at the nodes i/n.
 
-    Of a periodic axis all n nodes; of another the n − 1 inside, where the differences reach the ends.
+    A periodic axis has differences at all n nodes, another axis at the n − 1 inner nodes.
     """
 
     def __init__(self, problem: SpectralProblem, cells: int) -> None:
@@ -60,9 +60,9 @@ def _periodic_laplacian(u: Tensor) -> Tensor:
 
 
 def five_point_errors(basis: TensorBasis, sources: np.ndarray, cells: int) -> np.ndarray:
-    """Relative L² errors of the five-point scheme's own periodic solutions: what its loss cannot go below.
+    """Return relative L² errors of the five-point scheme's periodic solutions: the least that its loss can reach.
 
-    A wave of frequency ω is an eigenfunction of it with (2n sin(ω/2n))² an axis in place of ω².
+    A wave of frequency ω is an eigenfunction, with (2n sin(ω/2n))² in place of ω² along each axis.
     """
     omega = np.array([axis.frequencies for axis in basis.axes if isinstance(axis, Fourier)])
     exact, discrete = (

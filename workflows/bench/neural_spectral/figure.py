@@ -1,4 +1,4 @@
-"""The figure of ``resolvent bench neural_spectral``: test error against the processor seconds of training."""
+"""Draw the figure of ``resolvent bench neural_spectral``: test error against the processor seconds of training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plot_courses(courses: Mapping[str, Sequence[Mapping[str, Any]]], path: Path)
     Parameters
     ----------
     courses : mapping
-        Name of the variant to rows of seconds and error; see `TrainingCourse`. Those missing are left out.
+        By variant, rows of seconds and error (see `TrainingCourse`). Missing variants are left out.
     """
     plt = pyplot()
     figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.8), sharex=True, sharey=True, layout="constrained")

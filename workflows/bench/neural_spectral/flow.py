@@ -1,8 +1,8 @@
-"""Neural spectral methods on Navier–Stokes in 2+1 dimensions: residuals, solutions, and the classical solver.
+"""Measure neural spectral methods on Navier–Stokes in 2+1 dimensions, beside the classical solver.
 
 A network maps the initial vorticity to the flow on the whole of [0, T], as coefficients in (t, x, y), with time one of
-the axes. The error is that of 128 test functions over space and time against a resolved solution by ETDRK4. A variant
-is trained by the one training loop, and resumed where it was left.
+the axes. The error is that of 128 test functions over space and time against a resolved solution by ETDRK4. The one
+training loop trains each variant, and resumes it.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ OURS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """What is trained: a flow, a network, what its loss is made of, the schedule and the number of steps.
+    """Describe a training: a flow, a network, its loss, the schedule and the number of steps.
 
-    `heat` says how the network gets the heat equation: its outputs are 'sources' of it, its linear path is started at
-    it, or not at all.
+    `heat` says how the network uses the heat equation: its outputs are 'sources' of it, its linear path starts as its
+    solution, or not at all.
     """
 
     flow: str
@@ -125,7 +125,7 @@ COARSE = [(n, step) for n in (8, 12, 16, 24) for step in (1.0, 0.25, 0.1)]
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow's test set: what was drawn, as inputs, and the resolved solutions on points in t, x and y."""
+    """Hold a flow's test set: the drawn inputs, and the resolved solutions on points in t, x and y."""
 
     problem: SpectralNavierStokes
     drawn: np.ndarray
@@ -134,7 +134,7 @@ class Flow:
     reference: np.ndarray
 
     def errors(self, coefficients: np.ndarray) -> np.ndarray:
-        """Relative L² error over space and time of each sample."""
+        """Return the relative L² error over space and time of each sample."""
         basis = self.problem.basis.resized(coefficients.shape[-3:])
         values = basis.evaluate(coefficients, *self.points)
         return np.asarray(relative_errors(values, self.reference, self.problem.basis))
@@ -142,7 +142,7 @@ class Flow:
 
 @cache
 def test_flow(family: str) -> Flow:
-    """Draw and solve the test set, which depends on no setting of the networks but their basis."""
+    """Draw and solve the test set; it depends on the networks' basis and on none of their other settings."""
     problem = SpectralNavierStokes(family, modes=MODES[family])
     count = min(TEST_FUNCTIONS, FEWER_TESTS.get(family, TEST_FUNCTIONS))
     drawn = problem.test_functions(count)
@@ -152,7 +152,7 @@ def test_flow(family: str) -> Flow:
 
 
 def certificate(family: str) -> str:
-    """How far the test solutions are from those on twice the points with half the steps, for a few of them."""
+    """Return the distance of a few test solutions from those on twice the points with half the steps."""
     flow = test_flow(family)
     few = flow.drawn[: 1 if family in FEWER_TESTS else 8]
     return f"{family}: {flow.problem.reference_error(few, *flow.points).max():.1e}"
@@ -252,7 +252,7 @@ def prepared(name: str, seed: int = 0) -> tuple[Operator, DrawnSamples, Spectral
 
 
 def step_seconds(name: str, steps: int = 5) -> float:
-    """Return the processor time of one training step, data included: wall time would be that of the machine's load."""
+    """Return the processor time of one training step, data included (wall time would depend on the machine's load)."""
     network, samples, loss, _ = prepared(name)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
@@ -286,14 +286,14 @@ def table_row(name: str, out: Path, seed: int = 0) -> tuple[Any, ...]:
 
 
 def predict(model: Operator, inputs: np.ndarray) -> np.ndarray:
-    """Coefficients of the flows from those of the inputs, in batches."""
+    """Return coefficients of the flows from those of the inputs, in batches."""
     with torch.no_grad():
         parts = torch.as_tensor(inputs, dtype=model.parameter_dtype())[:, None].split(TIMED_BATCH)
         return torch.cat([model(part) for part in parts])[:, 0].double().numpy()
 
 
 def plain_rows(family: str) -> list[tuple[Any, ...]]:
-    """What needs no training: the initial state for all times, the heat equation, the best approximation."""
+    """Return rows that need no training: the initial state for all times, the heat equation, the best approximation."""
     flow = test_flow(family)
     basis = flow.problem.basis
     shape = tuple(2 * n for n in basis.shape)
@@ -314,19 +314,19 @@ def plain_rows(family: str) -> list[tuple[Any, ...]]:
 
 
 def baseline_rows(family: str) -> list[tuple[Any, ...]]:
-    """Mean field, linear regression and kernel ridge, fitted on solutions at the centres of cells."""
+    """Return rows of mean field, linear regression and kernel ridge, fitted to solutions at the centres of cells."""
     flow = test_flow(family)
     tests = TestFunctions.draw(flow.problem, len(flow.drawn), TEST_POINTS)
     coarser = SpectralNavierStokes(family, modes=MODES[family], reference_points=32, reference_step=0.1)
     rows: list[tuple[Any, ...]] = []
-    for title, found in baseline_errors(coarser, tests, BASELINES, FITTED).items():
-        cells = (found.relative_l2, float(found.per_sample_l2.max()), "", "", "", "", found.ms_per_sample)
+    for title, errors in baseline_errors(coarser, tests, BASELINES, FITTED).items():
+        cells = (errors.relative_l2, float(errors.per_sample_l2.max()), "", "", "", "", errors.ms_per_sample)
         rows.append((family, title, *cells))
     return rows
 
 
 def classical(family: str, error: float, network: float) -> Section:
-    """ETDRK4 on coarse grids, its states at Gauss points in time taken for a series: error and time of each setting."""
+    """Return error and time of ETDRK4 on coarse grids; its states at Gauss points in time become a series."""
     flow = test_flow(family)
     measured = []
     for n, step in COARSE:
@@ -337,7 +337,7 @@ def classical(family: str, error: float, network: float) -> Section:
             continue
         measured.append(Measured(f"{n}², steps ≤ {step:g}", float(errors.mean()), milliseconds(solve, flow.drawn)))
     same = at_equal_error(measured, error)
-    kept = front(measured)
+    unbeaten = front(measured)
     note = f"At the best network's error, {error:.2%}: "
     if same is None:
         note += "none of these settings."
@@ -350,13 +350,13 @@ def classical(family: str, error: float, network: float) -> Section:
         f"ETDRK4 on coarse grids, {family}",
         f"States at {MODES[family][0]} Gauss points in time; settings that no other setting beats in error and time.",
         ("setting", "relative L2", "ms a sample"),
-        [(m.name, m.error, m.milliseconds) for m in kept],
+        [(m.name, m.error, m.milliseconds) for m in unbeaten],
         [note],
     )
 
 
 def coarse_solution(family: str, n: int, step: float, drawn: np.ndarray) -> np.ndarray:
-    """The flow in its modes, from ETDRK4 on n² points."""
+    """Return the flow's modes, from ETDRK4 on n² points."""
     problem = _coarse(family, n, step)
     return np.asarray(problem.basis.to_coefficients(problem.reference(drawn, *problem.basis.points())))
 
@@ -371,7 +371,7 @@ def _parts(inputs: np.ndarray) -> list[np.ndarray]:
 
 
 def milliseconds(run: Callable[[np.ndarray], Any], inputs: np.ndarray, rounds: int = 3) -> float:
-    """Milliseconds of processor time a sample: the median over rounds of one batch, after one run to warm up."""
+    """Return milliseconds of processor time per sample: the median over rounds of one batch, after a first run."""
     part = inputs[:TIMED_BATCH]
     run(part)
     seconds: list[float] = []
@@ -385,6 +385,6 @@ def milliseconds(run: Callable[[np.ndarray], Any], inputs: np.ndarray, rounds: i
 
 
 def slug(name: str) -> str:
-    """A folder's name for a variant's."""
+    """Return a folder's name for a variant's."""
     plain = name.replace("ν", "nu")
     return "_".join("".join(c if c.isalnum() else " " for c in plain).split())

@@ -1,4 +1,4 @@
-"""What ``resolvent bench neural_spectral`` trains: networks, losses, schedules and problems by name."""
+"""List what ``resolvent bench neural_spectral`` trains: networks, losses, schedules and problems by name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SHORT = {False: 600, True: 240}
 
 @dataclass(frozen=True)
 class Variant:
-    """A network, its loss and its training on a problem.
+    """Describe a network, its loss and its training on a problem.
 
     Attributes
     ----------
@@ -53,16 +53,16 @@ class Variant:
     loss : str
         A norm of the residual's coefficients, or 'differences': second differences on `cells` an axis.
     steps, epoch_steps : int
-        Of the optimiser, and how many an epoch has: what a resumed run repeats at most.
+        Steps of the optimiser in all and in an epoch; a resumed run repeats at most one epoch.
     training : dict
         Optimiser and schedule.
     problem, settings
-        Of `SPECTRAL_PROBLEMS`.
+        A key of `SPECTRAL_PROBLEMS`, and the arguments of its class.
     operator : str
     cells : int
-        Of the grid of the difference loss.
+        Cells per axis of the grid of the difference loss.
     evaluations : int
-        How often the test error is taken during training.
+        How often the test error is measured during training.
     seeds : tuple of int
     """
 
@@ -80,7 +80,7 @@ class Variant:
 
     @property
     def on_cells(self) -> bool:
-        """Whether the operator maps values on a grid instead of coefficients."""
+        """Return whether the operator maps values on a grid instead of coefficients."""
         return self.operator not in ("neural_spectral", "sno")
 
     def make_problem(self) -> SpectralProblem:
@@ -103,7 +103,7 @@ def _mended(loss: str = "H-1", training: dict[str, Any] | None = None, **network
 
 
 def _lean(linear_path: bool) -> Variant:
-    """Without GELU and de-aliasing, which cost time and gain nothing here; as many steps as that pays for."""
+    """Return a variant without GELU and de-aliasing, which gain nothing here, and more steps in the same time."""
     return replace(_mended(activation="relu", oversampling=1.0, linear_path=linear_path), steps=4500)
 
 
@@ -113,7 +113,7 @@ def _dirichlet(loss: str, cells: int = 0, **network: Any) -> Variant:
 
 
 def _short(variant: Variant, linear_path: bool = False) -> Variant:
-    """The variant on the schedule of the networks under two losses."""
+    """Return the variant on the schedule of the networks under two losses."""
     return replace(variant, steps=SHORT[linear_path], epoch_steps=SHORT[linear_path] // 12)
 
 
@@ -129,7 +129,7 @@ def _reaction_diffusion(nu: float) -> Variant:
 
 
 def _fno(cells: int, steps: int, epoch_steps: int, evaluations: int) -> Variant:
-    """The same modes, width and depth as a Fourier neural operator on a grid."""
+    """Return a Fourier neural operator on a grid, of the same modes, width and depth."""
     return Variant(
         {"modes": 9, "width": 32, "layers": 4, "position": False},
         "differences",
@@ -152,13 +152,13 @@ REACTION_DIFFUSIONS = (REACTION_DIFFUSION, SHARPER)
 
 
 def two_losses(cells: int, linear_path: bool) -> str:
-    """The name of our network trained with differences on `cells`² points; 0: with the loss of coefficients."""
+    """Return the name of our network trained with differences on `cells`² points (0: the loss of coefficients)."""
     loss = f"differences on {cells}²" if cells else "H-1"
     return f"{'ours' if linear_path else 'all mended'}, {loss}, {SHORT[linear_path]} steps"
 
 
 def fno(cells: int) -> str:
-    """The name of the FNO trained with differences on `cells`² points."""
+    """Return the name of the FNO trained with differences on `cells`² points."""
     return f"FNO, differences on {cells}²"
 
 
@@ -215,7 +215,7 @@ VARIANTS: dict[str, Variant] = MAIN | ABLATION | TAKEN_BACK | EQUAL_TIME | TWO_L
 
 
 class CellSamples(DrawnSamples):
-    """The same draws as values on a grid's cells, for an operator that lives there."""
+    """Give the same draws as values on a grid's cells, for an operator on that grid."""
 
     def __init__(self, problem: SpectralProblem, cells: int, **keywords: Any) -> None:
         self.cells = cells
@@ -253,5 +253,5 @@ def prepared(name: str, seed: int = 0) -> tuple[Operator, DrawnSamples, Any, Tra
 
 
 def slug(name: str) -> str:
-    """A folder's name for a variant's."""
+    """Return a folder's name for a variant's."""
     return "_".join("".join(c if c.isalnum() else " " for c in name).split())

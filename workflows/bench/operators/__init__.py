@@ -1,6 +1,6 @@
-"""Operators, their baselines and our classical solvers on the same tasks: error against time (``bench operators``).
+"""Compare operators, their baselines and our classical solvers on the same tasks: error against time.
 
-Data and trainings are kept in the run's folder: the same command goes on where it was left.
+This is ``resolvent bench operators``. Data and trainings stay in the run's folder: the same command resumes.
 """
 
 from __future__ import annotations
@@ -43,18 +43,17 @@ BATCH = 16  # samples that models and solvers are given together
 
 
 @dataclass
-class Found:
-    """What was measured of a task: rows of the table, and points of the figure.
+class TaskResult:
+    """Hold what was measured in a task: rows of the table, and points of the figure.
 
     Attributes
     ----------
     times : ndarray, shape (K,)
-        Of the outputs.
+        The times of the outputs.
     budget : float
-        Processor seconds of training that each operator was to have; `measured_budget` where they are what the first
-        operator took.
+        Processor seconds of training for each operator; with `measured_budget`, what the first operator took.
     curves : dict of ndarray (K,)
-        Relative L² error by time, means over samples, by model.
+        For each model the relative L² error by time, mean over samples.
     """
 
     title: str
@@ -69,10 +68,10 @@ class Found:
 
 
 class TestData:
-    """The inputs (N, …, *space) and outputs (N, K, *space) of a task's test split, and models of it as maps of these.
+    """Hold the inputs (N, …, *space) and outputs (N, K, *space) of a task's test split; turn models into maps of them.
 
-    K is 1 where nothing depends on time, else the number of stored times after the first `history`, which are the
-    inputs: (N, *space) of one frame, (N, history, *space) of more.
+    K is 1 if nothing depends on time, else the number of stored times after the first `history`. These are the inputs:
+    (N, *space) for one frame, (N, history, *space) for more.
     """
 
     __test__ = False
@@ -96,7 +95,7 @@ class TestData:
             self.times = np.asarray(self.view.times[history:])
 
     def map_of(self, model: Any, name: str) -> Callable[[np.ndarray], np.ndarray]:
-        """The model as a map of inputs; one of windows is rolled out."""
+        """Return the model as a map of inputs; a model of windows is rolled out."""
         history = self.history
         if history is None:
             return lambda inputs: evaluation.predict(model, inputs[:, None])
@@ -113,7 +112,7 @@ class TestData:
     def measured(
         self, name: str, run: Callable[[np.ndarray], np.ndarray], rounds: int
     ) -> tuple[Measured, np.ndarray | None]:
-        """Error and time, and the errors by time (K,), means over samples; none of a rollout that blows up.
+        """Return error and time, and the errors by time (K,), means over samples; None for a rollout that blows up.
 
         The error is the mean over samples and times of the relative L² norm over space.
         """
@@ -133,27 +132,27 @@ class TestData:
         return Measured(name, float(curve.mean()), milliseconds, whole=whole), curve
 
 
-def measure_task(name: str, task: Task, out: Path, rounds: int) -> Found:
+def measure_task(name: str, task: Task, out: Path, rounds: int) -> TaskResult:
     """Measure the trained operators of a task, its baselines, and its classical solver at every setting."""
     test = TestData(out / f"{name}_data", task.history)
     first = trained(out / f"{name}_{next(iter(task.operators))}")
     budget = task.budget or float(first["training.processor_seconds"])
-    found = Found(task.title, test.times, budget, task.budget is None)
+    result = TaskResult(task.title, test.times, budget, task.budget is None)
 
     def measured(title: str, run: Callable[[np.ndarray], np.ndarray], among: list[Measured]) -> Measured:
         point, curve = test.measured(title, run, rounds)
         among.append(point)
         if curve is not None:
-            found.curves[title] = curve
+            result.curves[title] = curve
         say(f"{name}: {title} {point.failure or f'{point.error:.4g}, {point.milliseconds:.3g} ms a sample'}")
         return point
 
     for operator in task.operators:
         folder = out / f"{name}_{operator}"
-        point = measured(operator, test.map_of(load_operator(str(folder)), operator), found.operators)
+        point = measured(operator, test.map_of(load_operator(str(folder)), operator), result.operators)
         training = trained(folder)
         seconds = float(training["training.processor_seconds"])
-        found.rows.append(
+        result.rows.append(
             (
                 name,
                 *_cells(point),
@@ -170,15 +169,15 @@ def measure_task(name: str, task: Task, out: Path, rounds: int) -> Found:
     if test.history is not None:
         models["persistence"] = persistence(test.view), 0.0
     for title, (model, seconds) in models.items():
-        point = measured(title, test.map_of(model, title), found.baselines)
-        found.rows.append((name, *_cells(point), "", seconds, f"{len(arrays[0])} samples"))
+        point = measured(title, test.map_of(model, title), result.baselines)
+        result.rows.append((name, *_cells(point), "", seconds, f"{len(arrays[0])} samples"))
     for setting in task.classical(test.problem):
-        measured(setting.name, setting.solve, found.classical)
-    best = _best(found)
-    same = at_equal_error(found.classical, best.error)
+        measured(setting.name, setting.solve, result.classical)
+    best = _best(result)
+    same = at_equal_error(result.classical, best.error)
     if same is not None:
-        found.rows.append((name, f"classical: {same.name}", same.error, same.milliseconds, "", "", f"≤ {best.name}"))
-    return found
+        result.rows.append((name, f"classical: {same.name}", same.error, same.milliseconds, "", "", f"≤ {best.name}"))
+    return result
 
 
 def _cells(point: Measured) -> tuple[object, ...]:
@@ -187,10 +186,10 @@ def _cells(point: Measured) -> tuple[object, ...]:
     return point.name, point.error, point.milliseconds
 
 
-def equal_error_rows(found: Mapping[str, Found]) -> list[tuple[object, ...]]:
-    """A row for each task and operator: the fastest setting of the classical solver that errs no more."""
+def equal_error_rows(results: Mapping[str, TaskResult]) -> list[tuple[object, ...]]:
+    """Return a row per task and operator: the fastest setting of the classical solver with at most its error."""
     rows: list[tuple[object, ...]] = []
-    for name, task in found.items():
+    for name, task in results.items():
         for point in task.operators:
             same = at_equal_error(task.classical, point.error)
             beside = ("" if point.failure else "none that was tried", "", "", "")
@@ -201,19 +200,19 @@ def equal_error_rows(found: Mapping[str, Found]) -> list[tuple[object, ...]]:
     return rows
 
 
-def shown_over_time(found: Found) -> dict[str, np.ndarray]:
-    """The errors by time of a task's models, and of the classical solver at the error of the best operator."""
-    names = [point.name for point in (*found.operators, *found.baselines)]
-    same = at_equal_error(found.classical, _best(found).error)
+def shown_over_time(result: TaskResult) -> dict[str, np.ndarray]:
+    """Return the errors by time of a task's models, and of the classical solver at the best operator's error."""
+    names = [point.name for point in (*result.operators, *result.baselines)]
+    same = at_equal_error(result.classical, _best(result).error)
     if same is not None:
         names.append(same.name)
-    return {name: found.curves[name] for name in names if name in found.curves}
+    return {name: result.curves[name] for name in names if name in result.curves}
 
 
-def over_time_rows(found: Mapping[str, Found]) -> list[tuple[object, ...]]:
-    """A row for each model of a task in time: the error of space and time together, and those at five of the times."""
+def over_time_rows(results: Mapping[str, TaskResult]) -> list[tuple[object, ...]]:
+    """Return a row per model of a task in time: the error over space and time, and the errors at five times."""
     rows: list[tuple[object, ...]] = []
-    for name, task in found.items():
+    for name, task in results.items():
         chosen = np.unique(np.linspace(0, len(task.times) - 1, 5).round().astype(int))
         points = {point.name: point for point in (*task.operators, *task.baselines, *task.classical)}
         if len(task.times) > 1:
@@ -223,7 +222,7 @@ def over_time_rows(found: Mapping[str, Found]) -> list[tuple[object, ...]]:
     return rows
 
 
-def _best(task: Found) -> Measured:
+def _best(task: TaskResult) -> Measured:
     return min(task.operators, key=lambda each: each.error)
 
 
@@ -239,13 +238,13 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         torch.set_num_threads(1)
         numba.set_num_threads(1)
         with threadpool_limits(1):
-            found = {name: measure_task(name, task, folder.path, int(config.rounds)) for name, task in TASKS.items()}
+            results = {name: measure_task(name, task, folder.path, int(config.rounds)) for name, task in TASKS.items()}
     finally:
         torch.set_num_threads(torch_threads)
         numba.set_num_threads(numba_threads)
-    in_time = {name: (task.times, shown_over_time(task)) for name, task in found.items() if len(task.times) > 1}
+    in_time = {name: (task.times, shown_over_time(task)) for name, task in results.items() if len(task.times) > 1}
     for place in [folder.path, *([RESULTS] if RESULTS.is_dir() else [])]:
-        panels = {name: ((*task.operators, *task.baselines), task.classical) for name, task in found.items()}
+        panels = {name: ((*task.operators, *task.baselines), task.classical) for name, task in results.items()}
         plot_pareto(panels, place / "operators.png")
         if in_time:
             plot_over_time(in_time, place / "operators_over_time.png")
@@ -255,24 +254,24 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         "The fastest of the settings tried whose error is that of the operator or less. Ratio: the operator's time over"
         " the solver's; above 1 the solver is faster.",
         ("task", "operator", "relative L2", "ms/sample", "classical", "relative L2", "ms/sample", "ratio"),
-        equal_error_rows(found),
+        equal_error_rows(results),
     )
     over_time = Section(
         "Rollouts by time",
         "Relative L2 over space and all times together (what Li et al. report), the mean of the errors at each time"
         " and those at five of the times; means over samples. ![error by time](operators_over_time.png)",
         ("task", "model", "of space and time", "mean", "t: relative L2"),
-        over_time_rows(found),
+        over_time_rows(results),
     )
     fronts = Section(
         "The classical solvers' fronts",
         "Settings that no other one beats in both error and time.",
         ("task", "setting", "relative L2", "ms/sample"),
-        [(name, *_cells(point)) for name, task in found.items() for point in front(task.classical)],
+        [(name, *_cells(point)) for name, task in results.items() for point in front(task.classical)],
     )
-    rows = [row for task in found.values() for row in task.rows]
-    write_results(folder, "operators", _intro(), columns, rows, _notes(found), [equal, over_time, fronts])
-    folder.finish(errors={name: {p.name: p.error for p in task.operators} for name, task in found.items()})
+    rows = [row for task in results.values() for row in task.rows]
+    write_results(folder, "operators", _intro(), columns, rows, _notes(results), [equal, over_time, fronts])
+    folder.finish(errors={name: {p.name: p.error for p in task.operators} for name, task in results.items()})
     return 0
 
 
@@ -285,10 +284,10 @@ def _intro() -> str:
     )
 
 
-def _notes(found: Mapping[str, Found]) -> list[str]:
+def _notes(results: Mapping[str, TaskResult]) -> list[str]:
     notes = [
-        f"Each operator of a task was trained for the same processor time, on one thread: {_budgets(found)}. The epochs"
-        " follow from its speed, measured by two epochs of their own, and the schedule is fitted to them. One seed. The"
+        f"Each operator of a task was trained for the same processor time, on one thread: {_budgets(results)}. The"
+        " epochs follow from its speed, measured in two trial epochs, and the schedule is fitted to them. One seed. The"
         " errors are those of these budgets, not of the operators at their best. Training seconds are what it took,"
         " validation included; the machine's other work slows processors, too, by their shared caches and memory.",
         "The truth is the data's own: of darcy the finite volumes at 64², whose distance to the differential equation"
@@ -296,7 +295,7 @@ def _notes(found: Mapping[str, Found]) -> list[str]:
         "Classical solvers are given what operators are given: on a coarser grid they see the input averaged or cut,"
         " and their outputs are brought back to the grid of the data; both is in their times.",
     ]
-    for name, task in found.items():
+    for name, task in results.items():
         best = _best(task)
         plain = min(task.baselines, key=lambda each: each.error)
         worse = [point.name for point in task.operators if point.error > plain.error]
@@ -323,11 +322,11 @@ def _notes(found: Mapping[str, Found]) -> list[str]:
     return notes
 
 
-def _budgets(found: Mapping[str, Found]) -> str:
+def _budgets(results: Mapping[str, TaskResult]) -> str:
     return ", ".join(
         f"{name} {task.budget:.3g} s"
         + (" (what the experiment of the first one takes)" if task.measured_budget else "")
-        for name, task in found.items()
+        for name, task in results.items()
     )
 
 

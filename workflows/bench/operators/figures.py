@@ -1,4 +1,4 @@
-"""The figures of ``bench operators``: error against time of computing, and error by time of the equation."""
+"""Draw the figures of ``bench operators``: error against computing time, and error by time of the equation."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _style(name: str) -> tuple[str, str]:
 
 
 def plot_pareto(panels: Mapping[str, tuple[Sequence[Measured], Sequence[Measured]]], path: Path) -> Path:
-    """Draw error over milliseconds a sample, a panel a task; what has no error is not drawn.
+    """Draw error over milliseconds a sample, one panel per task; models without an error are left out.
 
     Parameters
     ----------
     panels : mapping of title to (models, settings of the classical solver)
-        Of the settings those are drawn that no other one beats.
+        Only settings that no other beats in both are drawn.
     """
     plt = pyplot()
     columns = min(len(panels), 2)

@@ -1,4 +1,4 @@
-"""The tasks of ``bench operators``: data, trainings and the settings of the classical solvers."""
+"""List the tasks of ``bench operators``: data, trainings and the settings of the classical solvers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TASKS", "Task", "experiment_data"]
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned: the data, the settings of the training, and those of each operator (overrides of the verbs).
+    """Describe a task: the data, the settings of the training, and those of each operator (overrides of the verbs).
 
     Attributes
     ----------
@@ -22,18 +22,17 @@ class Task:
     data : tuple of str
         Overrides of ``resolvent generate``.
     training : tuple of str
-        Overrides of ``resolvent train``, for all operators. With ``history=h`` the map is that from the last h stored
-        times to the next one, and what is measured is its rollout from the first h over all that follow.
+        Overrides of ``resolvent train``, for all operators. With ``history=h`` they learn the map from h stored times
+        to the next, and the error is that of its rollout from the first h times over all later ones.
     operators : mapping of str to tuple of str
         Further overrides, by operator.
     budget : float, optional
         Processor seconds of training of each operator. None: what the first operator takes for the epochs of its own
         settings (an experiment's), which all the others then get.
     baseline_samples : int
-        Of a split, evenly spaced, that the baselines are fitted on at most: their decompositions of ten frames each
-        grow with its square.
+        The most samples of a split that baselines are fitted to, evenly spaced; their cost grows with its square.
     classical : callable
-        The settings of the problem to the settings of its classical solver that are tried.
+        Returns the settings of the classical solver to try, from the settings of the problem.
     """
 
     title: str
@@ -46,13 +45,13 @@ class Task:
 
     @property
     def history(self) -> int | None:
-        """Frames that the map sees; None where it is not one of windows in time."""
-        given = [each for each in self.training if each.startswith("history=")]
-        return int(given[0].partition("=")[2]) if given else None
+        """Return the number of frames that the map sees; None if it does not step in time."""
+        named = [each for each in self.training if each.startswith("history=")]
+        return int(named[0].partition("=")[2]) if named else None
 
 
 def experiment_data(name: str) -> tuple[str, ...]:
-    """The data of ``experiment=NAME``, as overrides of ``resolvent generate``."""
+    """Return the data of ``experiment=NAME``, as overrides of ``resolvent generate``."""
     return tuple(map(str, compose_verb("train", [f"experiment={name}"]).generate))
 
 

@@ -1,8 +1,8 @@
-"""Sparse direct solvers of the bench: SuperLU, and Pardiso and CHOLMOD where installed, their analysis kept.
+"""Call sparse direct solvers: SuperLU, and Pardiso and CHOLMOD where installed; each analyses a pattern once.
 
 - `pardiso`: MKL's defaults. `pardiso two-level`: nested dissection by METIS and the two-level factorisation (iparm(2) =
   2, iparm(24) = 1), the fastest that held: iparm(24) = 10 was as fast, and crashed MKL 2026.2 with minimum degree. Both
-  take the upper triangle of the CSR matrix by a mask kept with the analysis, for Pardiso wants that triangle alone.
+  take the upper triangle of the CSR matrix by a mask made with the analysis, since Pardiso takes only that triangle.
 - `cholmod`: nested dissection (`nesdis`), simplicial up to 100 000 unknowns and supernodal above: the fastest of both
   with its default, AMD, METIS and `nesdis`. The supernodal one is as fast as the BLAS it is linked to.
 """
@@ -24,24 +24,24 @@ SUPERNODAL_FROM = 100_000
 
 def direct_peers() -> dict[str, Peer]:
     """Return the direct solvers that are installed, each from (CSR matrix, right-hand side) to a solution."""
-    found: dict[str, Peer] = {"superlu": _superlu}
+    solvers: dict[str, Peer] = {"superlu": _superlu}
     try:
         from pypardiso import PyPardisoSolver
 
-        found["pardiso"] = _pardiso(PyPardisoSolver(mtype=2))
+        solvers["pardiso"] = _pardiso(PyPardisoSolver(mtype=2))
         tuned = PyPardisoSolver(mtype=2)
         for index, value in _TWO_LEVEL.items():
             tuned.set_iparm(index, value)
-        found["pardiso two-level"] = _pardiso(tuned)
+        solvers["pardiso two-level"] = _pardiso(tuned)
     except (ImportError, OSError):
         pass
     try:
         from sksparse.cholmod import analyze
 
-        found["cholmod"] = _cholmod(analyze)
+        solvers["cholmod"] = _cholmod(analyze)
     except ImportError:
         pass
-    return found
+    return solvers
 
 
 def _superlu(matrix: Any, rhs: np.ndarray) -> np.ndarray:
@@ -50,21 +50,21 @@ def _superlu(matrix: Any, rhs: np.ndarray) -> np.ndarray:
 
 def _pardiso(solver: Any) -> Peer:
     pattern: list[int] = []
-    kept: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
 
     def factor_and_solve(matrix: Any, rhs: np.ndarray) -> np.ndarray:
-        if pattern != [matrix.shape[0], matrix.nnz]:  # the analysis is kept for matrices of one pattern
+        if pattern != [matrix.shape[0], matrix.nnz]:  # matrices of one pattern share the analysis
             rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-            kept["mask"] = matrix.indices >= rows
-            kept["upper"] = sp.csr_matrix(sp.triu(matrix))
+            stored["mask"] = matrix.indices >= rows
+            stored["upper"] = sp.csr_matrix(sp.triu(matrix))
             if pattern:
                 solver.free_memory(everything=True)
             solver.set_phase(11)
-            solver._call_pardiso(kept["upper"], rhs)
+            solver._call_pardiso(stored["upper"], rhs)
             pattern[:] = [matrix.shape[0], matrix.nnz]
-        kept["upper"].data = matrix.data[kept["mask"]]
+        stored["upper"].data = matrix.data[stored["mask"]]
         solver.set_phase(23)
-        return solver._call_pardiso(kept["upper"], rhs)
+        return solver._call_pardiso(stored["upper"], rhs)
 
     return factor_and_solve
 

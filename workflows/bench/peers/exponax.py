@@ -1,4 +1,4 @@
-"""exponax in a process of its own, one precision each, for paired timings: JAX fixes its precision when it starts."""
+"""Run exponax in a process of its own for each precision, for paired timings: JAX fixes its precision at the start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ExponaxPeer"]
 
 
 class ExponaxPeer:
-    """Runs exponax's ETDRK4 on request and reports its seconds; `available` is False where it is not installed.
+    """Run exponax's ETDRK4 on request and report its seconds; `available` is False if it is not installed.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ExponaxPeer:
 
     @property
     def available(self) -> bool:
-        """Whether exponax could be imported."""
+        """Return whether exponax could be imported."""
         return self.version is not None
 
     def prepare(self, equation: str, n: int, nu: float, dt: float, steps: int, fields: np.ndarray) -> None:
@@ -37,7 +37,7 @@ class ExponaxPeer:
         self._pipe.recv()
 
     def run(self) -> tuple[float, float, np.ndarray]:
-        """Seconds and processor seconds of all steps, to modes and back left out, and the fields after them."""
+        """Return seconds and processor seconds of all steps (first and last transforms left out), and the fields."""
         self._pipe.send("run")
         seconds, busy, fields = self._pipe.recv()
         return float(seconds), float(busy), fields

@@ -1,7 +1,7 @@
-"""PETSc's conjugate gradients, preconditioned by incomplete Cholesky, by SSOR, and by hypre's BoomerAMG.
+"""Call PETSc's conjugate gradients, preconditioned by incomplete Cholesky, by SSOR, and by hypre's BoomerAMG.
 
 petsc4py must import in the bench's process, with a PETSc that holds hypre (CONTRIBUTING.md says how); without it the
-table has no such rows. Settings are the fastest found on the bench's own fields, a dimension apart:
+table has no such rows. Settings are the fastest on the bench's fields, for each dimension:
 
 - `icc(k)`: level-of-fill incomplete Cholesky in natural ordering. k = 0, and the fastest level: 6 in two dimensions
   (of 0 to 12, and of 5 and 8 in reverse Cuthill-McKee's order), 1 in three (of 0 to 4). AIJ storage; for k = 0 SBAIJ
@@ -56,10 +56,10 @@ def _icc(levels: int) -> dict[str, str]:
 def settings(dimensions: int) -> dict[str, dict[str, str]]:
     """Return PETSc's options of each peer by its name in the table, for diffusion in 2 or 3 dimensions."""
     best = 6 if dimensions == 2 else 1
-    found = {"petsc cg + icc(0)": _icc(0), f"petsc cg + icc({best})": _icc(best)}
+    options = {"petsc cg + icc(0)": _icc(0), f"petsc cg + icc({best})": _icc(best)}
     if dimensions == 3:
-        found["petsc cg + ssor"] = {"pc_type": "eisenstat", "pc_eisenstat_omega": "1.8"}
-    return found | {"petsc cg + boomeramg": _BOOMERAMG[dimensions]}
+        options["petsc cg + ssor"] = {"pc_type": "eisenstat", "pc_eisenstat_omega": "1.8"}
+    return options | {"petsc cg + boomeramg": _BOOMERAMG[dimensions]}
 
 
 def petsc_peers(rtol: float, dimensions: int = 2) -> dict[str, Peer]:

@@ -1,4 +1,4 @@
-"""Fast-Poisson conjugate gradients in a few lines of SciPy: what one writes without a package of preconditioners."""
+"""Write fast-Poisson conjugate gradients in a few lines of SciPy, as one does without a package of preconditioners."""
 
 from __future__ import annotations
 

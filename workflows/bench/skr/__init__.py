@@ -1,8 +1,8 @@
-"""Krylov recycling for data generation (arXiv 2401.09516): its published families, correct ones, and baselines.
+"""Measure Krylov recycling for data generation (arXiv 2401.09516) on published and correct families, with baselines.
 
-Each cell is products with A for each system (set-up of the space included) and milliseconds of processor time a system,
-preconditioner, ordering and analysis included; one thread, every residual recomputed. The families are those of the
-zoo, see `skr_families`.
+A cell holds the products with A per system (set-up of the space included) and the milliseconds of processor time per
+system (preconditioner, ordering and analysis included); one thread, every residual recomputed. For the families see
+`families`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ ANALYSIS = "family analysis"
 
 @dataclass
 class Outcome:
-    """A method on a family: products and ms a system, the share of systems not converged; or why it was not run."""
+    """Hold a method's products and ms per system, and the share that did not converge, or why it was not run."""
 
     products: float = 0.0
     milliseconds: float = 0.0
@@ -84,19 +84,19 @@ class Outcome:
 
 
 class NotApplicable(Exception):
-    """A method does not fit a family; the text goes into its cell."""
+    """Report that a method does not fit a family; the text goes into its cell."""
 
 
 @dataclass
 class Row:
-    """A family with its outcomes, and what the analysis made of it."""
+    """Hold a family with its outcomes, and the plan of the analysis."""
 
     name: str
     published: bool
     systems: int
     unknowns: int
     outcomes: dict[str, Outcome]
-    found: tuple[Any, ...]
+    analysis: tuple[Any, ...]
     full_solves: int
     lowest: float | None
 
@@ -125,9 +125,9 @@ def measured(family: Family) -> Row:
     outcomes = {method: outcome_of(systems, method, kind, family.ilut, family.factored) for method in METHODS}
     outcomes[ANALYSIS], solved = _analysed(systems, family.ilut)
     lowest = lowest_real_part(first) if family.published else None
-    size, found = first.shape[0], _found_row(family, solved)
+    size, analysis = first.shape[0], _analysis_row(family, solved)
     solves = solved.ledger.full_solves
-    return Row(family.name, family.published, len(systems.pairs), size, outcomes, found, solves, lowest)
+    return Row(family.name, family.published, len(systems.pairs), size, outcomes, analysis, solves, lowest)
 
 
 def write(folder: RunFolder, rows: Sequence[Row], fills: Sequence[Fill], beside: Section) -> None:
@@ -136,13 +136,13 @@ def write(folder: RunFolder, rows: Sequence[Row], fills: Sequence[Fill], beside:
     verdicts = [verdict(row) for row in correct]
     counts = {word: sum(f"recycling {word}" in text for text in verdicts) for word in ("wins", "draws", "loses")}
     lost = [row.name for row, text in zip(correct, verdicts, strict=True) if "recycling loses" in text]
-    kept = [row.name for row, text in zip(correct, verdicts, strict=True) if "recycling loses" not in text]
+    winning = [row.name for row, text in zip(correct, verdicts, strict=True) if "recycling loses" not in text]
     published = [row.name for row in correct if _best_of_published(row) in RECYCLING]
     sorting = max(row.outcomes["recycling, sorted"].sorting for row in rows)
     notes = [
         f"Of {len(verdicts)} correct families recycling wins on {counts['wins']}, draws (within {DRAW - 1:.0%}) on"
         f" {counts['draws']} and loses on {counts['loses']}, in processor time against all other columns. It does not"
-        f" lose on: {'; '.join(kept) or 'none'}. It loses on: {'; '.join(lost) or 'none'}.",
+        f" lose on: {'; '.join(winning) or 'none'}. It loses on: {'; '.join(lost) or 'none'}.",
         "Against the published comparison alone (GMRES, warm start, deflated restarts) recycling is fastest on: "
         f"{'; '.join(published) or 'none'}.",
         *verdicts,
@@ -166,7 +166,7 @@ def write(folder: RunFolder, rows: Sequence[Row], fills: Sequence[Fill], beside:
         " back-substitutions with a new right-hand side and Krylov solves that reuse no solution. Factorisations count"
         " set-ups and refreshes. Corrections took 1 to 3 iterations from a guess; reconstructed samples none.",
         ("family", "samples", "found", "full solves", "factorisations", "corrections", "reconstructed", "ms a system"),
-        [(*row.found, f"{row.outcomes[ANALYSIS].milliseconds:.1f}") for row in rows],
+        [(*row.analysis, f"{row.outcomes[ANALYSIS].milliseconds:.1f}") for row in rows],
         published_notes([row for row in rows if row.published]),
     )
     columns = ("family", "systems", "unknowns", *METHODS, ANALYSIS)
@@ -206,14 +206,14 @@ def outcome_of(
 
 
 def _order(systems: Systems, method: str) -> tuple[np.ndarray, float]:
-    """The order of a method, and the seconds it took."""
-    given = np.arange(len(systems.pairs))
+    """Return the order in which a method solves, and the seconds that sorting took."""
+    unsorted = np.arange(len(systems.pairs))
     if method not in ("recycling, sorted", "recycling + warm start", "warm start only", "symmetric recycling"):
-        return given, 0.0
+        return unsorted, 0.0
     if systems.features is None:
         if method == "recycling, sorted":
             raise NotApplicable("in its own order")
-        return given, 0.0
+        return unsorted, 0.0
     began = time.process_time()
     return order_features(systems.features, "greedy"), time.process_time() - began
 
@@ -262,8 +262,8 @@ def _solve(
             if method in ("no recycling", "warm start only"):
                 result = gmres(A, b, guess, rtol=RTOL, maxiter=MAXITER, M=M, restart=40)
             else:
-                kept = None if method == "deflated restart only" else space
-                result = gcrodr(A, b, guess, rtol=RTOL, maxiter=MAXITER, M=M, space=kept)
+                recycled = None if method == "deflated restart only" else space
+                result = gcrodr(A, b, guess, rtol=RTOL, maxiter=MAXITER, M=M, space=recycled)
         space, previous = result.space, result.x
         results.append(result)
     return results
@@ -283,7 +283,7 @@ def _analysed(systems: Systems, ilut: tuple[float, float] | None) -> tuple[Outco
 
 
 def _check(pairs: Sequence[tuple[Any, np.ndarray]], results: Sequence[SolveResult]) -> None:
-    """Residuals once more, by this file's own product."""
+    """Compute the residuals once more, by a product of this file."""
     for (A, b), result in zip(pairs, results, strict=True):
         true = float(np.linalg.norm(b - A @ result.x))
         if result.converged and true > 1.001 * RTOL * np.linalg.norm(b):
@@ -291,7 +291,7 @@ def _check(pairs: Sequence[tuple[Any, np.ndarray]], results: Sequence[SolveResul
 
 
 def is_definite(A: sp.csr_array) -> bool:
-    """Whether a symmetric matrix is positive definite: by its pivots, or Gershgorin's circles where it is large."""
+    """Return whether a symmetric matrix is positive definite, by pivots or, if large, by Gershgorin's circles."""
     if A.shape[0] <= _FACTORED_TO_LOOK:
         return Direct.setup(A).kind == "spd"
     diagonal = A.diagonal().real
@@ -299,15 +299,15 @@ def is_definite(A: sp.csr_array) -> bool:
 
 
 def lowest_real_part(A: sp.csr_array) -> float:
-    """The lowest real part among the eight eigenvalues nearest to zero, relative to the largest entry."""
+    """Return the lowest real part among the eight eigenvalues nearest to zero, relative to the largest entry."""
     values = spla.eigs(A.tocsc(), k=8, sigma=0.0, return_eigenvectors=False, v0=np.ones(A.shape[0]))
     return float(values.real.min() / abs(A).max())
 
 
 def verdict(row: Row) -> str:
-    """Whether recycling wins on a family, against what, by time; and what handing the space on saves in products."""
+    """Say whether recycling wins in time on a family, against what, and how many products reusing the space saves."""
     outcomes = row.outcomes
-    recycling = [*RECYCLING, *([ANALYSIS] if "recycling" in row.found[2] else [])]
+    recycling = [*RECYCLING, *([ANALYSIS] if "recycling" in row.analysis[2] else [])]
     usable = {name: o for name, o in outcomes.items() if not o.reason and not o.failed}
     ours = {name: o for name, o in usable.items() if name in recycling}
     rivals = {name: o for name, o in usable.items() if name not in recycling}
@@ -328,7 +328,7 @@ def verdict(row: Row) -> str:
     return text + (f"; unconverged: {failing}." if failing else ".")
 
 
-def _found_row(family: Family, solved: SequenceResult) -> tuple[Any, ...]:
+def _analysis_row(family: Family, solved: SequenceResult) -> tuple[Any, ...]:
     report, ledger = solved.report, solved.ledger
     assert report is not None
     parts = [
@@ -349,7 +349,7 @@ def _found_row(family: Family, solved: SequenceResult) -> tuple[Any, ...]:
 
 
 def published_notes(rows: Sequence[Row]) -> list[str]:
-    """Which published families are done in 25 solves, and why others cannot be."""
+    """Say which published families take at most 25 solves, and why others cannot."""
     notes = [
         f"{row.name}: {row.full_solves} full solves for {row.systems} samples, "
         + ("within 25." if row.full_solves <= 25 else "not within 25.")
@@ -366,7 +366,7 @@ def published_notes(rows: Sequence[Row]) -> list[str]:
 
 @dataclass(frozen=True)
 class Fill:
-    """Entries, bytes and seconds of a factorisation at a few sizes, and the power laws through the last two."""
+    """Hold entries, bytes and seconds of a factorisation at a few sizes, and the power laws through the last two."""
 
     what: str
     sizes: tuple[int, ...]
@@ -375,7 +375,7 @@ class Fill:
     bytes_an_entry: int
 
     def at(self, n: int) -> tuple[float, float]:
-        """Gigabytes and seconds at n³ unknowns, extrapolated."""
+        """Return gigabytes and seconds at n³ unknowns, extrapolated."""
         step = np.log(self.sizes[-1] / self.sizes[-2])
         grown = [
             last * (n / self.sizes[-1]) ** (np.log(last / before) / step)
@@ -407,14 +407,14 @@ def measured_fills(sizes: tuple[int, ...] = (16, 20, 24, 28)) -> list[Fill]:
 
 
 def _best_of_published(row: Row) -> str:
-    """The fastest of the published comparison's columns among those in which all systems converged."""
+    """Return the fastest of the published comparison's columns in which all systems converged."""
     columns = {name: row.outcomes[name] for name in METHODS[:5]}
     usable = {name: o for name, o in columns.items() if not o.reason and not o.failed}
     return min(usable, key=lambda name: usable[name].milliseconds, default="")
 
 
 def fill_notes(fills: Sequence[Fill]) -> list[str]:
-    """What a factorisation of the large families would take."""
+    """Say what a factorisation of the large families would take."""
     notes = []
     for fill in fills:
         measured = ", ".join(f"{n}³ {e / 1e6:.2f}" for n, e in zip(fill.sizes, fill.entries, strict=True))

@@ -1,4 +1,4 @@
-"""The families of systems that the SKR table is measured on: the published four, and correct ones, all of the zoo."""
+"""Build the families of systems of the SKR table: the published four, and correct ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ILUT = (1e-2, 10.0)  # what the problem itself takes in three dimensions
 
 @dataclass(frozen=True)
 class Systems:
-    """The systems of a family, and what their order is chosen by; no features where the order is given."""
+    """Hold the systems of a family, and the features to sort them by (none if their order is fixed)."""
 
     pairs: list[tuple[sp.csr_array, np.ndarray]]
     features: np.ndarray | None
@@ -27,11 +27,11 @@ class Systems:
 
 @dataclass(frozen=True)
 class Family:
-    """A family by name; `build` draws and assembles it.
+    """Describe a family by name; `build` draws and assembles it.
 
     Nonsymmetric methods are preconditioned by ILU(0) of each system, or, with `ilut` (drop tolerance, fill), by ILUT of
-    the first one, kept for all: what costs seconds to set up is not set up for each. Without `factored` its systems are
-    not handed to the direct solver: by extrapolation (see the notes) their factors take more than a worker has.
+    the first system for all, since its set-up takes seconds. With ``factored=False`` the direct solver is left out: its
+    factors would take more memory than there is, by extrapolation (see the notes).
     """
 
     name: str
@@ -42,12 +42,12 @@ class Family:
 
 
 def matrix_of(operator: Any) -> sp.csr_array:
-    """The operator in CSR form."""
+    """Return the operator in CSR form."""
     return sp.csr_array(operator.tocsr() if hasattr(operator, "tocsr") else operator)
 
 
 def sampled(name: str, count: int, **settings: Any) -> Systems:
-    """`count` samples of a problem; the features are their parameters, each array of mean square one over them all."""
+    """Draw `count` samples of a problem; features are their parameters, each array scaled to mean square one."""
     problem: Problem = make_problem(name, **settings)
     pairs, rows = [], []
     for index in range(count):
@@ -61,7 +61,7 @@ def sampled(name: str, count: int, **settings: Any) -> Systems:
 
 
 def frequency_sweep(count: int, step: float, **settings: Any) -> Systems:
-    """One medium and source of the Helmholtz problem, its wavenumber 1, 1 + step, 1 + 2 step, … times that drawn."""
+    """Draw one Helmholtz medium and source; the wavenumber is that drawn times 1, 1 + step, 1 + 2 step, …"""
     problem = make_problem("helmholtz", **settings)
     drawn = problem.sample(sample_generator(SEED, problem.name, 0))
     factors = 1.0 + step * np.arange(count)
@@ -70,7 +70,7 @@ def frequency_sweep(count: int, step: float, **settings: Any) -> Systems:
 
 
 def time_steps(count: int, **settings: Any) -> Systems:
-    """The first `count` implicit steps of one heat trajectory: a sequence that comes in its own order."""
+    """Return the first `count` implicit steps of one heat trajectory, in their order in time."""
     problem = make_problem("heat", **settings)
     assert isinstance(problem, EvolutionProblem)
     steps = problem.systems(problem.sample(sample_generator(SEED, problem.name, 0)))
@@ -78,7 +78,7 @@ def time_steps(count: int, **settings: Any) -> Systems:
 
 
 def families(published: int = 100, correct: int = 20, large: int = 4, cube: int = 32) -> Sequence[Family]:
-    """The published families with `published` samples, correct ones with `correct`, in three dimensions `large`."""
+    """Return the families: published ones with `published` samples, correct ones with `correct`, in 3-D `large`."""
     old, new = partial(_family, True), partial(_family, False)
     open_box: dict[str, Any] = {"resolution": cube, "dimension": 3, "k0": 10.0, "boundary": "absorbing"}
     return (
@@ -117,7 +117,7 @@ def families(published: int = 100, correct: int = 20, large: int = 4, cube: int 
 
 
 def large_family(count: int = 4, cube: int = 64) -> Family:
-    """A frequency sweep in the open box whose factors take more memory than a worker has."""
+    """Return a frequency sweep in the open box whose factors take more memory than there is."""
     settings: dict[str, Any] = {"resolution": cube, "dimension": 3, "k0": 10.0, "boundary": "absorbing"}
     name = f"helmholtz {cube}³, absorbing, frequency sweep, ILUT"
     return Family(name, False, partial(frequency_sweep, count, 0.003, **settings), _ILUT, factored=False)

@@ -1,4 +1,4 @@
-"""GCRO-DR of this project beside SciPy's GCROT(m, k): products on single systems and on sequences."""
+"""Compare GCRO-DR of this project with SciPy's GCROT(m, k): products on single systems and on sequences."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Counts = list[tuple[int, bool]]
 
 
 def ours(systems: Pairs) -> Counts:
-    """(products, converged) of each system."""
+    """Return (products, converged) of each system, by our GCRO-DR."""
     space: Any = None
     counts = []
     for A, b in systems:
@@ -79,20 +79,20 @@ def ours(systems: Pairs) -> Counts:
 
 
 def scipys(systems: Pairs) -> Counts:
-    """(products, converged) of each system; C is discarded where the matrix changes."""
-    kept: list[Any] = []
+    """Return (products, converged) of each system, by SciPy's GCROT; C is discarded if the matrix changes."""
+    space: list[Any] = []
     counts = []
     for A, b in systems:
         counted = Counted(A)
-        if kept and A is not systems[0][0]:
-            kept = [(None, u) for _, u in kept]
-        x, _ = spla.gcrotmk(counted, b, rtol=RTOL, maxiter=CYCLES, M=ILU0.setup(A), m=ARNOLDI, k=KEPT, CU=kept)
+        if space and A is not systems[0][0]:
+            space = [(None, u) for _, u in space]
+        x, _ = spla.gcrotmk(counted, b, rtol=RTOL, maxiter=CYCLES, M=ILU0.setup(A), m=ARNOLDI, k=KEPT, CU=space)
         counts.append((counted.products, bool(np.linalg.norm(b - A @ x) <= 1.001 * RTOL * np.linalg.norm(b))))
     return counts
 
 
 class Counted(spla.LinearOperator):
-    """A matrix that counts its products."""
+    """Count the products with a matrix."""
 
     def __init__(self, A: sp.csr_array) -> None:
         super().__init__(A.dtype, A.shape)

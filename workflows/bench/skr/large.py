@@ -1,4 +1,4 @@
-"""Krylov recycling where it should win: a sequence in three dimensions whose matrices cannot be factored in memory."""
+"""Measure Krylov recycling where it should win: a 3-D sequence whose matrices cannot be factored in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Multigrid for diffusion beside what one would pick instead, on two-phase Darcy fields.
+"""Measure multigrid for diffusion beside what one would pick instead, on two-phase Darcy fields.
 
-Every figure is one thread, one sample, set-up included: from the coefficient field for ours and fast-Poisson cg, from
-the assembled matrix for packaged solvers and for SciPy's cg with sines, which is fast-Poisson cg as one writes it
+Numbers are for one thread and one sample, set-up included: from the coefficient field for ours and fast-Poisson cg,
+from the assembled matrix for packaged solvers and for SciPy's cg with sines, which is fast-Poisson cg as one writes it
 without a package. Rounds are paired: in each, every solver solves the same field, one after the other, and the ratio is
 taken within the round. Residuals are recomputed here.
 """
@@ -54,7 +54,7 @@ BYTES_PER_CELL_OF_CUBES = 38 + 12 + 24 + 28 + 28
 
 
 def thresholded_cube(n: int, low: float, high: float, seed: int, kind: str = "smooth") -> np.ndarray:
-    """Return a two-phase field, (n, n, n), of the same Hölder regularity as the two-dimensional one of that kind."""
+    """Return a two-phase field (n, n, n) with the Hölder regularity of the two-dimensional field of that kind."""
     alpha, tau = ROUGHNESS[kind]
     field = GaussianRandomField(ndim=3, alpha=alpha + 0.5, tau=tau, modes=min(n, 64))
     centres = (np.arange(n) + 0.5) / n
@@ -71,10 +71,10 @@ def peers(dimensions: int = 2) -> dict[str, Peer]:
     def amg(matrix: Any, rhs: np.ndarray) -> np.ndarray:
         return cg(matrix, rhs, rtol=RTOL, M=AMG.setup(matrix)).x
 
-    found: dict[str, Peer] = {"pyamg": amg}
+    solvers: dict[str, Peer] = {"pyamg": amg}
     if dimensions == 2:
-        found |= direct_peers()
-    return found | petsc_peers(RTOL, dimensions)
+        solvers |= direct_peers()
+    return solvers | petsc_peers(RTOL, dimensions)
 
 
 def installed_peers() -> str:
@@ -181,7 +181,7 @@ def _row(cells: str, name: str, times: list[float], ours: list[float], worst: fl
 
 
 def bandwidth_and_threads(cells: str, fields: np.ndarray, bytes_per_cell: int, rounds: int) -> list[str]:
-    """Return the fraction of the triad's bandwidth that the bytes of a solve make, and what a second thread gives."""
+    """Return the fraction of the triad's bandwidth that a solve uses, and the gain by a second thread."""
     solve_batch(fields, 1.0, rtol=RTOL, threads=2)
     size = bytes_per_cell * fields[0].size
     rates, fractions, speedups, triads = [], [], [], []
@@ -198,7 +198,7 @@ def bandwidth_and_threads(cells: str, fields: np.ndarray, bytes_per_cell: int, r
         speedups.append((middle - began) / (end - middle))
     return [
         f"{cells}: {bytes_per_cell} bytes a cell and iteration are moved at {statistics.median(fractions):.0%} of the "
-        f"rate of a triad of {size / 1e6:.0f} MB ({statistics.median(rates) / 1e9:.0f} GB/s), set-up apart.",
+        f"rate of a STREAM triad of {size / 1e6:.0f} MB ({statistics.median(rates) / 1e9:.0f} GB/s), set-up apart.",
         f"{cells}: two threads on eight samples are {statistics.median(speedups):.2f} × one "
         f"({min(speedups):.2f} to {max(speedups):.2f}); of that triad, {statistics.median(triads):.2f} × one.",
     ]

@@ -1,4 +1,4 @@
-"""How multigrid holds up to contrast, roughness and size: iterations, true residuals, and time beside AMG-CG."""
+"""Measure how multigrid copes with contrast, roughness and size: iterations, true residuals, time beside AMG-CG."""
 
 from __future__ import annotations
 
