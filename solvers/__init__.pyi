@@ -1,9 +1,8 @@
 """Linear solvers, preconditioners and matrix-free operators."""
 
-from .choice import SolverSpec
+from .choice import Choice, SolverSpec, choose, sensible_solvers, solve
 from .errors import InputError
 from .iteration import Breakdown, Column, Method, run
-from .kinds import Kind
 from .krylov import RecycleSpace
 from .krylov.bicgstab import bicgstab
 from .krylov.block_cg import block_cg
@@ -31,7 +30,7 @@ from .matrices import (
     matrix_properties,
 )
 from .multigrid import BatchResult, BoxSolver, Multigrid, solve_batch
-from .preconditioner import Preconditioner
+from .preconditioner import Kind, Preconditioner
 from .preconditioners import (
     AMG,
     FSAI,
@@ -79,9 +78,12 @@ from .spectral import (
     TensorBasis,
     robin,
 )
-from .stationary.omega import optimal_omega
+from .stationary import optimal_omega
+from .stationary.gauss_seidel import gauss_seidel
+from .stationary.jacobi import jacobi
 from .stationary.richardson import richardson
-from .stationary.splitting import gauss_seidel, jacobi, sor, ssor
+from .stationary.sor import sor
+from .stationary.ssor import ssor
 from .timestepping import SCHEMES, NoTerm, PolynomialTerm, Scheme, Stage, TimeStepper, VorticityTerm
 
 __all__ = [
@@ -111,6 +113,7 @@ __all__ = [
     "Breakdown",
     "Chebyshev",
     "ChebyshevPolynomial",
+    "Choice",
     "Circulant",
     "CoefficientNorm",
     "Column",
@@ -155,6 +158,7 @@ __all__ = [
     "box_diffusion",
     "cg",
     "chebyshev",
+    "choose",
     "deflated_cg",
     "fcg",
     "fgcrodr",
@@ -176,6 +180,8 @@ __all__ = [
     "richardson",
     "robin",
     "run",
+    "sensible_solvers",
+    "solve",
     "solve_batch",
     "solve_sequence",
     "sor",

@@ -1,4 +1,4 @@
-"""Checks of the arguments that users give: each refuses with one line that says what came, what fits, and the fix."""
+"""Check the arguments of users: each check refuses with one line that names what came, what fits, and the fix."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 
 def is_integer(value: Any) -> bool:
-    """Return whether a value is an integer, Python's or NumPy's; True and False are none."""
+    """Return whether a value is an integer, Python's or NumPy's; True and False are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_real(value: Any) -> bool:
-    """Return whether a value is a real number, Python's or NumPy's; True and False are none."""
+    """Return whether a value is a real number, Python's or NumPy's; True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""The driver under every iterative solver: a method supplies its recurrence, everything else happens here.
+"""Drive every iterative solver: a method supplies its recurrence, everything else happens here.
 
 A recurrence is a generator function ``recurrence(column, x, r, **settings)``. It iterates on one right-hand side from
 the iterate x with residual r = b − A x, updates both arrays in place and yields ‖r_k‖₂ after each iteration::
@@ -11,14 +11,14 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
             r -= alpha * q
             yield column.norm(r)
 
-    method = Method("steepest_descent", steepest_descent)
+    method = Method("steepest_descent", steepest_descent, hermitian=True)
     result = run(method, A, b, x0, rtol=…, atol=…, maxiter=…, M=M, callback=callback)
 
 The driver checks the input, loops over columns, counts products, records the history, applies the one stopping rule on
 the recomputed residual, restarts a recurrence that has drifted from it, and names how the solve ended. A recurrence
-that returns has finished a cycle and is started again from the true residual (restarted GMRES); one that keeps x
-implicit forms it in a ``finally`` block, which runs when the driver closes the generator. A recurrence that cannot go
-on raises `Breakdown`.
+that returns has finished a cycle and is started again from the true residual (restarted GMRES). One that forms x only
+at its end does so in a ``finally`` block, which runs when the driver closes the generator. One that cannot continue
+raises `Breakdown`.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .errors import InputError
-from .kinds import check_kind
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
-from .result import SEVERITY, SolveResult, Status
+from .preconditioner import Kind, check_kind
+from .result import SEVERITY, SolveResult, Status, counted
 from .stopping import EPSILON, Floor, Progress, check_tolerances
 
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
 
 _SAFE_RANGE = (1e-140, 1e140)
-"""Right-hand sides of a norm outside are scaled by a power of two, so that squares of norms neither over- nor
-underflow."""
+"""Norms of right-hand sides that need no scaling; others are scaled by a power of two, so that no square of a norm
+overflows or underflows."""
 
 
 class Breakdown(Exception):
-    """Raised by a recurrence that cannot go on; x and r must be those of the last sound iterate."""
+    """Raised by a recurrence that cannot continue; x and r must be those of the last valid iterate."""
 
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
@@ -58,26 +58,35 @@ class Breakdown(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """A recurrence and what the driver must know of it.
+    """Describe a method: its recurrence, the systems that it is for, and what the driver must know of it.
 
     Attributes
     ----------
     name : str
-        The solver's name in `SOLVERS` and in `ACCEPTED_KINDS`.
+        The solver's name in `SOLVERS`.
     recurrence : generator function
         See the module's docstring.
+    accepts : tuple of {'spd', 'linear', 'nonlinear'}
+        The kinds of preconditioner that its theory covers; empty if it takes none.
+    hermitian : bool
+        Whether A must be Hermitian.
+    nullspace : bool
+        Whether the solver takes ``nullspace=`` of a singular A.
     explicit : bool
-        Whether x and r are up to date at each yield; if not, they are once the generator is closed.
+        Whether x and r are current at each yield; if not, they are after the generator is closed.
     exact : bool
-        Whether the norms yielded are those of true residuals, with no recurrence that could drift.
+        Whether it yields norms of true residuals, which cannot drift.
     growth : float
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
     callback : {'x', 'pr_norm'}
-        What the user's callback is handed: the iterate, or ‖r_k‖/‖b‖.
+        The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
     """
 
     name: str
-    recurrence: Callable[..., Generator[float, None, None]]
+    recurrence: Callable[..., Generator[Any, None, None]]
+    accepts: tuple[Kind, ...] = ("spd",)
+    hermitian: bool = False
+    nullspace: bool = False
     explicit: bool = True
     exact: bool = False
     growth: float = 1e9
@@ -85,7 +94,7 @@ class Method:
 
 
 class Column:
-    """What a recurrence sees of one system: the operators, the inner product and the norm.
+    """Hold what a recurrence needs of one system: the operators, the inner product and the norm.
 
     Attributes
     ----------
@@ -96,11 +105,11 @@ class Column:
     b : array, (n,)
         The right-hand side.
     budget : int
-        Iterations left to the solve when the recurrence starts.
+        Iterations that are left when the recurrence starts.
     memory : dict
-        What a method keeps from one cycle to the next; empty at the start of each right-hand side.
+        State of the method from one cycle to the next; empty at the start of each right-hand side.
     nullspace : NullSpace or None
-        Of a singular A: residuals, and what M returns, are kept orthogonal to it.
+        The null space of a singular A: residuals, and what M returns, are orthogonal to it.
     """
 
     __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "memory", "nullspace", "xp")
@@ -122,18 +131,19 @@ class Column:
 
     @property
     def preconditioned(self) -> bool:
+        """Return whether the solve has a preconditioner."""
         return self._preconditioner is not None
 
     def counts(self) -> tuple[int, int]:
-        """Products with A and applications of M so far."""
+        """Return the products with A and the applications of M so far."""
         return self.A.count, 0 if self._preconditioner is None else self._preconditioner.count
 
     def dot(self, u: Any, v: Any) -> Any:
-        """uᴴ v, real for real vectors."""
+        """Return uᴴ v, real for real vectors."""
         return self.xp.vdot(u, v)
 
     def norm(self, u: Any) -> float:
-        """‖u‖₂."""
+        """Return ‖u‖₂."""
         return math.sqrt(self.xp.vdot(u, u).real)
 
 
@@ -164,11 +174,11 @@ def run(
     InputError
         If an argument does not fit; never for slow convergence.
     """
-    system = read_system(method.name, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     rhs, guess, column = system.rhs, system.guess, system.column
     tolerances = (system.rtol, system.atol, system.maxiter, callback)
 
-    # Overflow and invalid operations of a failing iteration show in its norms, and are reported as a status.
+    # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         floor = Floor(column.A)
         if rhs.ndim == 1:
@@ -184,7 +194,7 @@ def run(
 
 @dataclass(frozen=True)
 class System:
-    """What `run` was given, checked and converted."""
+    """Hold the arguments of `run`, checked and converted."""
 
     column: Column
     rhs: Any
@@ -196,7 +206,7 @@ class System:
 
 
 def read_system(
-    solver: str,
+    method: Method,
     A: Any,
     b: Any,
     x0: Any,
@@ -207,7 +217,7 @@ def read_system(
     callback: Any,
     nullspace: Any,
 ) -> System:
-    """Check a solver's arguments and convert them to double precision; InputError where one does not fit."""
+    """Check a solver's arguments and convert them to double precision; InputError if one does not fit."""
     began = time.perf_counter()
     operator = read_operator(A)
     n, xp = operator.n, operator.xp
@@ -221,7 +231,7 @@ def read_system(
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
     if M is not None:
-        check_kind(solver, M)
+        check_kind(method.name, method.accepts, M)
         preconditioner = read_preconditioner(M, n)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
@@ -237,7 +247,7 @@ def read_system(
 
 
 class _ColumnSolve:
-    """One right-hand side on its way to the tolerance; all norms are of the system scaled by `scale`."""
+    """Solve for one right-hand side; all norms are those of the system scaled by `scale`."""
 
     def __init__(
         self,
@@ -262,7 +272,7 @@ class _ColumnSolve:
         self.b = b if self.scale == 1.0 else b / self.scale
         self.rhs_norm = column.norm(self.b)
         self.threshold = max(rtol * self.rhs_norm, atol / self.scale)
-        # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable: no recurrence is followed further down than that.
+        # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:
             column.nullspace.check_consistent(self.b, self.rhs_norm, self.target)
@@ -281,14 +291,14 @@ class _ColumnSolve:
         self.best_x = None if x0 is None else self.x.copy()  # None stands for zero
 
     def run(self, settings: dict[str, Any]) -> SolveResult:
-        """Restart the recurrence from true residuals until there is a reason to end."""
+        """Restart the recurrence from true residuals until there is a reason to stop."""
         progress = Progress(self.residual)
         claimed, failure = False, None
         while True:
             if self.residual <= self.threshold:
                 return self._result(Status.CONVERGED, "")
             if failure is not None:
-                # Near the floor, signs of small inner products are rounding's and say nothing of A or M.
+                # Near the floor the signs of small inner products are rounding errors and tell nothing about A or M.
                 noise = failure.status is Status.INDEFINITE and progress.claims > 0
                 return self._result(Status.STAGNATED if noise else failure.status, failure.reason)
             if not math.isfinite(self.residual):
@@ -304,7 +314,7 @@ class _ColumnSolve:
             self.residual = self.history[-1] = self.column.norm(self.r)
 
     def _advance(self, settings: dict[str, Any]) -> tuple[bool, Breakdown | None]:
-        """Follow the recurrence from (x, r); return whether its residual claims more than is true, and its failure."""
+        """Follow the recurrence from (x, r); return whether its residual may be below the true one, and its failure."""
         self.column.b = self.b
         self.column.budget = self.maxiter - self.iterations
         if self.column.nullspace is not None:
@@ -343,7 +353,7 @@ class _ColumnSolve:
         return False, None
 
     def _flat(self, norm: float, before: float) -> bool:
-        """Whether a stationary iteration, whose residuals are true ones, has come to rest."""
+        """Return whether a stationary iteration, whose residuals are true ones, no longer moves."""
         if abs(norm - before) <= 1e-8 * before:
             return True
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
@@ -383,8 +393,8 @@ class _ColumnSolve:
 
 
 def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:
-    """One line: what happened, in numbers, and what to do next."""
-    count = f"{iterations} iteration{'' if iterations == 1 else 's'}"
+    """Return one line: what happened, in numbers, and what to do next."""
+    count = counted(iterations, "iteration")
     if status is Status.CONVERGED:
         return f"converged after {count}: ‖b − Ax‖₂ = {residual:.3g} ≤ {threshold:.3g}."
     if status is Status.STAGNATED:
@@ -394,7 +404,7 @@ def describe(status: Status, iterations: int, residual: float, threshold: float,
 
 
 def power_of_two_scale(column: Column, b: Any) -> float:
-    """1, or a power of two near ‖b‖_∞ where ‖b‖₂² would over- or underflow."""
+    """Return 1, or a power of two near ‖b‖_∞ if ‖b‖₂² would overflow or underflow."""
     norm = column.norm(b)
     if _SAFE_RANGE[0] <= norm <= _SAFE_RANGE[1]:
         return 1.0
@@ -403,7 +413,7 @@ def power_of_two_scale(column: Column, b: Any) -> float:
 
 
 def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:
-    """One result for b of shape (n, k): the worst status, sums of costs, Frobenius norms."""
+    """Combine the results of the columns of b (n, k) into one: the worst status, sums of costs, Frobenius norms."""
     worst = max(columns, key=lambda column: SEVERITY.index(column.status))
     histories = np.zeros((len(columns), max(column.residuals.size for column in columns)))
     for row, column in zip(histories, columns, strict=True):
@@ -427,7 +437,7 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
 
 
 def _check_devices(xp: Any, rhs: Any, guess: Any) -> None:
-    """A, b and x0 live on one device."""
+    """Refuse b or x0 on another device than A."""
     for name, array in (("b", rhs), ("x0", guess)):
         if array is not None and array_namespace(array) is not xp:
             here, there = ("CPU", "GPU") if isinstance(array, np.ndarray) else ("GPU", "CPU")

@@ -1,4 +1,4 @@
-"""A linear system: an operator, a right-hand side, and what is known of its null spaces."""
+"""Hold a linear system: an operator, a right-hand side, and what is known of its null spaces."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 
 class LinearSystem(NamedTuple):
-    """A u = f: the operator, the right-hand side of shape (n,), and the shape of the grid the unknowns live on.
+    """Hold A u = f: the operator, the right-hand side (n,) or several (n, k), and the shape of the grid of unknowns.
 
-    `nullspace`, (n,) or (n, m), spans what a singular operator annihilates; None where it is regular. `near_nullspace`,
-    (n, m), where a problem knows it (the rigid body modes of elasticity), goes to smoothed aggregation.
+    `nullspace`, (n,) or (n, m), spans the null space of a singular operator; None if A is regular. `near_nullspace`,
+    (n, m), holds what A nearly annihilates, if that is known (the rigid body modes of elasticity), for smoothed
+    aggregation.
     """
 
     operator: Any

@@ -1,4 +1,4 @@
-"""Public names that have moved or been renamed: the old spelling works for one version, and says the new one."""
+"""Redirect public names that have moved: the old spelling works for one version, and names the new one."""
 
 from __future__ import annotations
 

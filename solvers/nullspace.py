@@ -1,7 +1,8 @@
-"""Singular Hermitian systems whose null space is known: pure Neumann and periodic problems, floating bodies.
+"""Project onto the range of a singular Hermitian A of known null space: Neumann and periodic problems, free bodies.
 
 For A = Aᴴ the range is the orthogonal complement of the null space, so A x = b has a solution exactly when Nᴴ b = 0,
-and the solution orthogonal to N is the one of least norm. A solver keeps residuals and directions in that complement.
+and the solution orthogonal to N is the one of least norm. A solver projects residuals and directions onto that
+complement.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _ANNIHILATION_TOLERANCE = 1e-8
 
 @dataclass(frozen=True)
 class NullSpace:
-    """An orthonormal basis Q of the null space, (n, m)."""
+    """Hold an orthonormal basis Q of the null space, (n, m)."""
 
     basis: Any
     adjoint: Any
@@ -31,7 +32,7 @@ class NullSpace:
         return v - self.basis @ (self.adjoint @ v)
 
     def check_consistent(self, b: Any, rhs_norm: float, target: float) -> None:
-        """Refuse a right-hand side whose part in the null space keeps every residual above the tolerance."""
+        """Refuse a right-hand side if its part in the null space alone exceeds the tolerance."""
         part = float(np.linalg.norm(on_host(self.adjoint @ b)))
         if part > target:
             raise InputError(

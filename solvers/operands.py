@@ -1,4 +1,4 @@
-"""What a solve is given: checked, converted once to double precision, and counted where it is applied.
+"""Read the operands of a solve: they are checked, converted once to double precision, and count their applications.
 
 NumPy and CuPy arrays go through the same code (array_api_compat); a matrix and its vectors live on one device.
 """
@@ -17,12 +17,12 @@ from .preconditioner import Preconditioner
 
 
 class CountedOperator:
-    """A linear map on vectors of length n that counts its applications.
+    """Apply a linear map to vectors of length n, and count the applications.
 
     Attributes
     ----------
     matrix : array or sparse matrix, or None
-        The entries, where they are at hand.
+        The entries, if they are known.
     count : int
         Applications so far.
     """
@@ -58,22 +58,22 @@ class CountedOperator:
 
 
 def on_host(array: Any) -> np.ndarray:
-    """A NumPy array of what may be a CuPy one."""
+    """Return a NumPy array, copied from the GPU if it is a CuPy array."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
 
 
 def is_gpu(array: Any) -> bool:
-    """Whether an array or sparse matrix lives in CuPy."""
+    """Return whether an array or sparse matrix is CuPy's."""
     return type(array).__module__.partition(".")[0] in ("cupy", "cupyx")
 
 
 def read_vectors(b: Any, n: int, name: str) -> Any:
-    """Return b as a finite float64 or complex128 array of shape (n,) or (n, k), on the device where it is.
+    """Return b as a finite float64 or complex128 array of shape (n,) or (n, k), on its device.
 
     Raises
     ------
     InputError
-        If the shape, the dtype or a value is not fit.
+        If the shape, the dtype or a value does not fit.
     """
     if sp.issparse(b):
         raise InputError(f"{name} is a sparse matrix; expected a dense array: pass {name}.toarray().")
@@ -100,7 +100,7 @@ def read_operator(A: Any, name: str = "A") -> CountedOperator:
 
     Parameters
     ----------
-    A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or its CuPy twin
+    A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or CuPy's
         Square. Entries are checked for NaN and infinity; single precision and integers are converted.
 
     Raises
@@ -122,7 +122,7 @@ def read_operator(A: Any, name: str = "A") -> CountedOperator:
     xp = _namespace(A)
     dtype = _double(getattr(A, "dtype", None) or np.float64, name)
     if not _has_entries(A):
-        # Ours take vectors of either device as they come; SciPy's `matvec` converts them to NumPy's.
+        # Our own preconditioners take vectors of both devices; SciPy's `matvec` converts them to NumPy's.
         function = A._matvec if isinstance(A, Preconditioner) else A.matvec
         return CountedOperator(function, n, dtype, xp, name, None)
     if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
@@ -136,7 +136,7 @@ def read_operator(A: Any, name: str = "A") -> CountedOperator:
 def read_preconditioner(M: Any, n: int) -> CountedOperator:
     """Return M, an approximation of A⁻¹, as a counted operator.
 
-    Takes what `read_operator` takes, and a plain callable r ↦ z.
+    It takes what `read_operator` takes, and a plain callable r ↦ z.
     """
     if isinstance(M, str):
         raise InputError(f"M is the string {M!r}; expected a preconditioner: pass get_preconditioner({M!r}).setup(A).")
@@ -159,19 +159,19 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
     ----------
     A : sparse or dense matrix, or an operator with `tocsr()`
     solver : str
-        Who asks; named in errors.
+        The solver that needs them, for the errors.
 
     Raises
     ------
     InputError
-        If A has no entries to give, lives on the GPU, or is not square and finite.
+        If A has no entries, is on the GPU, or is not square and finite.
     """
     if is_gpu(A):
         raise InputError(f"{solver} runs on the CPU, but A is a CuPy matrix: pass A.get().")
     if hasattr(A, "tocsr"):
-        given = A.tocsr()
+        values = A.tocsr()
     elif isinstance(A, np.ndarray | list | tuple):
-        given = A
+        values = A
     elif hasattr(A, "matvec"):
         raise InputError(
             f"{solver} needs the entries of A, but A is a {type(A).__name__}, which only multiplies: "
@@ -179,7 +179,7 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
         )
     else:
         raise InputError(f"{solver} got a {type(A).__name__} for A; expected a sparse or dense matrix.")
-    matrix = sp.csr_array(read_operator(given).matrix)
+    matrix = sp.csr_array(read_operator(values).matrix)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # its index arrays may be those of A
         matrix.sum_duplicates()
@@ -187,7 +187,7 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
 
 
 def diagonal_of(A: Any, solver: str) -> Any:
-    """Return the diagonal of A (n,), of a matrix or of an operator with `diagonal()`."""
+    """Return the diagonal (n,) of a matrix, or of an operator with `diagonal()`."""
     if isinstance(A, list | tuple | np.matrix):
         A = _from_nested(A, "A")
     if hasattr(A, "diagonal"):
@@ -198,7 +198,7 @@ def diagonal_of(A: Any, solver: str) -> Any:
 
 
 def _double(dtype: Any, name: str) -> np.dtype:
-    """float64 or complex128 for a numeric dtype; computation and certificates are in double precision."""
+    """Return float64 or complex128 for a numeric dtype: computation and certificates are in double precision."""
     dtype = np.dtype(dtype)
     if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
         return np.dtype(np.float64)

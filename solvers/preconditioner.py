@@ -1,34 +1,36 @@
-"""The contract of a preconditioner: an approximation of A⁻¹ that any Krylov method can apply."""
+"""Define the contract of a preconditioner: an approximation of A⁻¹ that any Krylov method can apply."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from abc import abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .arguments import one_of
 from .errors import InputError
-from .kinds import Kind
+
+Kind = Literal["spd", "linear", "nonlinear"]
+"""Whether a preconditioner is Hermitian positive definite, linear, or neither."""
 
 P = TypeVar("P", bound="Preconditioner")
 
 
 class Preconditioner(LinearOperator):
-    """An approximation M ≈ A⁻¹ of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
+    """Approximate A⁻¹ by an operator M of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
 
-    A member of this kind writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`; `setup`,
-    `update`, timing, settings' checks and the handling of shapes and of complex vectors come from here.
+    A subclass writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`. It inherits `setup`,
+    `update`, the timing, the checks of settings, and the handling of shapes and of complex vectors.
 
     Attributes
     ----------
     name : str
         Its name in `PRECONDITIONERS`.
     kind : {'spd', 'linear', 'nonlinear'}
-        What M is for this A: Hermitian positive definite; linear; or neither.
+        Whether M, for this A, is Hermitian positive definite, linear, or neither.
     setup_seconds : float
         Time of the last `setup` or `update`.
     """
@@ -43,9 +45,9 @@ class Preconditioner(LinearOperator):
 
         Parameters
         ----------
-        A : sparse or dense matrix, or an operator that gives what the method needs (`tocsr()`, `diagonal()`)
+        A : sparse or dense matrix, or an operator with what the method needs (`tocsr()`, `diagonal()`)
         **settings
-            The method's own; see the class.
+            Settings of the method; see the class.
 
         Raises
         ------
@@ -64,7 +66,7 @@ class Preconditioner(LinearOperator):
         return instance
 
     def update(self: P, A: Any) -> P:
-        """Rebuild for a matrix of the same pattern, keeping what does not depend on its values; returns self."""
+        """Rebuild for a matrix of the same pattern, reusing what does not depend on its values; return self."""
         began = time.perf_counter()
         A = _entries_of_lists(A)
         if tuple(getattr(A, "shape", ())) != tuple(self.shape):
@@ -112,6 +114,41 @@ class Preconditioner(LinearOperator):
 
     def _adjoint(self) -> Any:
         return self if self.kind == "spd" else super()._adjoint()
+
+
+def check_kind(solver: str, accepted: tuple[Kind, ...], M: Any) -> None:
+    """Refuse a preconditioner whose `kind` the solver's theory does not cover.
+
+    An object without `kind` (a plain LinearOperator, an array, a callable) is trusted.
+
+    Raises
+    ------
+    InputError
+        Naming the kind of M, those that the solver accepts and the solvers that take this kind.
+    """
+    if not accepted:
+        raise InputError(
+            f"{solver} takes no preconditioner, but M was given: leave M out, or use {_takers('spd')} with M."
+        )
+    kind = getattr(M, "kind", None)
+    if kind is None or kind in accepted:
+        return
+    takers = _takers(kind)
+    fix = f"use {takers}" if takers else f"no solver here takes that kind; give one of kind {_either(accepted)}"
+    raise InputError(
+        f"{solver} takes a preconditioner of kind {_either(accepted)}, but M ({type(M).__name__}) is {kind!r}: {fix}."
+    )
+
+
+def _takers(kind: str) -> str:
+    from .registry import ACCEPTED_KINDS  # the registry imports the solvers, which import this file
+
+    names = [name for name, kinds in ACCEPTED_KINDS.items() if kind in kinds]
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _either(kinds: tuple[Kind, ...]) -> str:
+    return " or ".join(repr(kind) for kind in kinds)
 
 
 def _entries_of_lists(A: Any) -> Any:

@@ -1,25 +1,28 @@
-"""Solvers and preconditioners by name."""
+"""List the solvers and preconditioners by name: what is listed here, the command line and the contract tests find."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from .arguments import one_of
-from .krylov.bicgstab import bicgstab
-from .krylov.block_cg import block_cg
-from .krylov.cg import cg
-from .krylov.chebyshev import chebyshev
-from .krylov.deflated_cg import deflated_cg
-from .krylov.fcg import fcg
-from .krylov.fgmres import fgmres
-from .krylov.gcrodr import fgcrodr, gcrodr
-from .krylov.gmres import gmres
-from .krylov.idrs import idrs
-from .krylov.lgmres import lgmres
-from .krylov.minres import minres
-from .krylov.recycled_minres import recycled_minres
+from .iteration import Method
+from .krylov import (
+    bicgstab,
+    block_cg,
+    cg,
+    chebyshev,
+    deflated_cg,
+    fcg,
+    fgmres,
+    gcrodr,
+    gmres,
+    idrs,
+    lgmres,
+    minres,
+    recycled_minres,
+)
 from .multigrid import Multigrid
-from .preconditioner import Preconditioner
+from .preconditioner import Kind, Preconditioner
 from .preconditioners import (
     AMG,
     FSAI,
@@ -38,30 +41,37 @@ from .preconditioners import (
     Tau,
 )
 from .result import SolveResult
-from .stationary.richardson import richardson
-from .stationary.splitting import gauss_seidel, jacobi, sor, ssor
+from .stationary import gauss_seidel, jacobi, richardson, sor, ssor
 
-SOLVERS: dict[str, Callable[..., SolveResult]] = {
-    "cg": cg,
-    "fcg": fcg,
-    "block_cg": block_cg,
-    "deflated_cg": deflated_cg,
-    "minres": minres,
-    "recycled_minres": recycled_minres,
-    "gmres": gmres,
-    "fgmres": fgmres,
-    "lgmres": lgmres,
-    "gcrodr": gcrodr,
-    "fgcrodr": fgcrodr,
-    "bicgstab": bicgstab,
-    "idrs": idrs,
-    "chebyshev": chebyshev,
-    "richardson": richardson,
-    "jacobi": jacobi,
-    "gauss_seidel": gauss_seidel,
-    "sor": sor,
-    "ssor": ssor,
-}
+_MEMBERS: tuple[tuple[Method, Callable[..., SolveResult]], ...] = (
+    (cg.METHOD, cg.cg),
+    (fcg.METHOD, fcg.fcg),
+    (block_cg.METHOD, block_cg.block_cg),
+    (deflated_cg.METHOD, deflated_cg.deflated_cg),
+    (minres.METHOD, minres.minres),
+    (recycled_minres.METHOD, recycled_minres.recycled_minres),
+    (gmres.METHOD, gmres.gmres),
+    (fgmres.METHOD, fgmres.fgmres),
+    (lgmres.METHOD, lgmres.lgmres),
+    (gcrodr.METHOD, gcrodr.gcrodr),
+    (gcrodr.FLEXIBLE_METHOD, gcrodr.fgcrodr),
+    (bicgstab.METHOD, bicgstab.bicgstab),
+    (idrs.METHOD, idrs.idrs),
+    (chebyshev.METHOD, chebyshev.chebyshev),
+    (richardson.METHOD, richardson.richardson),
+    (jacobi.METHOD, jacobi.jacobi),
+    (gauss_seidel.METHOD, gauss_seidel.gauss_seidel),
+    (sor.METHOD, sor.sor),
+    (ssor.METHOD, ssor.ssor),
+)
+
+SOLVERS: dict[str, Callable[..., SolveResult]] = {method.name: solver for method, solver in _MEMBERS}
+
+METHODS: dict[str, Method] = {method.name: method for method, _ in _MEMBERS}
+"""What each solver requires of A and M, by its name."""
+
+ACCEPTED_KINDS: dict[str, tuple[Kind, ...]] = {name: method.accepts for name, method in METHODS.items()}
+"""The kinds of preconditioner that each solver takes; a solver that takes none has an empty tuple."""
 
 PRECONDITIONERS: dict[str, type[Preconditioner]] = {
     cls.name: cls

@@ -1,8 +1,9 @@
-"""What a solver hands back: how the solve ended, and the ledger of what it cost."""
+"""Hold what a solver returns: the solution, how the solve ended, and the ledger of its costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import html
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 
 class Status(str, Enum):
-    """How a solve ended. Members compare equal to their lower-case names; `advice` says what to do next."""
+    """State how a solve ended. Members equal their lower-case names; `advice` says what to do next."""
 
     CONVERGED = "converged"
     MAXITER = "maxiter"
@@ -26,7 +27,7 @@ class Status(str, Enum):
 
     @property
     def advice(self) -> str:
-        """One sentence: what to do next."""
+        """Return one sentence: what to do next."""
         return _ADVICE[self]
 
 
@@ -53,25 +54,25 @@ SEVERITY = (
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SolveResult:
-    """The solution of A x = b with its certificate and its costs.
+    """Hold the solution of A x = b with its certificate and its costs.
 
-    Unpacks as SciPy's pair, ``x, info = result``.
+    It unpacks as SciPy's pair, ``x, info = result``.
 
     Attributes
     ----------
     x : array, the shape of b
-        The solution, float64 or complex128: the last iterate; after `stagnated`, `diverged` and `nonfinite` the best of
-        those whose residual was recomputed.
+        The solution, float64 or complex128: the last iterate; after `stagnated`, `diverged` and `nonfinite` the best
+        iterate whose residual was recomputed.
     status : Status
         How the solve ended.
     iterations : int
         Iterations of the method; for several columns, the largest of them.
     residuals : ndarray, (iterations + 1,)
-        ‖r_k‖₂ after k iterations, the first entry that of the initial guess. Entries at which the residual was
-        recomputed (the last iterate's always) hold ‖b − A x_k‖₂, the others the norm that the recurrence knows.
-        For several columns: the root of the sum of squares over the columns, a finished column keeping its last value.
+        ‖r_k‖₂ after k iterations, from the initial guess on. Where the residual was recomputed (always for the last
+        iterate) it is ‖b − A x_k‖₂, elsewhere the norm in the recurrence. For several columns: the root of the sum of
+        squares over the columns, in which a finished column counts with its last value.
     residual : float
         ‖b − A x‖₂ of the `x` returned, recomputed in float64 (Frobenius norm for several columns).
     rhs_norm : float
@@ -87,7 +88,7 @@ class SolveResult:
     columns : tuple of SolveResult
         One result per column when b is of shape (n, k); empty when b is of shape (n,).
     space : RecycleSpace or None
-        Of the recycling solvers: what the next system starts from.
+        What the next system starts from, if the solver recycles.
     """
 
     x: Any
@@ -106,17 +107,17 @@ class SolveResult:
 
     @property
     def converged(self) -> bool:
-        """Whether the recomputed residual meets the tolerance, in every column."""
+        """Return whether the recomputed residual meets the tolerance, in every column."""
         return self.status is Status.CONVERGED
 
     @property
     def info(self) -> int:
-        """0 on convergence, otherwise the iterations done (at least 1), as SciPy."""
+        """Return 0 on convergence, otherwise the iterations done (at least 1), as SciPy does."""
         return 0 if self.converged else max(1, self.iterations)
 
     @property
     def relative_residual(self) -> float:
-        """‖b − A x‖₂ / ‖b‖₂, of the worst column; 0 for b = 0 solved exactly, inf for b = 0 otherwise."""
+        """Return ‖b − A x‖₂ / ‖b‖₂, the largest of all columns; for b = 0 it is 0 if x = 0, else inf."""
         if self.columns:
             return max(column.relative_residual for column in self.columns)
         if self.rhs_norm == 0.0:
@@ -127,8 +128,19 @@ class SolveResult:
         yield self.x
         yield self.info
 
+    def __repr__(self) -> str:
+        several = f", {len(self.columns)} columns" if self.columns else ""
+        return (
+            f"SolveResult({self.status}, {counted(self.iterations, 'iteration')}{several}, "
+            f"‖b − Ax‖/‖b‖ = {self.relative_residual:.2g}, {self.setup_seconds + self.solve_seconds:.3g} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        ledger = {name: value for name, value in self.to_dict().items() if name not in ("converged", "info")}
+        return html_table({"unknowns": self.x.shape[0], **ledger})
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the ledger as a flat dict of JSON's types; no arrays, and None for what is not finite."""
+        """Return the ledger as a flat dict of JSON's types: no arrays, and None for what is not finite."""
         ledger: dict[str, Any] = {
             "status": self.status.value,
             "converged": self.converged,
@@ -147,6 +159,21 @@ class SolveResult:
             ledger["columns"] = len(self.columns)
             ledger["columns_converged"] = sum(column.converged for column in self.columns)
         return ledger
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 iteration``, ``2 iterations``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def html_table(rows: Mapping[str, Any]) -> str:
+    """Return a table of names and values for a notebook; floats are rounded to four digits."""
+    cells = (
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(f'{value:.4g}' if isinstance(value, float) else str(value))}"
+        "</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _finite(value: float) -> float | None:

@@ -1,12 +1,12 @@
-"""The one stopping rule of every solver, and the floor below which float64 cannot follow it.
+"""Apply the one stopping rule of all solvers, and estimate the floor below which float64 cannot follow it.
 
 A solve has converged when the residual, recomputed in float64 from x, meets
 
     ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol).
 
 Rounding A x alone leaves a residual of about ε‖A‖₂‖x‖₂ (Higham, *Accuracy and Stability of Numerical Algorithms*,
-2nd ed., §17.2; Greenbaum, SIAM J. Matrix Anal. Appl. 18 (1997) 535). A recurrence goes on shrinking its own residual
-below that; only recomputing tells.
+2nd ed., §17.2; Greenbaum, SIAM J. Matrix Anal. Appl. 18 (1997) 535). The residual of a recurrence
+continues to shrink below that; only recomputing it shows the true one.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
 
 
 def norm_estimate(A: CountedOperator) -> float:
-    """Estimate ‖A‖₂: √(‖A‖₁‖A‖_∞), an upper bound, of a matrix at hand; a few power iterations of an operator.
+    """Estimate ‖A‖₂: by the upper bound √(‖A‖₁‖A‖_∞) for a matrix; by a few power iterations for an operator.
 
     The power iterations start from a fixed vector and give a lower bound of the spectral norm, within a few per cent
-    for the operators of elliptic problems; they are counted in `A.count`.
+    for elliptic operators; they are counted in `A.count`.
     """
     xp = A.xp
     if A.matrix is not None:
@@ -70,8 +70,8 @@ def norm_estimate(A: CountedOperator) -> float:
 
 
 class Floor:
-    """Estimates ε‖A‖₂‖x‖₂, the residual that rounding alone leaves in float64; ‖A‖ is estimated once, when first
-    asked."""
+    """Estimate ε‖A‖₂‖x‖₂, the residual that rounding alone leaves in float64; ‖A‖ is estimated once, at the first
+    call."""
 
     def __init__(self, A: CountedOperator) -> None:
         self._A = A
@@ -84,11 +84,11 @@ class Floor:
 
 
 class Progress:
-    """Decides, from recomputed residuals, when another restart of the recurrence is not worth its cost.
+    """Decide, from recomputed residuals, when another restart of the recurrence is no longer worth its cost.
 
-    Two things bring a recurrence to a restart. Either it *claims* a residual that recomputing does not confirm: then
-    replacing the residual must at least halve the true one, or rounding has won. Or it came to the end of its cycle
-    (restarted methods): then any fall counts, but a run of cycles without one is a stall.
+    A recurrence restarts for one of two reasons. Either it *claims* a residual that recomputing does not confirm: then
+    the restart must at least halve the true residual, or the floor is reached. Or its cycle has ended (restarted
+    methods): then any decrease counts, but several cycles without one are a stall.
     """
 
     CLAIM_FACTOR, CLAIM_STRIKES = 0.5, 2
@@ -100,7 +100,7 @@ class Progress:
         self.cycles = 0
 
     def stalled(self, residual: float, claimed: bool) -> bool:
-        """Record a recomputed residual; True when progress has ended."""
+        """Record a recomputed residual; return whether progress has ended."""
         if claimed:
             self.claims = self.claims + 1 if residual > self.CLAIM_FACTOR * self.best else 0
         else:

@@ -11,20 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from resolvent.data import EvolutionProblem, make_problem, sample_generator
 from resolvent.solvers import InputError, LinearSystem, SolveResult, SolverSpec
-from resolvent.solvers.kinds import ACCEPTED_KINDS
+from resolvent.solvers.registry import METHODS
 
 from .matrix_files import read_matrix, read_rhs
-
-STATIONARY = tuple(name for name, kinds in ACCEPTED_KINDS.items() if not kinds)
 
 
 @dataclass
 class NamedSystem:
-    """A linear system with a name, and the near-nullspace that its file brought, if any."""
+    """Hold a linear system and its name."""
 
     name: str
     system: LinearSystem
-    near_nullspace: np.ndarray | None = None
 
 
 def settings_of(config: Any) -> tuple[str, dict[str, Any]]:
@@ -32,11 +29,6 @@ def settings_of(config: Any) -> tuple[str, dict[str, Any]]:
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)
     return str(settings.pop("name")), {str(k): v for k, v in settings.items()}
-
-
-def label(spec: SolverSpec) -> str:
-    """Return ``cg + amg``."""
-    return spec.name if spec.preconditioner is None else f"{spec.name} + {spec.preconditioner}"
 
 
 def solver_of(config: DictConfig) -> SolverSpec:
@@ -53,7 +45,7 @@ def solver_of(config: DictConfig) -> SolverSpec:
     preconditioner, preconditioner_settings = (
         ("none", {}) if config.get("preconditioner") is None else settings_of(config.preconditioner)
     )
-    if solver in STATIONARY and preconditioner != "none":
+    if preconditioner != "none" and solver in METHODS and not METHODS[solver].accepts:
         raise InputError(
             f"solver={solver} is a stationary method and takes no preconditioner: use preconditioner=none, or"
             f" solver=cg preconditioner={preconditioner}"
@@ -73,7 +65,7 @@ def problem_of(config: DictConfig) -> Any:
 def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[NamedSystem]:
     """Return the system of a matrix file, or ``count`` sampled systems of a problem.
 
-    Of a time-dependent problem they are the systems of the first ``count`` steps of sample ``first``, fewer where its
+    For a time-dependent problem they are the systems of the first ``count`` steps of sample ``first``; fewer if its
     trajectory is shorter.
 
     Raises
@@ -95,12 +87,11 @@ def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[Named
     if isinstance(problem, EvolutionProblem):
         parameters = problem.sample(sample_generator(int(config.seed), problem.name, first))
         steps = enumerate(islice(problem.systems(parameters), count))
-        return [NamedSystem(f"{problem.name} sample {first}, step {k}", s, s.near_nullspace) for k, s in steps]
+        return [NamedSystem(f"{problem.name} sample {first}, step {k}", system) for k, system in steps]
     systems = []
     for index in range(first, first + count):
         parameters = problem.sample(sample_generator(int(config.seed), problem.name, index))
-        system = problem.system(parameters)
-        systems.append(NamedSystem(f"{problem.name} sample {index}", system, system.near_nullspace))
+        systems.append(NamedSystem(f"{problem.name} sample {index}", problem.system(parameters)))
     return systems
 
 
@@ -115,10 +106,10 @@ def _file_system(path: str, rhs: Any, seed: int) -> NamedSystem:
         b = np.random.default_rng(seed).standard_normal(n)
     else:
         b = read_rhs(str(rhs), n)
-    return NamedSystem(file.name, LinearSystem(file.matrix, b, (n,)), file.near_nullspace)
+    return NamedSystem(file.name, LinearSystem(file.matrix, b, (n,), near_nullspace=file.near_nullspace))
 
 
 def solve_system(named: NamedSystem, spec: SolverSpec) -> SolveResult:
-    """Set the preconditioner up and solve; a near-nullspace from the matrix's file goes to smoothed aggregation."""
+    """Set the preconditioner up and solve; a near-nullspace that is known goes to smoothed aggregation."""
     system = named.system
-    return spec.solve(system.operator, system.rhs, nullspace=system.nullspace, near_nullspace=named.near_nullspace)
+    return spec.solve(system.operator, system.rhs, nullspace=system.nullspace, near_nullspace=system.near_nullspace)

@@ -1,5 +1,7 @@
-"""Which solver and preconditioner suit a matrix, and the pair as plain values that a file can hold."""
+"""Choose the solver and preconditioner that suit a matrix, hold the pair as plain values, and solve in one call."""
 
+from .attempts import solve
+from .automatic import MULTIGRID_CELLS, Choice, choose, sensible_solvers
 from .spec import SolverSpec
 
-__all__ = ["SolverSpec"]
+__all__ = ["MULTIGRID_CELLS", "Choice", "SolverSpec", "choose", "sensible_solvers", "solve"]

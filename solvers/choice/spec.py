@@ -1,4 +1,10 @@
-"""Which solver, with which settings, as plain values that a file can hold."""
+"""Hold a solver and a preconditioner by name, as plain values that a file can hold.
+
+One pair is solved by other code than its names say: ``cg`` with ``multigrid`` on a diffusion operator of a box
+(`DiffusionStencil`, `BoxDiffusion`) runs as one compiled solve without a matrix, `BoxSolver`. It is the same method to
+the same tolerance, some ten times faster than the V-cycle called from Python; `SolverSpec.runs_compiled` says when, and
+nothing else decides it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ from ..matrices.diffusion_stencil import DiffusionStencil
 from ..multigrid import BoxSolver
 from ..multigrid.sample import STEPS
 from ..preconditioner import Preconditioner
-from ..registry import PRECONDITIONERS, SOLVERS
+from ..registry import METHODS, PRECONDITIONERS, SOLVERS
 from ..result import SolveResult
 
 __all__ = ["SolverSpec"]
@@ -26,7 +32,7 @@ __all__ = ["SolverSpec"]
 
 @dataclass(frozen=True)
 class SolverSpec:
-    """A solver and a preconditioner by name, with their settings.
+    """Name a solver and a preconditioner, with their settings.
 
     Parameters
     ----------
@@ -65,8 +71,13 @@ class SolverSpec:
 
     @property
     def rtol(self) -> float:
-        """The relative tolerance, on the true residual."""
+        """Return the relative tolerance, on the true residual."""
         return float(self.settings["rtol"])
+
+    @property
+    def label(self) -> str:
+        """Return the names, as in ``cg + amg``."""
+        return self.name if self.preconditioner is None else f"{self.name} + {self.preconditioner}"
 
     def setup(self, operator: Any, near_nullspace: np.ndarray | None = None) -> Preconditioner | None:
         """Set the preconditioner up; `near_nullspace` goes to smoothed aggregation, unless its settings have ``B``."""
@@ -75,7 +86,7 @@ class SolverSpec:
         return PRECONDITIONERS[self.preconditioner].setup(operator, **self.setup_settings(near_nullspace))
 
     def setup_settings(self, near_nullspace: np.ndarray | None = None) -> dict[str, Any]:
-        """The preconditioner's settings, with the near-nullspace where smoothed aggregation wants it."""
+        """Return the preconditioner's settings, with the near-nullspace where smoothed aggregation needs it."""
         settings = dict(self.preconditioner_settings)
         aggregation = self.preconditioner == "amg" and settings.get("method") == "smoothed_aggregation"
         if aggregation and near_nullspace is not None and settings.get("B") is None:
@@ -94,35 +105,36 @@ class SolverSpec:
     ) -> SolveResult:
         """Solve ``operator @ x = rhs`` with `M`, or with the preconditioner set up afresh.
 
-        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`. CG with multigrid on a
-        diffusion operator runs as one compiled solve without a matrix (:class:`resolvent.solvers.BoxSolver`).
+        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`.
         """
-        if M is None and x0 is None and self._is_compiled(operator):
+        if M is None and x0 is None and self.runs_compiled(operator, rhs):
             box_solver = _box_solver(*_box_of(operator), self.settings.get("maxiter") or 500, threading.get_ident())
             tolerance = self.rtol if rtol is None else rtol
             result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
             result.x = result.x.reshape(-1)
             return result
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
-        if nullspace is not None and "nullspace" in inspect.signature(SOLVERS[self.name]).parameters:
+        if nullspace is not None and METHODS[self.name].nullspace:
             settings = {"nullspace": nullspace, **settings}
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
         preconditioner = self.setup(operator, near_nullspace) if M is None else M
         return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
 
-    def _is_compiled(self, operator: Any) -> bool:
-        """Whether `BoxSolver` does just what is asked for."""
+    def runs_compiled(self, operator: Any, rhs: np.ndarray) -> bool:
+        """Return whether `BoxSolver` does just what is asked: CG with multigrid from zero, for one right-hand side."""
+        asked = {key for key, value in self.settings.items() if value is not None and (key, value) != ("atol", 0.0)}
         return (
             (self.name, self.preconditioner) == ("cg", "multigrid")
             and dict(self.preconditioner_settings) in ({}, {"steps": STEPS})
-            and {key for key, value in self.settings.items() if value is not None} <= {"rtol", "maxiter"}
+            and asked <= {"rtol", "maxiter"}
             and isinstance(operator, (DiffusionStencil, BoxDiffusion))
             and len(operator.shape_grid) in (2, 3)
+            and np.ndim(rhs) == 1
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; :meth:`from_dict` inverts."""
+        """Return plain JSON values, which :meth:`from_dict` reads."""
         return {
             "name": self.name,
             "settings": dict(self.settings),
@@ -147,5 +159,5 @@ def _box_of(operator: DiffusionStencil | BoxDiffusion) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=4)
 def _box_solver(shape: tuple[int, ...], lengths: Any, boundary: Any, maxiter: int, thread: int) -> BoxSolver:
-    """The memory of the last boxes that a thread has solved on: it is worth several samples, and leaves no trace."""
+    """Keep the memory of the last boxes that a thread has solved on: setting it up costs several samples' time."""
     return BoxSolver(shape, lengths, boundary, maxiter)

@@ -1,4 +1,4 @@
-"""Krylov methods, one a file, and what they share: Arnoldi bases, Ritz vectors, recycled spaces."""
+"""Hold the Krylov methods, one in each file, and what they share: Arnoldi bases, Ritz vectors, recycled spaces."""
 
 from .recycle_space import RecycleSpace
 

@@ -1,4 +1,4 @@
-"""One cycle of a minimal residual method: Arnoldi's basis, Givens rotations, and where the directions come from."""
+"""Run one cycle of a minimal residual method: Arnoldi's basis, Givens rotations, directions from the caller."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def minimal_residual_cycle(
     direction: Callable[[int, Any], Any],
     combination: Callable[[Any, Any], Any],
 ) -> Generator[float, None, None]:
-    """Minimise ‖r − A Σ_j y_j z_j‖₂ over directions z_0, z_1, … taken one by one; x is formed when it ends.
+    """Minimise ‖r − A Σ_j y_j z_j‖₂ over directions z_0, z_1, … taken one by one; x is formed at the end.
 
     Parameters
     ----------
     column, x, r
         As handed to a recurrence.
     size : int
-        The most directions taken.
+        Directions to take at most.
     direction : callable
         (j, v_j) ↦ z_j, v_j the orthonormal basis of r, A z_0, A z_1, …
     combination : callable
@@ -80,7 +80,7 @@ def minimal_residual_cycle(
 
 
 def back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
-    """R⁻¹ g; where R is singular to working precision (A M is, on the Krylov space), the least solution without it."""
+    """Return R⁻¹ g, or the least-squares solution of least norm if R, as A M, is singular to working precision."""
     pivots = np.abs(np.diagonal(triangle))
     if pivots.min() > _NEGLIGIBLE * pivots.max():
         return scipy.linalg.solve_triangular(triangle, rhs)
@@ -88,7 +88,7 @@ def back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
 
 
 def orthogonalise(xp: Any, basis: Any, w: Any) -> tuple[Any, np.ndarray]:
-    """Return w minus its projection on the rows of the basis, and the coefficients with a place for the next."""
+    """Return w minus its projection on the rows of the basis, and the coefficients followed by a zero."""
     first = xp.conj(basis @ xp.conj(w))
     w = w - first @ basis
     second = xp.conj(basis @ xp.conj(w))  # once more: orthogonal to working precision
@@ -97,7 +97,7 @@ def orthogonalise(xp: Any, basis: Any, w: Any) -> tuple[Any, np.ndarray]:
 
 
 def rotation(a: Any, b: float) -> tuple[float, Any]:
-    """(c, s) of the Givens rotation [[c, s], [−s̄, c]] that turns (a, b), b ≥ 0, into (·, 0)."""
+    """Return (c, s) of the Givens rotation [[c, s], [−s̄, c]] that turns (a, b), b ≥ 0, into (·, 0)."""
     size = float(abs(a))
     length = math.hypot(size, b)
     if length == 0.0:

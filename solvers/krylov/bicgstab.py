@@ -1,4 +1,4 @@
-"""The stabilised biconjugate gradient method."""
+"""Solve a nonsymmetric system by the stabilised biconjugate gradient method."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def bicgstab(
     """Solve A x = b by BiCGSTAB, for nonsymmetric A, with short recurrences.
 
     The residual is r_k = Q_k(A M) P_k(A M) r_0, P_k the biconjugate gradient polynomial and Q_k = Π(1 − ω_i t), each
-    ω_i the minimiser of the next residual. Two products and two applications of M an iteration, seven vectors. M works
-    from the right, so residuals are those of A x = b. Where a scalar of the recurrence vanishes, it is started again
-    with the residual as the new shadow.
+    ω_i the minimiser of the next residual. An iteration takes two products and two applications of M; seven vectors are
+    stored. M works from the right, so residuals are those of A x = b. If a scalar of the recurrence vanishes, the
+    method starts again with the residual as the new shadow.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Nonsingular; real or complex. Eigenvalues near the imaginary axis slow it down: `idrs` or `gmres` then. CuPy's
-        twins are taken too.
+        Nonsingular; real or complex. If eigenvalues near the imaginary axis slow it down, use `idrs` or `gmres`. CuPy
+        matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of kind 'spd' or 'linear', optional
@@ -53,7 +53,7 @@ def bicgstab(
     van der Vorst, SIAM J. Sci. Stat. Comput. 13 (1992) 631; Saad, *Iterative Methods for Sparse Linear Systems*, 2nd
     ed., algorithm 7.7.
     """
-    return run(_BICGSTAB, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
 
 
 def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
@@ -67,7 +67,7 @@ def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generat
         v = xp.asarray(A(p_hat), dtype=column.dtype)
         sigma = dot(shadow, v)
         if abs(sigma) <= EPSILON * shadow_size * column.norm(v):
-            return  # lost biorthogonality: start again
+            return  # biorthogonality is lost: start again
         alpha = rho / sigma
         x += alpha * p_hat
         r -= alpha * v
@@ -93,4 +93,4 @@ def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generat
         p += r
 
 
-_BICGSTAB = Method("bicgstab", _stabilised_biconjugate_gradients)
+METHOD = Method("bicgstab", _stabilised_biconjugate_gradients, accepts=("spd", "linear"))

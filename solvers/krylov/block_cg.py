@@ -1,4 +1,4 @@
-"""Block conjugate gradients: several right-hand sides share one Krylov space."""
+"""Solve for several right-hand sides by block conjugate gradients, which share one Krylov space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..iteration import Breakdown, Column, combined, describe, power_of_two_scale, read_system
+from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, Floor, Progress
@@ -21,8 +21,8 @@ _DEPENDENT = 1e-12
 """A direction is dropped when less than this share of it is new."""
 
 _COMBINED = 1e-8
-"""A residual is carried along as a combination of others when less than this share of it is new; what is new is left
-for the next restart."""
+"""A residual is represented as a combination of others if less than this share of it is new; the next restart recovers
+the new part."""
 
 _FAR = 1e-3
 """Directions whose Gram matrix has pivots above the square of this are orthonormalised by it, which is faster."""
@@ -43,18 +43,18 @@ def block_cg(
     """Solve A X = B by block conjugate gradients, for A Hermitian positive definite and several right-hand sides.
 
     Column j minimises its ‖x − x_k‖_A over the sum of all columns' Krylov spaces: with s columns the convergence is
-    that of a condition number λ_max/λ_s, the s − 1 smallest eigenvalues gone, and products come in blocks, which a
-    sparse matrix does at up to the speed of one. Residuals that depend on others are carried along as combinations and
-    cost no products of their own; directions are orthonormalised, and dependent ones dropped, so nothing breaks down.
-    A tolerance is met by each column; the block goes on until all have met it.
+    that of a condition number λ_max/λ_s, without the s − 1 smallest eigenvalues, and products come in blocks, which for
+    a sparse matrix may take the time of one. Residuals that depend on others are represented as combinations and cost
+    no products of their own; directions are orthonormalised, and dependent ones dropped, so nothing breaks down. The
+    block iterates until each column has met its tolerance.
 
-    An iteration with k directions takes O(k² n) operations on vectors besides the products, so it pays where products
-    or M are dear (multigrid, factors, dense A), and not with a sparse A and a diagonal M: use `cg` there.
+    An iteration with k directions takes O(k² n) operations on vectors besides the products, so it pays if products or
+    M are expensive (multigrid, factors, dense A), and not with a sparse A and a diagonal M: use `cg` there.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian positive definite; or semidefinite with B in its range. CuPy's twins are taken too.
+        Hermitian positive definite; or semidefinite with B in its range. CuPy matrices work too.
     b : array, (n,) or (n, k)
         Right-hand sides, solved together; each is reported in `columns`, with the products of its own directions.
     x0, rtol, atol
@@ -82,13 +82,13 @@ def block_cg(
     ----------
     O'Leary, Linear Algebra Appl. 29 (1980) 293; Ji and Li, BIT 57 (2017) 379 (breakdown-free).
     """
-    system = read_system("block_cg", A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+    system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         return _BlockSolve(system, callback).run()
 
 
 class _BlockSolve:
-    """The driver of the block: as that of single columns, with one decision a column. Vectors are rows here."""
+    """Drive the block as `run` drives single columns, with one decision for each column. Vectors are rows here."""
 
     def __init__(self, system: Any, callback: Callable[[Any], Any] | None) -> None:
         self.began = time.perf_counter()
@@ -96,11 +96,11 @@ class _BlockSolve:
         column: Column = system.column
         self.column, xp = column, column.xp
         self.single = system.rhs.ndim == 1
-        given = system.rhs[None, :] if self.single else system.rhs.T
-        self.k = given.shape[0]
-        self.scales = np.array([power_of_two_scale(column, row) for row in given])
+        rhs_rows = system.rhs[None, :] if self.single else system.rhs.T
+        self.k = rhs_rows.shape[0]
+        self.scales = np.array([power_of_two_scale(column, row) for row in rhs_rows])
         sides = xp.asarray(self.scales)[:, None]
-        self.B = xp.ascontiguousarray(xp.asarray(given, dtype=column.dtype) / sides)
+        self.B = xp.ascontiguousarray(xp.asarray(rhs_rows, dtype=column.dtype) / sides)
         self.sizes = np.array([column.norm(row) for row in self.B])
         self.thresholds = np.maximum(system.rtol * self.sizes, system.atol / self.scales)
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
@@ -160,7 +160,7 @@ class _BlockSolve:
         return None
 
     def _advance(self, active: np.ndarray) -> tuple[np.ndarray, Breakdown | None]:
-        """Follow the recurrence on the active columns until each claims its tolerance; the claims, and a failure."""
+        """Follow the recurrence on the active columns until each claims its tolerance; return claims and failure."""
         column = self.column
         claimed = np.zeros(self.k, dtype=bool)
         X, R = self.X[active], self.R[active]
@@ -249,7 +249,7 @@ class _BlockSolve:
 
 
 def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tuple[np.ndarray, list[int]], None, None]:
-    """Yield the residual norms and, of each product made, the row that its direction came from."""
+    """Yield the residual norms and, for each product, the row that its direction came from."""
     A, xp = column.A, column.xp
     first = np.array([column.norm(row) for row in R])
     basis, leaders = _independent(column, R, first > 0.0, _COMBINED)
@@ -294,37 +294,37 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
         previous = P, Q, factor
 
 
-def _independent(column: Column, Z: Any, wanted: np.ndarray, least: float) -> tuple[Any, list[int]]:
-    """Orthonormalise the rows of Z that are wanted, dropping those that depend on others; and which were kept."""
+def _independent(column: Column, Z: Any, eligible: np.ndarray, least: float) -> tuple[Any, list[int]]:
+    """Orthonormalise the eligible rows of Z, without those that depend on others; return them and their numbers."""
     xp = column.xp
-    rows = [int(j) for j in np.flatnonzero(wanted)]
+    rows = [int(j) for j in np.flatnonzero(eligible)]
     if 1 < len(rows) == len(Z):
         orthonormal = _orthonormal(xp, Z)
         if orthonormal is not None:
             return orthonormal, rows
-    kept = xp.empty_like(Z)
+    store = xp.empty_like(Z)
     owners: list[int] = []
     for j in rows:
         size = column.norm(Z[j])
         if not size > 0.0:
             continue
         v = Z[j] / size
-        basis = kept[: len(owners)]
+        basis = store[: len(owners)]
         for _ in range(2):
             v = v - (_conjugate(basis) @ v) @ basis
-        left = column.norm(v)
-        if left > least:
-            if left < 1e-3:
-                v = v / left
+        remainder = column.norm(v)
+        if remainder > least:
+            if remainder < 1e-3:
+                v = v / remainder
                 v = v - (_conjugate(basis) @ v) @ basis
-                left = column.norm(v)
-            kept[len(owners)] = v / left
+                remainder = column.norm(v)
+            store[len(owners)] = v / remainder
             owners.append(j)
-    return kept[: len(owners)], owners
+    return store[: len(owners)], owners
 
 
 def _orthonormal(xp: Any, Z: Any) -> Any:
-    """Orthonormalise rows by Cholesky factors of their Gram matrix, twice; None where they are close to dependent."""
+    """Orthonormalise rows by Cholesky factors of their Gram matrix, twice; None if they are close to dependent."""
     for final in (False, True):
         gram = on_host(_conjugate(Z) @ Z.T)
         sizes = np.sqrt(np.diagonal(gram).real)
@@ -348,3 +348,6 @@ def _conjugate(rows: Any) -> Any:
 def _projected(column: Column, rows: Any) -> Any:
     assert column.nullspace is not None
     return column.xp.stack([column.nullspace.project(row) for row in rows])
+
+
+METHOD = Method("block_cg", _block_conjugate_gradients, hermitian=True, nullspace=True)

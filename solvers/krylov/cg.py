@@ -1,4 +1,4 @@
-"""The preconditioned conjugate gradient method."""
+"""Solve a Hermitian positive definite system by the preconditioned conjugate gradient method."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cg(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian positive definite; or semidefinite with b in its range. CuPy's twins are taken too.
+        Hermitian positive definite; or semidefinite with b in its range. CuPy matrices work too.
     b : array, (n,) or (n, k)
         Right-hand sides; each column is solved by itself and reported in `columns`.
     x0 : array, the shape of b, optional
@@ -45,7 +45,7 @@ def cg(
         Called as ``callback(xk)`` after each iteration.
     nullspace : array, (n, m) or (n,), optional
         A basis N of the null space of a singular A (the constant of a Neumann or periodic problem). b must be
-        orthogonal to it; directions are kept so, and x is the solution orthogonal to N, the least one.
+        orthogonal to it; so are all directions, and x is the solution orthogonal to N, the one of least norm.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def cg(
     Raises
     ------
     InputError
-        If an argument does not fit; if `nullspace` is not one of A, or b has a part in it that no x can meet.
+        If an argument does not fit; if A does not annihilate `nullspace`, or b has a part in it, which no A x has.
 
     References
     ----------
     Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49 (1952) 409; Saad, *Iterative Methods for Sparse Linear Systems*,
     2nd ed., algorithm 9.1.
     """
-    return run(_CG, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
 
 
 def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
@@ -89,6 +89,7 @@ def _conjugate_gradients(column: Column, x: Any, r: Any) -> Generator[float, Non
 
 
 def energy_of_residual(rho: Any) -> Any:
+    """Return ρ = rᴴM r; Breakdown if it is not positive, which a positive definite M forbids."""
     if rho > 0.0:
         return rho
     if rho <= 0.0:
@@ -98,4 +99,4 @@ def energy_of_residual(rho: Any) -> Any:
     raise Breakdown(Status.NONFINITE, "M r is not finite")
 
 
-_CG = Method("cg", _conjugate_gradients)
+METHOD = Method("cg", _conjugate_gradients, hermitian=True, nullspace=True)

@@ -1,4 +1,4 @@
-"""The Chebyshev iteration: conjugate gradients' rate without inner products, for a known spectrum."""
+"""Solve by the Chebyshev iteration: the rate of conjugate gradients without inner products, for a known spectrum."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..result import SolveResult
 from .spectrum import Bounds, read_bounds
 
 _TRIAL = 8
-"""Steps between two looks at how fast the residual falls."""
+"""Steps between two checks of how fast the residual falls."""
 
 _SLOW = 0.75
-"""A residual that falls at less than this share of the rate the bounds promise shows an eigenvalue outside of them."""
+"""A residual that falls at less than this share of the promised rate shows an eigenvalue outside the bounds."""
 
 
 def chebyshev(
@@ -37,19 +37,19 @@ def chebyshev(
 
         ‖x − x_k‖_A ≤ 2 ((√κ − 1)/(√κ + 1))^k ‖x − x_0‖_A.
 
-    No inner products but for the norm of the residual: nothing to synchronise, and a fixed polynomial in A.
+    It takes no inner products except the norm of the residual: nothing to synchronise, and a fixed polynomial in A.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian positive definite. CuPy's twins are taken too.
+        Hermitian positive definite. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of kind 'spd', optional
         Approximates A⁻¹.
     bounds : (low, high), optional
-        Of the spectrum of M A. By default they are estimated by 20 Lanczos steps, and widened when the residual falls
-        more slowly than they promise, by the eigenvalue that explains it.
+        Bounds of the spectrum of M A. By default they are estimated by 20 Lanczos steps. If the residual then falls
+        more slowly than they promise, they are widened to the eigenvalue that explains it.
     nullspace : array, (n, m) or (n,), optional
         As in `cg`; the bounds are those of the other eigenvalues.
 
@@ -70,7 +70,7 @@ def chebyshev(
     """
     read = read_bounds("chebyshev", bounds)
     return run(
-        _CHEBYSHEV,
+        METHOD,
         A,
         b,
         x0,
@@ -85,7 +85,7 @@ def chebyshev(
 
 
 def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[float, None, None]:
-    """One cycle with fixed bounds; it ends when the residual shows that they are too narrow."""
+    """Iterate with fixed bounds; end when the residual shows that they are too narrow."""
     A, M, xp = column.A, column.M, column.xp
     low, high = bounds.of(column)
     theta, delta = 0.5 * (high + low), max(0.5 * (high - low), 1e-12 * high)
@@ -101,7 +101,7 @@ def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[f
         k += 1
         norm = column.norm(r)
         yield norm
-        if not bounds.given and k % _TRIAL == 0 and math.isfinite(norm) and norm > 0.0:
+        if not bounds.fixed and k % _TRIAL == 0 and math.isfinite(norm) and norm > 0.0:
             wider = _explained_by(norm / first, k, theta, delta)
             if wider is not None:
                 bounds.replace(min(low, wider), max(high, wider))
@@ -112,7 +112,7 @@ def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[f
 
 
 def _explained_by(factor: float, k: int, theta: float, delta: float) -> float | None:
-    """The eigenvalue outside [θ − δ, θ + δ] whose component alone would give that factor in k steps; None within."""
+    """Return the eigenvalue outside [θ − δ, θ + δ] whose component alone gives that factor in k steps, or None."""
     sigma = theta / delta
     promised = k * math.acosh(sigma)  # log of T_k(σ), but for a factor 2
     if math.log(factor) <= -_SLOW * promised + math.log(4.0):
@@ -125,4 +125,4 @@ def _explained_by(factor: float, k: int, theta: float, delta: float) -> float | 
     return min(eigenvalue, 0.9 * (theta - delta)) if factor <= 1.0 else max(eigenvalue, 1.1 * (theta + delta))
 
 
-_CHEBYSHEV = Method("chebyshev", _chebyshev)
+METHOD = Method("chebyshev", _chebyshev, hermitian=True, nullspace=True)

@@ -1,4 +1,4 @@
-"""Conjugate gradients that deflate a recycled space, and harvest the next one."""
+"""Solve by conjugate gradients that deflate a recycled space, and gather the space for the next system."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_count
-from ..iteration import Breakdown, Column, Method, run
+from ..iteration import Breakdown, Column, Method
 from ..operands import on_host
 from ..result import SolveResult, Status
 from .cg import energy_of_residual
 from .harmonic_ritz import Harvest
-from .recycle_space import Carrier, RecycleSpace, orthonormal_images
+from .recycle_space import Carrier, RecycleSpace, project, project_once, recycled
 
 _REPROJECTION_INTERVAL = 25
-"""Iterations between projections of the residual off the space: its part in there grows by rounding alone."""
+"""Iterations between projections of the residual off the space, in which it has a part by rounding alone."""
 
 
 def deflated_cg(
@@ -33,29 +33,29 @@ def deflated_cg(
     window: int = 40,
     space: RecycleSpace | None = None,
 ) -> SolveResult:
-    """Solve A x = b by deflated conjugate gradients, for A Hermitian positive definite and the next ones like it.
+    """Solve A x = b by deflated conjugate gradients, for a Hermitian positive definite A and later, similar ones.
 
-    With the space U given, x starts from the least error over x_0 + U in the A-norm, and directions are kept
-    A-orthogonal to U: the convergence is that of the spectrum of M A without the part that U spans. Meanwhile the
-    harmonic Ritz vectors of M A of least modulus are gathered from U and the directions, `window` of them at a time,
-    for `result.space`. Without a space the iterates are those of `cg`.
+    With a space U, x starts from the least error over x_0 + U in the A-norm, and directions are A-orthogonal to U: the
+    convergence is that of the spectrum of M A without the part that U spans. Meanwhile the harmonic Ritz vectors of M A
+    of least modulus are gathered from U and the directions, `window` of them at a time, for `result.space`. Without a
+    space the iterates are those of `cg`.
 
     Fitting the space to a new matrix takes k products (one if A has not changed), and k applications of M. Deflation
-    adds 4 k n operations to an iteration and the harvest about 6 k n, so it pays where products and M are dear or
-    iterations are many, and A is solved for again.
+    adds 4 k n operations to an iteration and the harvest about 6 k n, so it pays if products and M are expensive or
+    iterations are many, and similar systems follow.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian positive definite. CuPy's twins are taken too.
+        Hermitian positive definite. CuPy matrices work too.
     b : array, (n,) or (n, m)
-        Right-hand sides; each column is solved from the space that the column before has left.
+        Right-hand sides; each column starts from the space that the previous one gathered.
     x0, rtol, atol, maxiter, callback
-        As in `cg`. The projection on a space that was given is an iteration of its own.
+        As in `cg`. The projection on `space` counts as one iteration.
     M : preconditioner of kind 'spd', optional
         Approximates A⁻¹.
     k : int
-        Vectors kept.
+        Dimension of the space gathered.
     window : int
         Directions collected before they are condensed. Memory is about (4 k + 2 window) n, half as much more with M.
     space : RecycleSpace, optional
@@ -64,7 +64,7 @@ def deflated_cg(
     Returns
     -------
     SolveResult
-        With `space`: for the next system; None where recycling has not helped (see `resolvent.solvers.recycling`).
+        With `space` for the next system; None if recycling has not helped (see `krylov/recycle_space.py`).
 
     Raises
     ------
@@ -78,25 +78,12 @@ def deflated_cg(
     """
     k = check_count("deflated_cg", "k", k, least=1, example=20)
     window = check_count("deflated_cg", "window", window, least=1, example=40)
-    carrier = Carrier("deflated_cg", space, A, k)
-    result = run(
-        _DEFLATED_CG,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        window=window,
-        carrier=carrier,
-    )
-    return carrier.handed_back(result)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return recycled(METHOD, A, b, x0, space, k, window=window, **options)
 
 
 def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) -> Generator[float, None, None]:
-    """Conjugate gradients with p ⊥_A U and r ⊥ U; U is scaled so that Uᴴ A U = I."""
+    """Iterate with p ⊥_A U and r ⊥ U; U is scaled so that Uᴴ A U = I."""
     carrier.prepare(column)
     xp, A, M, dot = column.xp, column.A, column.M, column.dot
     U, C = _energy_orthonormal(carrier, xp)
@@ -104,14 +91,8 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
     if U is not None:
         MC = xp.stack([M(row) for row in C]) if column.preconditioned else C
         start = (U, C, MC)
-        _project(xp, U, C, x, r)
-        if "begun" not in column.memory:
-            column.memory["begun"] = True
-            column.budget -= 1
-            yield column.norm(r)
-            if column.budget <= 0:
-                return
-    column.memory["begun"] = True
+    if not (yield from project_once(column, U, U, C, x, r)):
+        return
     harvest = Harvest(column, carrier.k, window, start)
     try:
         z = M(r)
@@ -133,7 +114,7 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
             r -= alpha * q
             step += 1
             if U is not None and step % _REPROJECTION_INTERVAL == 0:
-                _project(xp, U, C, x, r)
+                project(xp, U, U, C, x, r)
             if not column.preconditioned:
                 harvest.add(p, q, q)
             yield column.norm(r)
@@ -146,22 +127,11 @@ def _deflated(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
             if U is not None:
                 p -= xp.conj(C @ xp.conj(z)) @ U
     finally:
-        gathered = harvest.space()
-        if gathered is not None:
-            directions, images = gathered
-            images, directions, _ = orthonormal_images(xp, images, directions, directions)
-            carrier.put(directions, images)
-
-
-def _project(xp: Any, U: Any, C: Any, x: Any, r: Any) -> None:
-    """x ← x + U Uᴴ r, r ← r − C Uᴴ r."""
-    part = xp.conj(U @ xp.conj(r))
-    x += part @ U
-    r -= part @ C
+        carrier.put_harvest(xp, harvest.space())
 
 
 def _energy_orthonormal(carrier: Carrier, xp: Any) -> tuple[Any, Any]:
-    """(U, C) with Uᴴ A U = I; Breakdown where a direction shows that A is not positive definite."""
+    """Return (U, C) with Uᴴ A U = I; Breakdown if a direction shows that A is not positive definite."""
     if carrier.U is None:
         return None, None
     gram = on_host(xp.conj(carrier.U) @ carrier.C.T)
@@ -169,9 +139,9 @@ def _energy_orthonormal(carrier: Carrier, xp: Any) -> tuple[Any, Any]:
     if energies[0] <= -1e-8 * energies[-1] or energies[-1] <= 0.0:
         reason = f"uᴴA u = {energies[0]:.3g} < 0 for a recycled direction: A is not positive definite"
         raise Breakdown(Status.INDEFINITE, reason)
-    kept = energies > 1e-13 * energies[-1]
-    change = xp.asarray((vectors[:, kept] / np.sqrt(energies[kept])).T)
+    positive = energies > 1e-13 * energies[-1]
+    change = xp.asarray((vectors[:, positive] / np.sqrt(energies[positive])).T)
     return change @ carrier.U, change @ carrier.C
 
 
-_DEFLATED_CG = Method("deflated_cg", _deflated)
+METHOD = Method("deflated_cg", _deflated, hermitian=True)

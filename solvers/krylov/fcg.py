@@ -1,4 +1,4 @@
-"""Flexible conjugate gradients, for preconditioners that change from one application to the next."""
+"""Solve by flexible conjugate gradients, which allow a preconditioner that changes between applications."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def fcg(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian positive definite; or semidefinite with b in its range. CuPy's twins are taken too.
+        Hermitian positive definite; or semidefinite with b in its range. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of any kind, optional
         Approximates A⁻¹; may be nonlinear or change between applications (an inner iteration, a network).
     memory : int
-        Directions kept, 2 (memory + 1) n numbers. 1 is the Polak–Ribière form of `cg`.
+        Directions stored, 2 (memory + 1) n numbers. 1 is the Polak–Ribière form of `cg`.
     nullspace : array, (n, m) or (n,), optional
         As in `cg`.
 
@@ -60,7 +60,7 @@ def fcg(
     """
     memory = check_count("fcg", "memory", memory, example=5)
     return run(
-        _FCG,
+        METHOD,
         A,
         b,
         x0,
@@ -76,13 +76,13 @@ def fcg(
 
 def _flexible_conjugate_gradients(column: Column, x: Any, r: Any, *, memory: int) -> Generator[float, None, None]:
     A, M, dot, xp = column.A, column.M, column.dot, column.xp
-    kept: deque[tuple[Any, Any, Any]] = deque(maxlen=memory)  # p, A p, pᴴA p
+    directions: deque[tuple[Any, Any, Any]] = deque(maxlen=memory)  # p, A p, pᴴA p
     size = column.norm(r)
     while True:
         p = xp.array(M(r), dtype=column.dtype)
         if abs(dot(p, r)) <= EPSILON * column.norm(p) * size:
-            p = xp.array(r)  # M returned nothing that r could be lowered along
-        for direction, image, energy in kept:
+            p = xp.array(r)  # no step along M r lowers the error
+        for direction, image, energy in directions:
             p -= (dot(image, p) / energy) * direction
         q = A(p)
         curvature = dot(p, q).real
@@ -93,9 +93,11 @@ def _flexible_conjugate_gradients(column: Column, x: Any, r: Any, *, memory: int
         alpha = dot(p, r) / curvature
         x += alpha * p
         r -= alpha * q
-        kept.append((p, q, curvature))
+        directions.append((p, q, curvature))
         size = column.norm(r)
         yield size
 
 
-_FCG = Method("fcg", _flexible_conjugate_gradients)
+METHOD = Method(
+    "fcg", _flexible_conjugate_gradients, accepts=("spd", "linear", "nonlinear"), hermitian=True, nullspace=True
+)

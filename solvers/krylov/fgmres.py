@@ -1,4 +1,4 @@
-"""Flexible GMRES: the preconditioner may change from one application to the next."""
+"""Solve by flexible GMRES, which allows a preconditioner that changes between applications."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def fgmres(
 ) -> SolveResult:
     """Solve A x = b by FGMRES(restart), for any nonsingular A and any M, even a nonlinear one.
 
-    A cycle minimises ‖b − A x_k‖₂ over x_0 + span{z_1, …, z_k}, z_j = M(v_j): the preconditioned vectors are kept,
-    so M need not be the same map twice. With a fixed linear M the iterates are those of `gmres`.
+    A cycle minimises ‖b − A x_k‖₂ over x_0 + span{z_1, …, z_k}, z_j = M(v_j): the preconditioned vectors are stored,
+    so M may differ from one step to the next. With a fixed linear M the iterates are those of `gmres`.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Nonsingular; real or complex. CuPy's twins are taken too.
+        Nonsingular; real or complex. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `gmres`.
     M : preconditioner of any kind, optional
@@ -42,7 +42,7 @@ def fgmres(
     Returns
     -------
     SolveResult
-        `breakdown`: the directions that M gave are dependent before the solution is reached.
+        `breakdown`: the directions z_j become dependent before the solution is reached.
 
     Raises
     ------
@@ -54,17 +54,17 @@ def fgmres(
     Saad, SIAM J. Sci. Comput. 14 (1993) 461.
     """
     restart = check_count("fgmres", "restart", restart)
-    return run(_FGMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
-    kept = column.xp.empty((min(restart, column.A.n, column.budget), column.A.n), dtype=column.dtype)
+    directions = column.xp.empty((min(restart, column.A.n, column.budget), column.A.n), dtype=column.dtype)
 
     def direction(j: int, v: Any) -> Any:
-        kept[j] = column.M(v)
-        return kept[j]
+        directions[j] = column.M(v)
+        return directions[j]
 
-    yield from minimal_residual_cycle(column, x, r, restart, direction, lambda y, basis: y @ kept[: len(basis)])
+    yield from minimal_residual_cycle(column, x, r, restart, direction, lambda y, basis: y @ directions[: len(basis)])
 
 
-_FGMRES = Method("fgmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("fgmres", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm")

@@ -1,4 +1,4 @@
-"""The restarted generalised minimal residual method, preconditioned from the right."""
+"""Solve any nonsingular system by the restarted generalised minimal residual method, preconditioned from the right."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def gmres(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Nonsingular; real or complex. CuPy's twins are taken too.
+        Nonsingular; real or complex. CuPy matrices work too.
     b : array, (n,) or (n, k)
         Right-hand sides; each column is solved by itself and reported in `columns`.
     x0 : array, the shape of b, optional
@@ -39,7 +39,7 @@ def gmres(
     rtol, atol : float
         Converged when ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol), with the residual recomputed in float64.
     restart : int
-        Vectors kept, and iterations in a cycle. Memory is (restart + 1) n; restart = n is full GMRES.
+        Vectors stored, and iterations in a cycle. Memory is (restart + 1) n; restart = n is full GMRES.
     maxiter : int, optional
         Iterations per column, counted over all cycles (as SciPy by default does); 10 n by default.
     M : preconditioner of kind 'spd' or 'linear', optional
@@ -50,7 +50,7 @@ def gmres(
     Returns
     -------
     SolveResult
-        ``x, info = gmres(A, b)`` works too. `stagnated`: cycles no longer lower the residual; enlarge `restart`.
+        ``x, info = gmres(A, b)`` works too. `stagnated`: cycles no longer lower the residual; increase `restart`.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def gmres(
     87.
     """
     restart = check_count("gmres", "restart", restart)
-    return run(_GMRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
-    """One cycle; x is formed when the generator ends or is closed."""
+    """Run one cycle; x is formed when the generator ends or is closed."""
     M = column.M
     yield from minimal_residual_cycle(column, x, r, restart, lambda j, v: M(v), lambda y, basis: M(y @ basis))
 
 
-_GMRES = Method("gmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("gmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")

@@ -1,4 +1,4 @@
-"""Induced dimension reduction, IDR(s)."""
+"""Solve a nonsymmetric system by induced dimension reduction, IDR(s)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..result import SolveResult, Status
 from ..stopping import EPSILON
 
 _ANGLE = 0.7
-"""The cosine between A r and r below which ω is lengthened, so that it does not amplify the error in the recurrence."""
+"""Cosine between A r and r below which ω is increased, so that rounding errors of the recurrence are not amplified."""
 
 
 def idrs(
@@ -33,13 +33,13 @@ def idrs(
     """Solve A x = b by IDR(s) with biorthogonalised intermediate residuals, for nonsymmetric A.
 
     The residuals are forced into a sequence of nested subspaces G_j = (I − ω_j A M)(G_{j−1} ∩ S), S the orthogonal
-    complement of s fixed vectors, whose dimensions shrink by s; without rounding x is exact after n + n/s products.
+    complement of s fixed vectors, whose dimensions shrink by s; in exact arithmetic x is exact after n + n/s products.
     s = 1 is mathematically BiCGSTAB; s = 4 comes close to full GMRES on many problems, with 3 s + 4 vectors.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Nonsingular; real or complex. CuPy's twins are taken too.
+        Nonsingular; real or complex. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`; an iteration is one product with A.
     M : preconditioner of kind 'spd' or 'linear', optional
@@ -63,7 +63,7 @@ def idrs(
     Sci. Comput. 31 (2008) 1035; Sleijpen and van der Vorst, Numer. Algorithms 10 (1995) 203 (the choice of ω).
     """
     s = check_count("idrs", "s", s, example=4)
-    return run(_IDRS, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, s=s)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, s=s)
 
 
 def _induced_dimension_reduction(column: Column, x: Any, r: Any, *, s: int) -> Generator[float, None, None]:
@@ -115,7 +115,7 @@ def _induced_dimension_reduction(column: Column, x: Any, r: Any, *, s: int) -> G
 
 
 def _stabilising_step(column: Column, t: Any, r: Any) -> Any:
-    """The ω that minimises ‖r − ω t‖, lengthened where t is nearly orthogonal to r; 0 where it is orthogonal."""
+    """Return the ω that minimises ‖r − ω t‖, increased if t is nearly orthogonal to r; 0 if it is orthogonal."""
     t_size, r_size = column.norm(t), column.norm(r)
     if not math.isfinite(t_size):
         raise Breakdown(Status.NONFINITE, "A M v is not finite")
@@ -127,4 +127,4 @@ def _stabilising_step(column: Column, t: Any, r: Any) -> Any:
     return omega * (_ANGLE / cosine) if cosine < _ANGLE else omega
 
 
-_IDRS = Method("idrs", _induced_dimension_reduction)
+METHOD = Method("idrs", _induced_dimension_reduction, accepts=("spd", "linear"))

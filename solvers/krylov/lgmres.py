@@ -1,4 +1,4 @@
-"""LGMRES: restarted GMRES that keeps the corrections of its last cycles."""
+"""Solve by LGMRES: restarted GMRES that also minimises over the corrections of its last cycles."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def lgmres(
 ) -> SolveResult:
     """Solve A x = b by LGMRES(inner_m, outer_k), for any nonsingular A.
 
-    A cycle minimises ‖b − A x‖₂ over M K_m(A M, r) and the last outer_k corrections x_i − x_{i−1}, which stand for the
-    error that restarting forgets. That breaks the alternation of restarted GMRES's residuals, and costs nothing but
-    memory.
+    A cycle minimises ‖b − A x‖₂ over M K_m(A M, r) and the last outer_k corrections x_i − x_{i−1}, which approximate
+    the error that a restart forgets. The residuals of restarted GMRES often alternate between two directions; these do
+    not. It costs only memory.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Nonsingular; real or complex. CuPy's twins are taken too.
+        Nonsingular; real or complex. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `gmres`; iterations are products, counted over all cycles.
     M : preconditioner of kind 'spd' or 'linear', optional
@@ -41,12 +41,12 @@ def lgmres(
     inner_m : int
         Krylov vectors in a cycle.
     outer_k : int
-        Corrections kept; 0 is `gmres`.
+        Corrections stored; 0 is `gmres`.
 
     Returns
     -------
     SolveResult
-        `stagnated`: cycles no longer lower the residual; enlarge `inner_m`.
+        `stagnated`: cycles no longer lower the residual; increase `inner_m`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def lgmres(
     inner_m = check_count("lgmres", "inner_m", inner_m)
     outer_k = check_count("lgmres", "outer_k", outer_k, least=0, example=3)
     return run(
-        _LGMRES,
+        METHOD,
         A,
         b,
         x0,
@@ -77,15 +77,15 @@ def lgmres(
 def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Generator[float, None, None]:
     corrections: list[Any] = column.memory.setdefault("corrections", [])
     size = min(inner_m + len(corrections), column.A.n, column.budget)
-    kept = column.xp.empty((size, column.A.n), dtype=column.dtype)
+    directions = column.xp.empty((size, column.A.n), dtype=column.dtype)
     before = column.xp.array(x)
 
     def direction(j: int, v: Any) -> Any:
-        kept[j] = column.M(v) if j < inner_m else corrections[j - inner_m]
-        return kept[j]
+        directions[j] = column.M(v) if j < inner_m else corrections[j - inner_m]
+        return directions[j]
 
     try:
-        yield from minimal_residual_cycle(column, x, r, size, direction, lambda y, basis: y @ kept[: len(basis)])
+        yield from minimal_residual_cycle(column, x, r, size, direction, lambda y, basis: y @ directions[: len(basis)])
     finally:
         correction = x - before
         length = column.norm(correction)
@@ -94,4 +94,4 @@ def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Gen
             del corrections[outer_k:]
 
 
-_LGMRES = Method("lgmres", _cycle, explicit=False, callback="pr_norm")
+METHOD = Method("lgmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")

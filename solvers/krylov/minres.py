@@ -1,4 +1,4 @@
-"""The minimal residual method for Hermitian systems."""
+"""Solve a Hermitian system, definite or not, by the minimal residual method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..stopping import EPSILON
 
 _AT_REST = 1e-12
 _NEARLY_AT_REST, _FLAT, _PATIENCE = 1e-8, 1e-12, 2
-"""‖A r‖/(‖A‖‖r‖) at which x has the least residual; or nearly so, with a residual that stays flat for that long."""
+"""‖A r‖/(‖A‖‖r‖) up to which x has the least residual; and up to which it has if the residual also stays flat."""
 
 
 def minres(
@@ -30,13 +30,13 @@ def minres(
     """Solve A x = b by MINRES, for A Hermitian, indefinite or not.
 
     The k-th iterate minimises ‖b − A x_k‖ over x_0 + K_k(MA, M r_0), in the norm of M (the Euclidean one without M);
-    seven vectors are kept. For eigenvalues in [−a, −b] ∪ [c, d] of equal lengths, a residual falls by
+    seven vectors are stored. For eigenvalues in [−a, −b] ∪ [c, d] of equal lengths, a residual falls by
     2 ((√(ad) − √(bc))/(√(ad) + √(bc))) in two iterations.
 
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian; singular if b is in its range. CuPy's twins are taken too.
+        Hermitian; singular if b is in its range. CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of kind 'spd', optional
@@ -47,7 +47,7 @@ def minres(
     Returns
     -------
     SolveResult
-        `indefinite`: rᴴM r ≤ 0, M is not positive definite. `stagnated` with x of least residual where b is not in the
+        `indefinite`: rᴴM r ≤ 0, M is not positive definite. `stagnated` with the x of least residual if b is not in the
         range of A.
 
     Raises
@@ -60,13 +60,13 @@ def minres(
     Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617; Choi, Paige and Saunders, SIAM J. Sci. Comput. 33 (2011)
     1810; Greenbaum, *Iterative Methods for Solving Linear Systems* (1997), §3.1.
     """
-    return run(_MINRES, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
 
 
 def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, None]:
-    """Lanczos vectors v_k with z_k = M v_k and z_jᴴ v_k = δ_jk, and the QR factorisation of the tridiagonal matrix.
+    """Yield residual norms from Lanczos vectors v_k, z_k = M v_k, z_jᴴ v_k = δ_jk, and the QR factors of their matrix.
 
-    The residual comes along without a product: r_k = s_k² r_{k−1} − c_k φ_k v_{k+1}.
+    The residual needs no product of its own: r_k = s_k² r_{k−1} − c_k φ_k v_{k+1}.
     """
     A, M, dot, xp = column.A, column.M, column.dot, column.xp
     z = M(r)
@@ -115,7 +115,7 @@ def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, 
 
 
 def size_in_preconditioner(square: Any, least: float | None = None) -> float:
-    """√(vᴴ M v); Breakdown where M is not positive definite."""
+    """Return √(vᴴ M v); Breakdown if it shows that M is not positive definite."""
     value = float(square.real)
     if value > 0.0 or value == least:
         return math.sqrt(value)
@@ -124,4 +124,4 @@ def size_in_preconditioner(square: Any, least: float | None = None) -> float:
     raise Breakdown(Status.NONFINITE, "A M r is not finite")
 
 
-_MINRES = Method("minres", _minimal_residual)
+METHOD = Method("minres", _minimal_residual, hermitian=True, nullspace=True)

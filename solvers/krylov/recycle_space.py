@@ -1,4 +1,4 @@
-"""What a solve leaves for the next one: a space of directions, carried explicitly, never hidden.
+"""Carry a space of directions from one solve to the next: it is an explicit object, never hidden state.
 
 A recycling solver takes ``space=`` (None at first) and hands the next one back as ``result.space``::
 
@@ -7,56 +7,57 @@ A recycling solver takes ``space=`` (None at first) and hands the next one back 
         result = gcrodr(A, b, M=M, space=space)
         space = result.space
 
-For a new matrix the directions are multiplied anew and orthonormalised, A U = C with Cᴴ C = I; directions whose images
-depend on the others are left out. The first of these products is with a fixed random combination of the directions:
-where it agrees with the image kept, A has not changed on the space, and the other products are spared. All products and
-applications are counted in the result's ledger.
+For a new matrix the images A U are computed anew and orthonormalised, A U = C with Cᴴ C = I; directions whose images
+depend on the others are dropped. The first of these products is with a fixed random combination of the directions: if
+it agrees with the stored image, A has not changed on the space, and no other product is needed. The result's ledger
+counts all products and applications.
 
-The rule of dropping: a solve that starts without a space notes its products for each decade by which the residual fell.
-A later solve that starts from a space descended from it and takes more products a decade, set-up included, is a strike.
-After two in a row the space is dropped: `result.space` is None, and the next solve starts afresh.
+When a space is dropped: a solve without a space records its products per decade by which the residual fell. A later
+solve from a space that descends from it has a strike if it takes more products per decade, set-up included. After two
+strikes in a row the space is dropped: `result.space` is None, and the next solve starts without one.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..iteration import Column
+from ..iteration import Column, Method, run
 from ..operands import on_host, read_vectors
 from ..result import SolveResult
 
 _DEPENDENT = 1e-10
-"""Directions are left out where less than this share of their image is new."""
+"""A direction is dropped if less than this share of its image is new."""
 
 _UNCHANGED = 1e-12
-"""‖A u − c‖, ‖c‖ = 1, up to which the image kept is taken for that of the matrix at hand."""
+"""‖A u − c‖, ‖c‖ = 1, up to which the stored image c is taken for that of the current matrix."""
 
 _STRIKES = 2
 _LEAST_DECADES = 0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecycleSpace:
-    """Directions for the solution of the next system, with their images under the matrix they were last used with.
+    """Hold directions for the next solve, with their images under the last matrix.
 
-    Immutable: arrays are read-only. `from_vectors` makes one from known directions.
+    It is immutable: arrays are read-only. `from_vectors` makes one from known directions.
 
     Attributes
     ----------
     directions, images : array, (k, n)
-        U and C in rows: A U = C, Cᴴ C = I. `images` is None where no matrix has been met yet.
+        U and C in rows: A U = C, Cᴴ C = I. `images` is None before the first solve.
     preimages : array, (k, n), or None
-        T with M T = U, of the preconditioner last used; None where that is U.
+        T with M T = U, for the last preconditioner; None if T = U.
     products_per_decade : float or None
-        Of the solve, started without a space, from which this one descends.
+        Products per decade of the solve without a space from which this space descends.
     strikes : int
-        Solves in a row that the space did not help.
+        Solves in a row to which the space was no help.
     """
 
     directions: Any
@@ -73,14 +74,18 @@ class RecycleSpace:
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
 
+    def __repr__(self) -> str:
+        images = "" if self.images is None else ", with images"
+        return f"RecycleSpace({self.k} directions of length {self.n}{images}, {self.strikes} strikes)"
+
     @classmethod
     def from_vectors(cls, vectors: Any) -> RecycleSpace:
-        """Make a space from the columns of an (n, k) array, such as known slow modes; one vector (n,) is taken too.
+        """Make a space from the columns of an (n, k) array, such as known slow modes, or from one vector (n,).
 
         Raises
         ------
         InputError
-            If they are not finite vectors.
+            If these are not finite vectors.
         """
         vectors = np.array(vectors) if isinstance(vectors, list | tuple) else vectors
         shape = getattr(vectors, "shape", None)
@@ -92,38 +97,38 @@ class RecycleSpace:
 
     @property
     def k(self) -> int:
-        """Dimension."""
+        """Return the dimension."""
         return int(self.directions.shape[0])
 
     @property
     def n(self) -> int:
-        """Length of the vectors."""
+        """Return the length of the vectors."""
         return int(self.directions.shape[1])
 
     @property
     def U(self) -> Any:
-        """The directions in columns, (n, k)."""
+        """Return the directions in columns, (n, k)."""
         return self.directions.T
 
     @property
     def C(self) -> Any:
-        """Their images A U in columns, (n, k), orthonormal; None where no matrix has been met yet."""
+        """Return the images A U in columns, (n, k), orthonormal; None before the first solve."""
         return None if self.images is None else self.images.T
 
 
 class Carrier:
-    """The space on its way through one call: what the recurrence works with, and what the result will hand back.
+    """Carry the space through one call: from the argument, through the recurrence, to the result.
 
     Attributes
     ----------
     U, C, T : array, (k, n), or None
-        The space for the matrix at hand, once `prepare` has made it so. T is U itself without a preconditioner.
+        The space for the current matrix, after `prepare`. T is U itself without a preconditioner.
     k, most : int
-        Vectors to harvest, and the most that a space given may have.
+        Dimension of the space to gather, and the largest one of a space to start from.
     """
 
     def __init__(self, solver: str, space: Any, A: Any, k: int, most: int | None = None) -> None:
-        self.given: RecycleSpace | None = _read_space(solver, space, A)
+        self.initial: RecycleSpace | None = _read_space(solver, space, A)
         self.k, self.most = k, most
         self.U: Any = None
         self.C: Any = None
@@ -131,16 +136,16 @@ class Carrier:
         self.ready = False
 
     def prepare(self, column: Column) -> None:
-        """Fit the space that was given to the matrix at hand; later calls do nothing."""
+        """Fit the initial space to the current matrix; later calls do nothing."""
         if self.ready:
             return
         self.ready = True
-        if self.given is None:
+        if self.initial is None:
             return
         xp, n = column.xp, column.A.n
-        U = _of_dtype(xp, self.given.directions, column.dtype)
-        C = self.given.images
-        T = U if self.given.preimages is None else _of_dtype(xp, self.given.preimages, column.dtype)
+        U = _of_dtype(xp, self.initial.directions, column.dtype)
+        C = self.initial.images
+        T = U if self.initial.preimages is None else _of_dtype(xp, self.initial.preimages, column.dtype)
         if T.shape != U.shape or (C is not None and U.shape != C.shape):
             C, T = None, U  # a complex space for a real system was split
         C, U, T = _images(column, U, C, T)
@@ -149,7 +154,7 @@ class Carrier:
             self.put(U[:keep], C[:keep], T[:keep] if column.preconditioned else None)
 
     def put(self, U: Any, C: Any, T: Any = None) -> None:
-        """Take U, C (and T, where it differs from U) as the space for the matrix at hand."""
+        """Take U, C (and T, if it differs from U) as the space for the current matrix."""
         self.U, self.C, self.T = U, C, U if T is None else T
 
     def clear(self) -> None:
@@ -157,31 +162,34 @@ class Carrier:
         self.U = self.C = self.T = None
 
     def refresh(self, column: Column) -> None:
-        """Recompute the images, where the recurrence has drifted away from A U = C."""
+        """Recompute the images after the recurrence has drifted away from A U = C."""
         if self.U is not None:
             T = None if self.T is self.U else self.T
             C, U, T = _images(column, self.U, None, self.U if T is None else T)
             self.put(U, C, T if column.preconditioned else None) if C.shape[0] else self.clear()
 
-    def handed_back(self, result: SolveResult) -> SolveResult:
-        """The result with the space for the next solve, or with None where the rule of dropping says so."""
-        result.space = self._next(result)
-        return result
+    def put_harvest(self, xp: Any, gathered: tuple[Any, Any] | None) -> None:
+        """Take the directions and images that a `Harvest` has gathered, made orthonormal; None leaves all as it is."""
+        if gathered is not None:
+            directions, images = gathered
+            images, directions, _ = orthonormal_images(xp, images, directions, directions)
+            self.put(directions, images)
 
-    def _next(self, result: SolveResult) -> RecycleSpace | None:
+    def next_space(self, result: SolveResult) -> RecycleSpace | None:
+        """Return the space for the next solve, or None if it is to be dropped (see the module's docstring)."""
         if not self.ready:
-            return self.given  # nothing was solved: b = 0, or x0 was good enough
+            return self.initial  # nothing was solved: b = 0, or x0 was good enough
         if self.U is None:
             return None
         columns = result.columns or (result,)
-        if self.given is None:
+        if self.initial is None:
             columns = columns[:1]  # the others started from a space
         falls = [math.log10(c.residuals[0] / c.residual) for c in columns if 0.0 < c.residual <= c.residuals[0]]
         decades, products = sum(falls), sum(c.matvecs for c in columns)
         rate = products / decades if decades >= _LEAST_DECADES else None
         reference, strikes = rate, 0
-        if self.given is not None:
-            reference, strikes = self.given.products_per_decade, self.given.strikes
+        if self.initial is not None:
+            reference, strikes = self.initial.products_per_decade, self.initial.strikes
             if rate is not None:
                 reference = reference if reference is not None else math.inf
                 strikes = strikes + 1 if rate > reference else 0
@@ -191,8 +199,51 @@ class Carrier:
         return RecycleSpace(self.U, self.C, None if self.T is self.U else self.T, reference, strikes)
 
 
+def recycled(
+    method: Method, A: Any, b: Any, x0: Any, space: Any, k: int, most: int | None = None, **options: Any
+) -> SolveResult:
+    """Solve by a method whose recurrence takes a `Carrier`; `space` of the result is for the next solve.
+
+    Parameters
+    ----------
+    method : Method
+    A, b, x0 : array
+        The system and the initial guess.
+    space, k, most
+        The space to start from and the sizes of the `Carrier`.
+    **options
+        Those of `run`, and the other settings of the recurrence.
+    """
+    carrier = Carrier(method.name, space, A, k, most)
+    result = run(method, A, b, x0, carrier=carrier, **options)
+    result.space = carrier.next_space(result)
+    return result
+
+
+def project(xp: Any, test: Any, U: Any, C: Any, x: Any, r: Any) -> None:
+    """Set x ← x + U Tᴴ r, r ← r − C Tᴴ r in place, T the test vectors in rows."""
+    part = xp.conj(test @ xp.conj(r))
+    x += part @ U
+    r -= part @ C
+
+
+def project_once(column: Column, test: Any, U: Any, C: Any, x: Any, r: Any) -> Generator[float, None, bool]:
+    """Project the residual off the space, if there is one; return whether iterations are left.
+
+    For each right-hand side the first projection is an iteration of its own.
+    """
+    if U is not None:
+        project(column.xp, test, U, C, x, r)
+        if "begun" not in column.memory:
+            column.memory["begun"] = True
+            column.budget -= 1
+            yield column.norm(r)
+    column.memory["begun"] = True
+    return column.budget > 0
+
+
 def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
-    """(C, U, T) of the matrix at hand, A U = C, Cᴴ C = I; the C given is kept where one product shows that it holds."""
+    """Return (C, U, T) for the current matrix, A U = C, Cᴴ C = I; C is reused if one product shows it still holds."""
     xp, k = column.xp, U.shape[0]
     if C is not None:
         weights = np.random.default_rng(0).standard_normal(k)
@@ -218,22 +269,22 @@ def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
 
 
 def orthonormal_images(xp: Any, C: Any, U: Any, T: Any) -> tuple[Any, Any, Any]:
-    """(C, U, T) with C orthonormal and its relation to U and T kept; dependent directions left out.
+    """Return (C, U, T) with C orthonormal and the same relation to U and T, without dependent directions.
 
-    By the singular value decomposition of C = R Q: of the coefficients, on the host.
+    Uses the QR factorisation of C and the singular values of R, which are computed on the host.
     """
     if C.shape[0] == 0:
         return C, U, T
     Q, R = xp.linalg.qr(C.T)
     W, sigma, Vh = np.linalg.svd(on_host(R), full_matrices=False)
-    kept = sigma > _DEPENDENT * sigma[0]
-    rotation, change = W[:, kept].T, (Vh[kept].conj() / sigma[kept][:, None])
+    independent = sigma > _DEPENDENT * sigma[0]
+    rotation, change = W[:, independent].T, (Vh[independent].conj() / sigma[independent][:, None])
     rotation, change = xp.asarray(rotation), xp.asarray(change)
     return rotation @ Q.T, change @ U, change @ T
 
 
 def _of_dtype(xp: Any, rows: Any, dtype: Any) -> Any:
-    """The rows in the dtype of the solve; of a complex space in a real solve, real and imaginary parts."""
+    """Return the rows in the dtype of the solve; for a real solve, real and imaginary parts of a complex space."""
     if rows.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         rows = xp.concat([rows.real, rows.imag])
     return xp.asarray(rows, dtype=dtype)

@@ -1,4 +1,4 @@
-"""MINRES that deflates a recycled space, and harvests the next one."""
+"""Solve by MINRES that deflates a recycled space, and gathers the space for the next system."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_count
-from ..iteration import Breakdown, Column, Method, run
+from ..iteration import Breakdown, Column, Method
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON
 from .harmonic_ritz import Harvest
 from .minres import size_in_preconditioner
-from .recycle_space import Carrier, RecycleSpace, orthonormal_images
+from .recycle_space import Carrier, RecycleSpace, project_once, recycled
 
 _AT_REST = 1e-12
 
@@ -34,9 +34,9 @@ def recycled_minres(
     window: int = 40,
     space: RecycleSpace | None = None,
 ) -> SolveResult:
-    """Solve A x = b by recycling MINRES, for A Hermitian, indefinite or not, and the next ones like it.
+    """Solve A x = b by recycling MINRES, for a Hermitian A, indefinite or not, and later, similar ones.
 
-    With the space U given and C = A U, Cᴴ M C = I, Lanczos runs with (I − C Cᴴ M) A, which is Hermitian on the
+    With a space U and C = A U, Cᴴ M C = I, Lanczos runs with (I − C Cᴴ M) A, which is Hermitian on the
     complement of C, and the k-th iterate minimises ‖b − A x‖ in the norm of M over x_0 + U + K_k. Meanwhile the
     harmonic Ritz vectors of M A of least modulus are gathered from U and the Lanczos vectors, `window` of them at a
     time, for `result.space`. Without a space the iterates are those of `minres`.
@@ -47,11 +47,11 @@ def recycled_minres(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        Hermitian, nonsingular. CuPy's twins are taken too.
+        Hermitian, nonsingular. CuPy matrices work too.
     b : array, (n,) or (n, m)
-        Right-hand sides; each column is solved from the space that the column before has left.
+        Right-hand sides; each column starts from the space that the previous one gathered.
     x0, rtol, atol, maxiter, callback
-        As in `cg`. The minimisation over a space that was given is an iteration of its own.
+        As in `cg`. The minimisation over `space` counts as one iteration.
     M : preconditioner of kind 'spd', optional
         Hermitian positive definite, even where A is indefinite: it approximates |A|⁻¹.
     k, window, space
@@ -60,7 +60,7 @@ def recycled_minres(
     Returns
     -------
     SolveResult
-        With `space`: for the next system; None where recycling has not helped (see `resolvent.solvers.recycling`).
+        With `space` for the next system; None if recycling has not helped (see `krylov/recycle_space.py`).
 
     Raises
     ------
@@ -74,40 +74,18 @@ def recycled_minres(
     """
     k = check_count("recycled_minres", "k", k, least=1, example=20)
     window = check_count("recycled_minres", "window", window, least=1, example=40)
-    carrier = Carrier("recycled_minres", space, A, k)
-    result = run(
-        _RECYCLED_MINRES,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        window=window,
-        carrier=carrier,
-    )
-    return carrier.handed_back(result)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return recycled(METHOD, A, b, x0, space, k, window=window, **options)
 
 
 def _recycled(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) -> Generator[float, None, None]:
-    """The recurrence of `minres` with A z replaced by A z − C Cᴴ M A z, and z by z − U Cᴴ M A z where x is updated."""
+    """Follow the recurrence of `minres` with A z − C Cᴴ M A z for A z, and z − U Cᴴ M A z for z in the update of x."""
     carrier.prepare(column)
     xp, A, M, dot = column.xp, column.A, column.M, column.dot
     U, C, MC = _orthonormal_in_preconditioner(column, carrier)
     start = None if U is None else (U, C, MC)
-    if U is not None:
-        part = xp.conj(MC @ xp.conj(r))
-        x += part @ U
-        r -= part @ C
-        if "begun" not in column.memory:
-            column.memory["begun"] = True
-            column.budget -= 1
-            yield column.norm(r)
-            if column.budget <= 0:
-                return
-    column.memory["begun"] = True
+    if not (yield from project_once(column, MC, U, C, x, r)):
+        return
     harvest = Harvest(column, carrier.k, window, start)
     try:
         z = M(r)
@@ -162,15 +140,11 @@ def _recycled(column: Column, x: Any, r: Any, *, window: int, carrier: Carrier) 
                 return
             beta, first = beta_next, False
     finally:
-        gathered = harvest.space()
-        if gathered is not None:
-            directions, images = gathered
-            images, directions, _ = orthonormal_images(xp, images, directions, directions)
-            carrier.put(directions, images)
+        carrier.put_harvest(xp, harvest.space())
 
 
 def _orthonormal_in_preconditioner(column: Column, carrier: Carrier) -> tuple[Any, Any, Any]:
-    """(U, C, M C) with Cᴴ M C = I; C itself, orthonormal as it is, without M."""
+    """Return (U, C, M C) with Cᴴ M C = I; without M, C is orthonormal as it is."""
     if carrier.U is None or not column.preconditioned:
         return carrier.U, carrier.C, carrier.C
     xp = column.xp
@@ -184,4 +158,4 @@ def _orthonormal_in_preconditioner(column: Column, carrier: Carrier) -> tuple[An
     return change @ carrier.U, change @ carrier.C, change @ MC
 
 
-_RECYCLED_MINRES = Method("recycled_minres", _recycled)
+METHOD = Method("recycled_minres", _recycled, hermitian=True)

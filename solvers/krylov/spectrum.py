@@ -1,4 +1,4 @@
-"""Bounds of the spectrum of M A for the methods that need them, from a few Lanczos steps."""
+"""Bound the spectrum of M A, for the methods that need it, by a few Lanczos steps."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _SMALLEST = 1e-12
 
 
 class Bounds:
-    """0 < low ≤ λ(M A) ≤ high: given, or estimated when first asked and then kept for the columns that follow."""
+    """Hold bounds 0 < low ≤ λ(M A) ≤ high: fixed ones, or estimates that are made once and serve all columns."""
 
-    def __init__(self, given: tuple[float, float] | None) -> None:
-        self.given = given is not None
-        self._pair = given
+    def __init__(self, pair: tuple[float, float] | None) -> None:
+        self.fixed = pair is not None
+        self._pair = pair
 
     def of(self, column: Column) -> tuple[float, float]:
-        """The pair at hand, estimated with `LANCZOS_STEPS` products where there is none."""
+        """Return (low, high), estimated with `LANCZOS_STEPS` products if there is no pair yet."""
         if self._pair is None:
             self._pair = spectral_bounds(column)
         return self._pair
 
     def replace(self, low: float, high: float) -> None:
-        """Take better ones."""
+        """Replace the pair by a better one."""
         self._pair = (low, high)
 
 
 def read_bounds(solver: str, bounds: Any) -> Bounds:
-    """Return the bounds given, (low, high) with 0 < low ≤ high, or None for those to be estimated."""
+    """Return the bounds (low, high), 0 < low ≤ high; or, for None, bounds that are estimated later."""
     if bounds is None:
         return Bounds(None)
     try:
@@ -58,7 +58,7 @@ def spectral_bounds(column: Column, steps: int = LANCZOS_STEPS) -> tuple[float, 
     Raises
     ------
     Breakdown
-        If a Ritz value proves A or M not to be positive definite.
+        If a Ritz value proves that A or M is not positive definite.
 
     References
     ----------

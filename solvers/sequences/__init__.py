@@ -1,4 +1,4 @@
-"""Sequences of related systems: their analysis, ordering, recycling, and one call that solves them."""
+"""Solve sequences of related systems in one call, after their analysis and ordering, with recycling."""
 
 from .analysis import STRATEGIES, FamilyReport, analyse
 from .ordering import ORDERINGS, order_features, path_length

@@ -1,16 +1,17 @@
-"""What the systems of a family have in common, found before any of them is solved.
+"""Find what the systems of a family have in common, before any of them is solved.
 
 Everything is read from the assembled systems: equal matrices, diagonal scalings of one matrix (exact or near),
 right-hand sides that span few dimensions, matrices that are combinations of a few (empirical interpolation), a shared
-pattern, neighbours that differ little. What is found decides how `solve_sequence` starts; the true residual of each
-sample decides whether that was right.
+pattern, neighbours that differ little. The result decides how `solve_sequence` starts; the true residual of each
+sample shows whether that was right.
 """
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -55,7 +56,7 @@ _MOST_SPAN = 128
 
 @dataclass(frozen=True)
 class Batch:
-    """The systems of a family, checked: CSR matrices of doubles (or operators), right-hand sides (n,)."""
+    """Hold the systems of a family, checked: CSR matrices of doubles (or operators), right-hand sides (n,)."""
 
     matrices: list[Any]
     rhs: list[np.ndarray]
@@ -69,7 +70,7 @@ class Batch:
 
     @cached_property
     def factorable(self) -> bool:
-        """Whether factoring the first matrix is cheap; recycling has nothing to add to a factorisation."""
+        """Return whether factoring the first matrix is cheap: recycling cannot improve on a factorisation."""
         if not self.explicit:
             return False
         A = self.matrices[0]
@@ -81,22 +82,23 @@ class Batch:
         return self.n * bandwidth**2 <= _DIRECT_WORK
 
     def positive_diagonal(self) -> bool:
+        """Return whether all diagonals are known and positive."""
         return self.explicit and all(bool(np.all(A.diagonal().real > 0.0)) for A in self.matrices)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Samples whose matrices are scalings of that of one of them.
+    """Group samples whose matrices are scalings of that of one of them.
 
     Attributes
     ----------
     reference : int
     members : list of int
-        The reference included.
+        Samples, including the reference.
     scalings : dict
-        Of each member.
+        The scaling of each member.
     rank : int or None
-        Dimension of the span of the transformed right-hand sides, None where it is not below the number of members.
+        Dimension of the span of the transformed right-hand sides, None if it is not below the number of members.
     """
 
     reference: int
@@ -106,21 +108,22 @@ class Group:
 
     @property
     def exact(self) -> bool:
+        """Return whether all scalings are exact to rounding."""
         return all(scaling.exact for scaling in self.scalings.values())
 
     @property
     def kind(self) -> str:
-        """'constant', or the sides scaled; 'near …' where a mismatch is left."""
+        """Return 'constant', or which sides are scaled; 'near …' if the scalings are not exact."""
         kinds = {scaling.kind for scaling in self.scalings.values()} - {"constant"}
         kind = "constant" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
         return kind if self.exact else f"near {kind}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FamilyReport:
-    """What was found in a family of systems, and what will be done.
+    """Report what the systems of a family have in common, and the plan to solve them.
 
-    Printed, it is a table of plain text.
+    It prints as a table of plain text.
 
     Attributes
     ----------
@@ -131,11 +134,11 @@ class FamilyReport:
     rest : list of int
         The samples in no group.
     matrix_terms, rhs_terms : int or None
-        Terms of an affine expansion of the matrices and right-hand sides in `rest`, None where there is no short one.
+        Terms of an affine expansion of the matrices and right-hand sides in `rest`, None if there is no short one.
     variation : float or None
-        Median of ‖A_{i+1} − A_i‖/‖A_i‖ (Frobenius) in `rest`, in the order given.
+        Median of ‖A_{i+1} − A_i‖/‖A_i‖ (Frobenius) in `rest`, in the order of the samples.
     plan : dict
-        Strategy by what it is for: each group's (keys 'group 0', …) and that of the rest ('rest').
+        The strategy of each group (keys 'group 0', …) and of the rest ('rest').
     seconds : float
         Time of the analysis.
     """
@@ -151,11 +154,11 @@ class FamilyReport:
     variation: float | None
     plan: dict[str, str]
     seconds: float
-    interpolations: tuple[Interpolation, Interpolation] | None = field(default=None, repr=False)
+    interpolations: tuple[Interpolation, Interpolation] | None = None
 
     @property
     def strategy(self) -> str:
-        """The strategy of most samples."""
+        """Return the strategy of most samples."""
         sizes: dict[str, int] = {}
         for j, group in enumerate(self.groups):
             name = self.plan[f"group {j}"]
@@ -163,6 +166,12 @@ class FamilyReport:
         if self.rest:
             sizes[self.plan["rest"]] = sizes.get(self.plan["rest"], 0) + len(self.rest)
         return max(sizes, key=lambda name: sizes[name])
+
+    def __repr__(self) -> str:
+        return f"FamilyReport({self.samples} systems of {self.n} unknowns, most of them by {self.strategy})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         pattern = "one pattern" if self.shared_pattern else "several patterns, or no entries"
@@ -204,12 +213,12 @@ def analyse(systems: Iterable[tuple[Any, Any]], *, rtol: float = 1e-8) -> Family
     systems : iterable of (A, b)
         Square sparse matrices (or dense ones, or operators) of one size, right-hand sides (n,).
     rtol : float
-        The tolerance that solutions are meant for: right-hand sides count as dependent below it.
+        The tolerance of the solves: below it right-hand sides count as dependent.
 
     Raises
     ------
     InputError
-        If there are no systems, or one is not fit; it is named.
+        If there are no systems; if one does not fit, it is named.
     """
     return analyse_batch(read_batch(systems), rtol)
 
@@ -220,10 +229,10 @@ def read_batch(systems: Iterable[tuple[Any, Any]]) -> Batch:
     rhs: list[np.ndarray] = []
     converted: dict[int, tuple[Any, Any]] = {}  # the object is kept, so that its id stays its own
     try:
-        given = list(systems)
+        pairs = list(systems)
     except TypeError as error:
         raise InputError(f"systems is a {type(systems).__name__}; expected pairs (A, b), in a list say.") from error
-    for i, pair in enumerate(given):
+    for i, pair in enumerate(pairs):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise InputError(f"system {i} is a {type(pair).__name__}; expected a pair (A, b).")
         A, b = pair
@@ -254,7 +263,7 @@ def read_batch(systems: Iterable[tuple[Any, Any]]) -> Batch:
 
 
 def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
-    """Analyse systems that are read."""
+    """Analyse systems that have been read."""
     began = time.perf_counter()
     count = len(batch)
     tolerance = max(0.3 * rtol, 1e-14)
@@ -302,7 +311,7 @@ def analyse_batch(batch: Batch, rtol: float) -> FamilyReport:
 
 
 def affine_terms(batch: Batch, samples: list[int], tolerance: float) -> tuple[Interpolation, Interpolation] | None:
-    """Affine expansions of matrices and right-hand sides, both short; None otherwise."""
+    """Return affine expansions of the matrices and of the right-hand sides; None unless both are short."""
     most = min(_MOST_TERMS, max(1, len(samples) // 2))
     rhs = interpolation_of_many([batch.rhs[i] for i in samples], tolerance, most)
     if rhs is None:
@@ -312,14 +321,14 @@ def affine_terms(batch: Batch, samples: list[int], tolerance: float) -> tuple[In
 
 
 def rank_of(rhs: list[np.ndarray], tolerance: float) -> int | None:
-    """Dimension of the span of the right-hand sides, to a relative error in each; None where it is not below theirs."""
+    """Return the dimension of the span of the right-hand sides, to a relative error; None if it is their number."""
     most = min(_MOST_SPAN, len(rhs) - 1)
-    found = spanning_columns(np.stack(rhs, axis=1), tolerance, most) if most > 0 else None
-    return None if found is None else found[0].shape[1]
+    span = spanning_columns(np.stack(rhs, axis=1), tolerance, most) if most > 0 else None
+    return None if span is None else span[0].shape[1]
 
 
 def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float, near: float) -> Group:
-    """The samples whose matrices are scalings of the reference's, to a mismatch of `near`."""
+    """Group the samples whose matrices are scalings of the reference's, to a mismatch of `near`."""
     A = batch.matrices[reference]
     scalings: dict[int, Scaling] = {}
     if batch.shared_pattern:
@@ -329,31 +338,31 @@ def group_of(batch: Batch, reference: int, samples: list[int], tolerance: float,
             key = id(batch.matrices[i])
             if key not in known:
                 known[key] = detector.fit(batch.matrices[i].data, near)
-            found = known[key]
-            if found is not None:
-                scalings[i] = found
+            scaling = known[key]
+            if scaling is not None:
+                scalings[i] = scaling
     else:
         scalings = {i: Scaling("constant", None, None, 0.0) for i in samples if batch.matrices[i] is A}
     members = list(scalings)
-    rank = rank_of([scalings[i].of_rhs(batch.rhs[i]) for i in members], tolerance)
+    rank = rank_of([scalings[i].scaled_rhs(batch.rhs[i]) for i in members], tolerance)
     return Group(reference, members, scalings, rank)
 
 
 def _groups(batch: Batch, tolerance: float) -> tuple[list[Group], list[int]]:
-    """Exact scalings of the first sample, of the first that is none, and so on; a few are not worth a name."""
+    """Group exact scalings: of the first sample, of the first that is not among them, …; small groups join the rest."""
     groups: list[Group] = []
-    rest, left = [], list(range(len(batch)))
+    rest, remaining = [], list(range(len(batch)))
     for _ in range(_MOST_REFERENCES):
-        if not left:
+        if not remaining:
             break
-        group = group_of(batch, left[0], left, tolerance, EXACT)
+        group = group_of(batch, remaining[0], remaining, tolerance, EXACT)
         members = set(group.members)
         if len(members) >= _LEAST_GROUP:
             groups.append(group)
         else:
             rest += group.members
-        left = [i for i in left if i not in members]
-    return groups, sorted(rest + left)
+        remaining = [i for i in remaining if i not in members]
+    return groups, sorted(rest + remaining)
 
 
 def _variation(batch: Batch, samples: list[int]) -> float:
@@ -365,7 +374,7 @@ def _variation(batch: Batch, samples: list[int]) -> float:
 
 
 def _matrix(A: Any) -> Any:
-    """CSR with sorted indices, of doubles, or the operator as it is."""
+    """Return A in CSR form with sorted indices, of doubles; an operator as it is."""
     if hasattr(A, "tocsr") and not sp.issparse(A):
         A = A.tocsr()
     matrix = read_operator(A).matrix

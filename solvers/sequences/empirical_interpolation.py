@@ -1,6 +1,6 @@
-"""Empirical interpolation: a family of vectors from a few of its members and a few of their entries.
+"""Interpolate a family of vectors empirically, from a few of its members and a few of their entries.
 
-Of v_1, …, v_N the greedy algorithm picks members i_m and "magic" entries q_m so that
+From v_1, …, v_N the greedy algorithm picks members i_m and "magic" entries q_m so that
 
     v ≈ Σ_m β_m v_{i_m},   Σ_m β_m (v_{i_m})_{q_l} = (v)_{q_l},   l = 1, …, Q.
 
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 
 _TRAINED = 4
-"""Vectors that an interpolation is trained on, for each term it may have."""
+"""Training vectors for each term that an interpolation may have."""
 
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Members, entries and coefficients of an empirical interpolation.
+    """Hold the members, entries and coefficients of an empirical interpolation.
 
     Attributes
     ----------
     members, entries : ndarray of int, (Q,)
         i_m and q_m.
     coefficients : ndarray, (N, Q)
-        β of each vector.
+        The β of each vector.
     error : float
         max |v − Σ β_m v_{i_m}| over all vectors and entries, relative to the largest entry of all.
     """
@@ -39,13 +39,14 @@ class Interpolation:
 
     @property
     def rank(self) -> int:
+        """Return the number of terms Q."""
         return len(self.members)
 
 
 def empirical_interpolation(values: np.ndarray, tolerance: float, most: int) -> Interpolation | None:
-    """Interpolate the rows of (N, p) to a relative error in the maximum norm; None where `most` terms do not do.
+    """Interpolate the rows of (N, p) to a relative error in the maximum norm; None if `most` terms do not suffice.
 
-    Each step takes the largest entry of what is left and eliminates its row and column, as Gaussian elimination with
+    Each step takes the largest entry of the remainder and eliminates its row and column, as Gaussian elimination with
     complete pivoting does: O(N p Q), and N p numbers of memory.
 
     References
@@ -75,46 +76,48 @@ def empirical_interpolation(values: np.ndarray, tolerance: float, most: int) -> 
 
 
 def interpolation_of_many(vectors: list[np.ndarray], tolerance: float, most: int) -> Interpolation | None:
-    """As `empirical_interpolation`, of many vectors: trained on a few of them, checked on each.
+    """Interpolate many vectors by `empirical_interpolation` of a few of them, checked on each.
 
-    None where the few need more than `most` terms, or one of the others is not met; memory is that of the few.
+    None if the few need more than `most` terms, or another vector is not met; memory is that of the few.
     """
     count = len(vectors)
     trained = np.unique(np.linspace(0, count - 1, min(count, _TRAINED * most)).astype(int))
-    found = empirical_interpolation(np.stack([vectors[i] for i in trained]), tolerance, most)
-    if found is None:
+    interpolation = empirical_interpolation(np.stack([vectors[i] for i in trained]), tolerance, most)
+    if interpolation is None:
         return None
-    members, error = trained[found.members], found.error
+    members, error = trained[interpolation.members], interpolation.error
     terms = [vectors[i] for i in members]
     basis = np.stack(terms) if terms else np.zeros((0, vectors[0].size))
-    entries = np.stack([vector[found.entries] for vector in vectors])
-    coefficients = np.linalg.solve(basis[:, found.entries].T, entries.T).T if terms else np.zeros((count, 0))
+    entries = np.stack([vector[interpolation.entries] for vector in vectors])
+    coefficients = np.linalg.solve(basis[:, interpolation.entries].T, entries.T).T if terms else np.zeros((count, 0))
     largest = max(float(np.abs(vector).max(initial=0.0)) for vector in vectors)
     for vector, beta in zip(vectors, coefficients, strict=True):
-        left = float(np.abs(vector - beta @ basis).max(initial=0.0))
-        if left > 10.0 * tolerance * largest:
+        remainder = float(np.abs(vector - beta @ basis).max(initial=0.0))
+        if remainder > 10.0 * tolerance * largest:
             return None
-        error = max(error, left / largest if largest > 0.0 else 0.0)
-    return Interpolation(members, found.entries, coefficients, error)
+        error = max(error, remainder / largest if largest > 0.0 else 0.0)
+    return Interpolation(members, interpolation.entries, coefficients, error)
 
 
 def spanning_columns(columns: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, float] | None:
-    """Orthonormal Q (n, r) with ‖v − Q Qᴴ v‖ ≤ tolerance ‖v‖ for each column v of (n, m), and the largest such ratio.
+    """Return an orthonormal Q (n, r) with ‖v − Q Qᴴ v‖ ≤ tolerance ‖v‖ for all columns v, and the largest such ratio.
 
-    Greedy, by Gram–Schmidt with reorthogonalisation on the column that is represented worst: O(n m r). None where r
-    would exceed `most`.
+    Each step adds the column of (n, m) that is represented worst, by Gram–Schmidt with reorthogonalisation: O(n m r).
+    None if r would exceed `most`.
     """
     sizes = np.linalg.norm(columns, axis=0)
     rest = columns / np.where(sizes > 0.0, sizes, 1.0)
     basis: list[np.ndarray] = []
     while True:
-        left = np.linalg.norm(rest, axis=0)
-        worst = int(np.argmax(left))
-        if left[worst] <= tolerance:
-            return np.stack(basis, axis=1) if basis else np.zeros((len(columns), 0), columns.dtype), float(left[worst])
+        remainder = np.linalg.norm(rest, axis=0)
+        worst = int(np.argmax(remainder))
+        if remainder[worst] <= tolerance:
+            return np.stack(basis, axis=1) if basis else np.zeros((len(columns), 0), columns.dtype), float(
+                remainder[worst]
+            )
         if len(basis) == most:
             return None
-        q = rest[:, worst] / left[worst]
+        q = rest[:, worst] / remainder[worst]
         for _ in range(2):
             for p in basis:
                 q = q - p * np.vdot(p, q)

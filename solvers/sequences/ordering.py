@@ -1,8 +1,8 @@
-"""Orders of the systems of a sequence in which neighbours are alike.
+"""Order the systems of a sequence so that neighbours are alike.
 
-Each takes features (N, p), one row a sample (parameters, or fields flattened or reduced), and returns a permutation of
-0 … N − 1. What an order is worth is its path length Σ ‖f_{i+1} − f_i‖₂, and what it costs is in the ledger of the
-sequence that uses it.
+Each order takes features (N, p), one row a sample (parameters, or fields flattened or reduced), and returns a
+permutation of 0 … N − 1. Its quality is the path length Σ ‖f_{i+1} − f_i‖₂; its cost is in the ledger of the sequence
+that uses it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def order_features(features: Any, sort: str = "greedy") -> np.ndarray:
 
 
 def path_length(features: Any, order: Any) -> float:
-    """Σ ‖f_{i+1} − f_i‖₂ along an order."""
+    """Return Σ ‖f_{i+1} − f_i‖₂ along an order."""
     rows = _rows(features)[np.asarray(order, dtype=int)]
     return float(np.linalg.norm(np.diff(rows, axis=0), axis=1).sum()) if len(rows) > 1 else 0.0
 
 
 def none(features: Any) -> np.ndarray:
-    """The order given."""
+    """Return the order of the samples as they are."""
     return np.arange(len(_rows(features)))
 
 
@@ -68,7 +68,7 @@ def greedy(features: Any, group: int = 2000) -> np.ndarray:
 
 
 def pca(features: Any) -> np.ndarray:
-    """Ascending first principal coordinate; O(N p)."""
+    """Sort by the first principal coordinate, ascending; O(N p)."""
     rows = _rows(features)
     if len(rows) < 2 or rows.shape[1] == 0:
         return np.arange(len(rows))
@@ -76,7 +76,7 @@ def pca(features: Any) -> np.ndarray:
 
 
 def hilbert(features: Any, dimensions: int = 3) -> np.ndarray:
-    """Along the Hilbert curve through the leading principal coordinates, three at most; O(N p + N log N).
+    """Sort along the Hilbert curve through the leading principal coordinates, three at most; O(N p + N log N).
 
     The curve visits the cells of a grid so that successive cells touch, at every scale; coordinates share one scale, so
     that cells are cubes.
@@ -101,15 +101,15 @@ def hilbert(features: Any, dimensions: int = 3) -> np.ndarray:
     return np.argsort(_hilbert_index(cells, bits), kind="stable")
 
 
-#: The orders by name.
 ORDERINGS: dict[str, Callable[[Any], np.ndarray]] = {"greedy": greedy, "hilbert": hilbert, "pca": pca, "none": none}
+"""The orders by name."""
 
 
 def principal_coordinates(rows: np.ndarray, dimensions: int) -> np.ndarray:
     """Return the leading principal coordinates (N, d) of the rows; signs are fixed, so the result is deterministic.
 
-    By the singular value decomposition of the centred rows; of large ones, by a randomised range finder with a fixed
-    seed and two power iterations (Halko, Martinsson and Tropp, SIAM Rev. 53 (2011) 217), which is exact enough to sort.
+    They come from the singular value decomposition of the centred rows. For large ones a randomised range finder with a
+    fixed seed and two power iterations (Halko, Martinsson and Tropp, SIAM Rev. 53 (2011) 217) is exact enough to sort.
     """
     centred = rows - rows.mean(axis=0)
     d = min(dimensions, *centred.shape)
@@ -128,7 +128,7 @@ def principal_coordinates(rows: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def _nearest_neighbours(rows: np.ndarray, members: np.ndarray, last: np.ndarray | None) -> np.ndarray:
-    """The greedy path through some of the rows, from the first, or from the one nearest to `last`."""
+    """Return the greedy path through some of the rows, from the first, or from the one nearest to `last`."""
     count = len(members)
     if count < 2:
         return members
@@ -148,7 +148,7 @@ def _nearest_neighbours(rows: np.ndarray, members: np.ndarray, last: np.ndarray 
 
 
 def _hilbert_index(cells: np.ndarray, bits: int) -> np.ndarray:
-    """Position along the Hilbert curve of cells (N, d), each coordinate of that many bits."""
+    """Return the position along the Hilbert curve of cells (N, d), each coordinate of that many bits."""
     X = [column.copy() for column in cells.T]
     d = len(X)
     for level in range(bits - 1, 0, -1):
@@ -173,7 +173,7 @@ def _hilbert_index(cells: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _rows(features: Any) -> np.ndarray:
-    """Features as finite real rows (N, p); further axes are flattened, complex numbers split."""
+    """Return features as finite real rows (N, p); further axes are flattened, complex numbers split."""
     try:
         array = np.asarray(features)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The reduced basis method for a batch of systems with an affine expansion."""
+"""Solve a batch of systems with an affine expansion by the reduced basis method."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _DEPENDENT = 1e-13
 
 
 class ReducedBasis:
-    """Solutions in the span of a few, of least residual, at a cost that does not depend on n.
+    """Find solutions of least residual in the span of a few solutions, at a cost that does not depend on n.
 
     With A_i = Σ_m β_im A_m, b_i = Σ_l γ_il b_l and a basis V, the residual b_i − A_i V a is a combination of the
-    vectors b_l and A_m v_j. These are orthonormalised once, [b_l, A_m v_j] = Q R, so that ‖b_i − A_i V a‖₂ is the norm
-    of a short vector, free of the cancellation of its expanded square (Casenave, Ern and Lelièvre, M2AN 48 (2014) 207),
-    and a minimises it by least squares.
+    vectors b_l and A_m v_j. These are orthonormalised once, [b_l, A_m v_j] = Q R, so ‖b_i − A_i V a‖₂ is the norm of a
+    short vector, without the cancellation in its expanded square (Casenave, Ern and Lelièvre, M2AN 48 (2014) 207);
+    the coefficients a minimise it by least squares.
 
     Parameters
     ----------
     batch : Batch
     samples : list of int
-        The samples expanded.
+        The samples that the expansions represent.
     terms, sides : Interpolation
-        Of their matrices and right-hand sides.
+        The expansions of their matrices and right-hand sides.
     """
 
     def __init__(self, batch: Batch, samples: list[int], terms: Interpolation, sides: Interpolation) -> None:
@@ -46,20 +46,21 @@ class ReducedBasis:
 
     @property
     def size(self) -> int:
+        """Return the number of basis vectors."""
         return len(self.V)
 
     def extend(self, x: np.ndarray) -> bool:
-        """Take a solution into the basis; False where it has nothing new."""
+        """Add a solution to the basis; return False if it depends on the basis."""
         v, length = x, float(np.linalg.norm(x))
         if not length > 0.0:
             return False
         for _ in range(2):
             for u in self.V:
                 v = v - u * np.vdot(u, v)
-        left = np.linalg.norm(v)
-        if left <= _DEPENDENT * length:
+        remainder = np.linalg.norm(v)
+        if remainder <= _DEPENDENT * length:
             return False
-        v = v / left
+        v = v / remainder
         self.V.append(v)
         new = [self._coordinates(A @ v) for A in self.matrices]
         terms, height, size = self.of_images.shape
@@ -72,7 +73,7 @@ class ReducedBasis:
         return True
 
     def fit(self, sample: int) -> tuple[np.ndarray, float]:
-        """(a, ‖b − A V a‖₂ as the expansion has it) of least residual."""
+        """Return the a of least residual, and ‖b − A V a‖₂ by the expansion."""
         row = self.place[sample]
         rhs = np.zeros(len(self.Q), dtype=np.result_type(self.gamma, self.of_images))
         for weight, side in zip(self.gamma[row], self.of_sides, strict=True):
@@ -89,11 +90,11 @@ class ReducedBasis:
         return a, float(np.linalg.norm(rhs - images @ a))
 
     def solution(self, a: np.ndarray) -> np.ndarray:
-        """V a."""
+        """Return V a."""
         return np.stack(self.V, axis=1) @ a
 
     def _coordinates(self, w: np.ndarray) -> np.ndarray:
-        """Coordinates of w in Q, which grows by what is new in it."""
+        """Return the coordinates of w in Q, to which the new part of w is added."""
         size = np.linalg.norm(w)
         coordinates = np.zeros(len(self.Q) + 1, dtype=w.dtype)
         for _ in range(2):
@@ -101,18 +102,18 @@ class ReducedBasis:
                 c = np.vdot(q, w)
                 coordinates[j] += c
                 w = w - q * c
-        left = np.linalg.norm(w)
-        if left <= 1e-15 * size:
+        remainder = np.linalg.norm(w)
+        if remainder <= 1e-15 * size:
             return coordinates[:-1]
-        coordinates[-1] = left
-        self.Q.append(w / left)
+        coordinates[-1] = remainder
+        self.Q.append(w / remainder)
         return coordinates
 
 
 def grow(
     basis: ReducedBasis, solve: Callable[[int, np.ndarray], Any], tolerance: float, most: int
 ) -> tuple[dict[int, Any], bool]:
-    """Weak greedy: solve the sample that the basis represents worst, take it in, until all are below the tolerance.
+    """Solve the sample that the basis represents worst and add it, until all are below the tolerance (weak greedy).
 
     Parameters
     ----------
@@ -120,14 +121,14 @@ def grow(
     solve : callable
         (sample, guess) ↦ SolveResult.
     tolerance : float
-        Of relative residuals.
+        For relative residuals.
     most : int
-        Solves after which it gives up.
+        Solves after which it stops.
 
     Returns
     -------
     solved : dict
-        Results of the samples solved.
+        Results of the samples that were solved.
     complete : bool
         Whether the basis represents all others.
     """

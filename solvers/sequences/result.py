@@ -1,4 +1,4 @@
-"""What solving a sequence hands back: a certified result for each sample, and the ledger of the whole."""
+"""Hold the result of a sequence: a certified result for each sample, and the ledger of the whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..result import SolveResult
+from ..result import SolveResult, html_table
 from .analysis import FamilyReport
 
 CORRECTION_STEPS = 3
@@ -16,24 +16,24 @@ CORRECTION_STEPS = 3
 
 @dataclass
 class Ledger:
-    """Costs of a sequence.
+    """Count the costs of a sequence.
 
-    A *full solve* is a right-hand side solved from nothing, of a sample or of a basis: one back-substitution with a
-    factorisation, or one Krylov solve; and a sample finished with a preconditioner set up for its own matrix. A sample
-    finished from a guess, with no set-up but another sample's, counts as a full solve too where that took more than
-    `CORRECTION_STEPS` = 3 iterations, and as a *correction* where it took 1 to 3. All others are *reconstructed*: no
-    iteration, one product for the residual.
+    A *full solve* is a right-hand side, of a sample or of a basis, that is solved from zero by one back-substitution
+    with a factorisation or by one Krylov solve; or a sample that is finished with a preconditioner set up for its own
+    matrix. A sample that is finished from a guess, with the set-up of another sample, counts as a full solve if that
+    took more than `CORRECTION_STEPS` = 3 iterations, and as a *correction* if it took 1 to 3. All others are
+    *reconstructed*: no iteration, one product for the residual.
 
     Attributes
     ----------
     full_solves, corrections, reconstructed : int
-        See above; together they are at least the samples, and more where basis right-hand sides are none of theirs.
+        See above; their sum is at least the number of samples, and more if basis vectors are solved for as well.
     set_ups, refreshes : int
         Preconditioners (factorisations) built, and updated for another matrix.
     iterations, matvecs, applies : int
-        Of everything done, recomputed residuals and failed attempts included.
+        Totals, including recomputed residuals and failed attempts.
     analysis_seconds, ordering_seconds, setup_seconds, solve_seconds : float
-        Their sum is the time of the sequence; set-up is that of preconditioners.
+        Their sum is the time of the sequence; `setup_seconds` is that of preconditioners.
     """
 
     full_solves: int = 0
@@ -56,18 +56,18 @@ class Ledger:
         self.applies += result.applies
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SequenceResult:
-    """Solutions of a sequence, each with its true residual.
+    """Hold the solutions of a sequence, each with its true residual.
 
     Attributes
     ----------
     results : list of SolveResult
         In the order of the systems. A reconstructed one has 0 iterations; its residual is recomputed like all others.
     strategy : str
-        As asked for; 'auto' leaves the choice to `report.plan`.
+        The strategy asked for; with 'auto' `report.plan` has the choice.
     report : FamilyReport or None
-        The analysis, where there was one.
+        The analysis, if there was one.
     ledger : Ledger
     """
 
@@ -78,15 +78,16 @@ class SequenceResult:
 
     @property
     def converged(self) -> bool:
+        """Return whether every sample converged."""
         return all(result.converged for result in self.results)
 
     @property
     def solutions(self) -> np.ndarray:
-        """(N, n)."""
+        """Return the solutions as one array (N, n)."""
         return np.stack([result.x for result in self.results])
 
     def to_dict(self) -> dict[str, Any]:
-        """The ledger as a flat dict of JSON's types."""
+        """Return the ledger as a flat dict of JSON's types."""
         return {
             "samples": len(self.results),
             "converged": sum(result.converged for result in self.results),
@@ -94,6 +95,17 @@ class SequenceResult:
             "relative_residual_max": float(max(result.relative_residual for result in self.results)),
             **self.ledger.__dict__,
         }
+
+    def __repr__(self) -> str:
+        ledger, summary = self.ledger, self.to_dict()
+        seconds = ledger.analysis_seconds + ledger.ordering_seconds + ledger.setup_seconds + ledger.solve_seconds
+        return (
+            f"SequenceResult({summary['converged']} of {len(self.results)} samples converged by "
+            f"{summary['strategy']}, ‖b − Ax‖/‖b‖ ≤ {summary['relative_residual_max']:.2g}, {seconds:.3g} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(self.to_dict())
 
     def __str__(self) -> str:
         lines = [] if self.report is None else [str(self.report)]

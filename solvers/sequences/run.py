@@ -1,4 +1,4 @@
-"""Solving a family of systems as a family: what they share is found first, and each solution is certified alone."""
+"""Solve a family of systems as a family: what they share is found first, and each solution has its own certificate."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def solve_sequence(
 ) -> SequenceResult:
     """Solve A_i x_i = b_i for all samples i of a family.
 
-    Whatever the strategy, a sample is done when ‖b_i − A_i x_i‖₂ ≤ max(rtol·‖b_i‖₂, atol) with its own matrix; what a
-    strategy leaves above that is solved by itself, from the best guess at hand. A strategy that does not fit costs time
-    and never correctness.
+    With any strategy a sample is done when ‖b_i − A_i x_i‖₂ ≤ max(rtol·‖b_i‖₂, atol) with its own matrix. A sample that
+    a strategy leaves above that is solved separately, from the best guess so far. A strategy that does not fit costs
+    time and never correctness.
 
     Parameters
     ----------
@@ -58,36 +58,36 @@ def solve_sequence(
         As in `cg`, for each sample.
     strategy : str
         'auto' : `analyse` chooses, for each group of samples.
-        'independent' : each by itself; the same matrix object, or values, again and again are set up once.
+        'independent' : each separately; one set-up for successive equal matrices.
         'constant_matrix' : all as if they had the first one's matrix: one set-up, all right-hand sides at once.
         'scaling' : as if A_i = diag(l_i) A_0 diag(c_i), corrected by GMRES with the scaled factorisation of A_0.
-        'superposition' : as 'scaling', and only for an orthonormal basis of the right-hand sides diag(1/l_i) b_i.
+        'superposition' : as 'scaling', but only for an orthonormal basis of the right-hand sides diag(1/l_i) b_i.
         'reduced_basis' : affine expansions by empirical interpolation, a basis grown by the worst residual.
         'warm_start' : in chains, from the last solution, with a preconditioner that is refreshed when iterations have
-        grown by half.
+        increased by half.
         'recycling' : 'warm_start' with `deflated_cg`, `recycled_minres` or `gcrodr`, and a space handed on.
     solver, solver_settings : str, dict, optional
-        A name in `SOLVERS`, of the solves in full; by the symmetry of the matrices and the kind of the preconditioner
-        where None.
+        A name in `SOLVERS`, for full solves. If None, the symmetry of the matrices and the kind of the preconditioner
+        decide.
     preconditioner, preconditioner_settings : str or None, dict
-        A name in `PRECONDITIONERS`, None for none. 'auto': a factorisation where the bandwidth promises a cheap one
+        A name in `PRECONDITIONERS`, None for none. 'auto': a factorisation if the bandwidth promises a cheap one
         (about 70 000 unknowns of a grid in the plane, 14 000 of one in space), beyond that algebraic multigrid for
         Hermitian real matrices and incomplete LU for others.
     chain : int
-        Samples chain·j … chain·(j + 1) − 1 make chain j of 'warm_start' and 'recycling': results depend on it and not
-        on where chains are solved.
+        Samples chain·j … chain·(j + 1) − 1 make chain j of 'warm_start' and 'recycling': results depend on it, but
+        not on where chains are solved.
     sort : {'greedy', 'hilbert', 'pca', 'none'}
         Order within a chain.
     features : array, (N, p), optional
-        What to sort by; the entries of matrices and right-hand sides where None.
+        What to sort by; if None, the entries of matrices and right-hand sides.
     alone : callable, optional
-        Solves sample i by itself, ``alone(i)``, where a strategy leaves it or plans nothing else: for callers who know
-        more about a sample than its matrix. By `solver` and `preconditioner` where None.
+        Solves one sample, ``alone(i)``, for callers who know more about it than its matrix: called where a strategy
+        leaves a sample, or plans nothing else. If None, `solver` and `preconditioner` solve it.
 
     Returns
     -------
     SequenceResult
-        Results in the order of the systems, the report of the analysis, the ledger.
+        The results in the order of the systems, the report of the analysis, the ledger.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def solve_sequence(
 
 
 class _Sequence(SampleSolver):
-    """The strategies."""
+    """Carry out the strategies."""
 
     chain: int
     sort: str
@@ -145,7 +145,7 @@ class _Sequence(SampleSolver):
             self.attempt(report.plan["rest"], report.rest, report)
 
     def attempt(self, strategy: str, samples: list[int], report: FamilyReport | None = None) -> None:
-        """Solve the samples by a strategy, and by themselves where it leaves some."""
+        """Solve the samples by a strategy, and separately those that it leaves."""
         tolerance = max(0.3 * self.rtol, 1e-14)
         if strategy == "constant_matrix":
             unscaled = Scaling("constant", None, None, 0.0)
@@ -162,22 +162,22 @@ class _Sequence(SampleSolver):
                 self.solve_alone(i)
 
     def _group(self, group: Group, superpose: bool) -> None:
-        """One factorisation, that of the reference, for all; members it does not serve are left."""
+        """Solve all members with the factorisation of the reference, and separately those that this does not solve."""
         A = self.batch.matrices[group.reference]
         M = self.set_up(A)
-        sides = np.stack([group.scalings[i].of_rhs(self.batch.rhs[i]) for i in group.members], axis=1)
+        sides = np.stack([group.scalings[i].scaled_rhs(self.batch.rhs[i]) for i in group.members], axis=1)
         coefficients = None
         if superpose:
-            found = spanning_columns(sides, max(0.3 * self.rtol, 1e-14), len(group.members))
-            assert found is not None  # as many columns span themselves
-            basis = found[0]
+            span = spanning_columns(sides, max(0.3 * self.rtol, 1e-14), len(group.members))
+            assert span is not None  # as many columns span themselves
+            basis = span[0]
             coefficients, sides = basis.conj().T @ sides, basis
         Y = self.solve_columns(A, M, sides)
         failures = 0
         for place, i in enumerate(group.members):
             scaling = group.scalings[i]
             y = Y[:, place] if coefficients is None else Y @ coefficients[:, place]
-            x = scaling.of_solution(y)
+            x = scaling.unscaled_solution(y)
             alone = coefficients is None
             if self.accept(i, x, "by the structure of its group", solved=alone) or failures >= _ABANDON:
                 continue
@@ -218,24 +218,24 @@ class _Sequence(SampleSolver):
         self.forget()
 
     def _chain(self, samples: Sequence[int], recycle: bool) -> None:
-        """From neighbour to neighbour: the last solution, the preconditioner and the space go along."""
+        """Solve from neighbour to neighbour, and hand on the last solution, the preconditioner and the space."""
         M: Any = None
         space: Any = None
         guess: Any = None
-        fresh: int | None = None  # iterations with the preconditioner of the matrix at hand
+        fresh: int | None = None  # iterations with a preconditioner of the same matrix
         stale = True
         for i in samples:
             A, b = self.batch.matrices[i], self.batch.rhs[i]
             if stale:
                 M = self.set_up(A) if M is None else self.refresh(M, A)
                 fresh, stale = None, False
-            own = fresh is None and M is not None
+            own_setup = fresh is None and M is not None
             x0 = guess if guess is not None and self.helps(A, b, guess) else None
             positive = self.positive
             result = self.run(A, b, x0, M, recycle, space)
             if not result.converged and (fresh is not None or self.positive != positive):
                 M = self.refresh(M, A) if self.positive == positive else self.set_up(A)
-                fresh, own = None, True
+                fresh, own_setup = None, True
                 result = self.run(A, b, x0, M, recycle, space)
             space = result.space
             if fresh is None:
@@ -243,7 +243,7 @@ class _Sequence(SampleSolver):
             stale = result.iterations > _GROWTH * fresh + _SLACK
             if result.converged:
                 self.results[i], guess = dataclasses.replace(result, space=None), result.x
-                self.count_finish(result.iterations, own=x0 is None or own)
+                self.count_finish(result.iterations, own_setup=x0 is None or own_setup)
 
     def _ordered(self, block: list[int]) -> list[int]:
         if self.sort == "none" or len(block) < 3:
@@ -258,7 +258,7 @@ class _Sequence(SampleSolver):
         return order
 
     def _entries(self, i: int) -> np.ndarray:
-        """Entries of the matrix and of the right-hand side, each of norm one."""
+        """Return the entries of the matrix and of the right-hand side, each scaled to norm one."""
         b = self.batch.rhs[i]
         parts = [b / (np.linalg.norm(b) or 1.0)]
         if self.batch.shared_pattern:

@@ -1,4 +1,4 @@
-"""One sample of a sequence at a time: solvers, preconditioners, certificates, and the ledger of them all."""
+"""Solve one sample of a sequence at a time: solvers, preconditioners, certificates, and the ledger of them all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CORRECTION_BUDGET = 20
 
 
 class SampleSolver:
-    """Solves, corrects and certifies samples of a batch; keeps the results and the ledger.
+    """Solve, correct and certify samples of a batch; hold the results and the ledger.
 
     Parameters
     ----------
@@ -60,16 +60,17 @@ class SampleSolver:
         self._last: tuple[Any, Any] | None = None
 
     def solve_alone(self, i: int, guess: np.ndarray | None = None) -> None:
+        """Solve sample i separately, by `alone` if the caller gave it."""
         if self.alone is None:
             result = self.full(i, guess)
         else:
             result = self.certified(i, dataclasses.replace(self.alone(i), space=None))
             self.ledger.count(result)
         self.results[i] = result
-        self.count_finish(result.iterations, own=True)
+        self.count_finish(result.iterations, own_setup=True)
 
     def full(self, i: int, guess: np.ndarray | None = None, rtol: float | None = None) -> SolveResult:
-        """The solver and preconditioner of the settings; where they fail GCRO-DR, or a factorisation if it is cheap."""
+        """Solve by the solver and preconditioner of the settings; if that fails, by GCRO-DR."""
         A, b = self.batch.matrices[i], self.batch.rhs[i]
         if guess is not None and not self.helps(A, b, guess):
             guess = None
@@ -86,7 +87,7 @@ class SampleSolver:
         return again if again.converged or again.residual < result.residual else result
 
     def certified(self, i: int, result: SolveResult) -> SolveResult:
-        """A result that was asked for more than the tolerance, and meets the tolerance, has converged."""
+        """Return a result as converged if it meets the tolerance, though not the stricter one of its solve."""
         if not result.converged and result.residual <= self.threshold(i):
             message = f"converged after {result.iterations} iterations: ‖b − Ax‖₂ = {result.residual:.3g}."
             return dataclasses.replace(result, status=Status.CONVERGED, message=message)
@@ -117,10 +118,10 @@ class SampleSolver:
         return True
 
     def correct(self, i: int, x: np.ndarray, M: Any, scaling: Scaling) -> bool:
-        """A few steps of GMRES from x, preconditioned by the reference's factorisation, scaled."""
+        """Correct x by a few steps of GMRES, preconditioned by the scaled factorisation of the reference."""
 
         def scaled(r: np.ndarray) -> np.ndarray:
-            return scaling.of_solution(M.matvec(scaling.of_rhs(r)))
+            return scaling.unscaled_solution(M.matvec(scaling.scaled_rhs(r)))
 
         A, b = self.batch.matrices[i], self.batch.rhs[i]
         guess = x if self.helps(A, b, x) else None
@@ -137,11 +138,11 @@ class SampleSolver:
         self.ledger.count(result)
         if result.converged:
             self.results[i] = result
-            self.count_finish(result.iterations, own=False)
+            self.count_finish(result.iterations, own_setup=False)
         return result.converged
 
     def solve_columns(self, A: Any, M: Any, sides: np.ndarray) -> np.ndarray:
-        """A Y = sides to well below the tolerance: at once by a factorisation, refined where that is not enough."""
+        """Solve A Y = sides to well below the tolerance: at once by a factorisation, refined if that is not enough."""
         count = sides.shape[1]
         self.ledger.full_solves += count
         if count == 0:
@@ -153,8 +154,8 @@ class SampleSolver:
             guess = M @ sides
             self.ledger.applies += count
             self.ledger.matvecs += count
-            left = np.linalg.norm(sides - A @ guess, axis=0)
-            pending = np.flatnonzero(left > rtol * np.linalg.norm(sides, axis=0))
+            remainders = np.linalg.norm(sides - A @ guess, axis=0)
+            pending = np.flatnonzero(remainders > rtol * np.linalg.norm(sides, axis=0))
         Y = np.zeros_like(sides) if guess is None else guess
         for j in pending:
             result = self.run(A, sides[:, j], None if guess is None else Y[:, j].copy(), M, rtol=rtol)
@@ -172,7 +173,7 @@ class SampleSolver:
         space: Any = None,
         rtol: float | None = None,
     ) -> SolveResult:
-        """One Krylov solve, counted."""
+        """Run one Krylov solve, and count it."""
         settings = dict(self.solver_settings)
         method: Callable[..., SolveResult]
         if recycle:
@@ -204,7 +205,7 @@ class SampleSolver:
         return fgcrodr if getattr(M, "kind", None) == "nonlinear" else gcrodr
 
     def set_up(self, A: Any, name: str | None = None) -> Any:
-        """The preconditioner of A, or None; that of the matrix before where the entries are the same."""
+        """Return the preconditioner of A, or None; the last one if the entries are the same."""
         name = self._preconditioner_name(A) if name is None else name
         if name is None:
             return None
@@ -216,8 +217,8 @@ class SampleSolver:
             M = get_preconditioner(name).setup(A, **settings)
         except InputError:
             if name == self.preconditioner and not self.ledger.set_ups:
-                raise  # a setting that does not fit; later ones are of samples, and must not cost the others
-            return None  # singular, or without a diagonal: the solver does without, or says why it cannot
+                raise  # a setting does not fit; later errors concern one sample, and must not stop the others
+            return None  # singular, or without a diagonal: the solver works without, or reports why it cannot
         finally:
             self.ledger.setup_seconds += time.perf_counter() - began
         self.ledger.set_ups += 1
@@ -225,12 +226,12 @@ class SampleSolver:
         return M
 
     def forget(self) -> None:
-        """What comes next depends on nothing before: neither on a preconditioner refreshed nor on signs seen."""
+        """Forget the last preconditioner and whether A looked indefinite: a chain must not depend on the one before."""
         self._last = None
         self.positive = self._positive
 
     def refresh(self, M: Any, A: Any) -> Any:
-        """M for another matrix: by `update` where the pattern is shared, which keeps what does not depend on values."""
+        """Return M for another matrix, by `update` for the same pattern: it reuses what the values do not affect."""
         if M is None or not self.batch.shared_pattern:
             return self.set_up(A)
         began = time.perf_counter()
@@ -255,28 +256,30 @@ class SampleSolver:
         return "amg" if self.positive and A.dtype.kind != "c" else "ilu0"
 
     def helps(self, A: Any, b: np.ndarray, guess: np.ndarray) -> bool:
-        """Whether a guess is better than zero; one product."""
+        """Return whether a guess is better than zero; takes one product."""
         return bool(np.isfinite(guess).all()) and bool(np.linalg.norm(b - self.product(A, guess)) < np.linalg.norm(b))
 
     def product(self, A: Any, x: np.ndarray) -> np.ndarray:
+        """Return A x, and count it."""
         self.ledger.matvecs += 1
         return A @ x if sp.issparse(A) else A.matvec(x)
 
     def threshold(self, i: int) -> float:
+        """Return the residual up to which sample i has converged."""
         return max(self.rtol * float(np.linalg.norm(self.batch.rhs[i])), self.atol)
 
-    def count_finish(self, iterations: int, own: bool) -> None:
-        """Count a sample that was finished, with a set-up of its own (or from nothing) or with what others left."""
+    def count_finish(self, iterations: int, own_setup: bool) -> None:
+        """Count a finished sample: with a set-up of its own (or from zero), or with the set-up of another sample."""
         if iterations == 0:
             self.ledger.reconstructed += 1
-        elif own or iterations > CORRECTION_STEPS:
+        elif own_setup or iterations > CORRECTION_STEPS:
             self.ledger.full_solves += 1
         else:
             self.ledger.corrections += 1
 
 
 def _equal(A: Any, B: Any) -> bool:
-    """Whether two matrices are one object, or of the same entries."""
+    """Return whether two matrices are one object, or have the same entries."""
     return A is B or (
         sp.issparse(A)
         and sp.issparse(B)

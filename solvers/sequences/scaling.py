@@ -1,4 +1,4 @@
-"""Whether one matrix is a diagonal scaling of another, exactly or nearly: A ≈ diag(l) A_0 diag(c)."""
+"""Find out whether one matrix is a diagonal scaling of another, exactly or nearly: A ≈ diag(l) A_0 diag(c)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROBES = 64
 
 @dataclass(frozen=True)
 class Scaling:
-    """A ≈ diag(rows) A_0 diag(columns), up to `mismatch` = max |A − …| / max |A|.
+    """Hold A ≈ diag(rows) A_0 diag(columns), up to `mismatch` = max |A − …| / max |A|.
 
     `kind` is one of 'constant', 'columns', 'rows', 'both'; factors that are one are None.
     """
@@ -30,24 +30,25 @@ class Scaling:
 
     @property
     def exact(self) -> bool:
+        """Return whether the mismatch is no more than rounding."""
         return self.mismatch <= EXACT
 
-    def of_rhs(self, b: np.ndarray) -> np.ndarray:
-        """The right-hand side of A_0 y = diag(1/l) b."""
+    def scaled_rhs(self, b: np.ndarray) -> np.ndarray:
+        """Return diag(1/l) b, the right-hand side of A_0 y = diag(1/l) b."""
         return b if self.rows is None else b / self.rows
 
-    def of_solution(self, y: np.ndarray) -> np.ndarray:
-        """x = diag(1/c) y."""
+    def unscaled_solution(self, y: np.ndarray) -> np.ndarray:
+        """Return x = diag(1/c) y."""
         return y if self.columns is None else y / self.columns
 
 
 class ScalingDetector:
-    """Compares matrices of one pattern with a reference, A_0.
+    """Compare matrices of one pattern with a reference, A_0.
 
-    Most matrices that are no scaling are turned away by a few dozen rows and columns. One-sided factors are medians of
-    the ratios of entries in a column (or row): exact where the scaling is, and where a minority of the entries differ,
-    such as a diagonal that was shifted, those of the others. Factors on both sides follow from the ratios along a
-    spanning tree of the bipartite graph of rows and columns, if they are exact.
+    Most matrices that are not a scaling are rejected by a few dozen rows and columns. One-sided factors are medians of
+    the ratios of entries in a column (or row): exact if the scaling is, and if a minority of the entries differ, such
+    as a shifted diagonal, those of the others. Factors on both sides, if exact, follow from the ratios along a spanning
+    tree of the bipartite graph of rows and columns.
     """
 
     def __init__(self, reference: sp.csr_array) -> None:
@@ -62,15 +63,15 @@ class ScalingDetector:
         self._forest: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
     def fit(self, data: np.ndarray, near: float) -> Scaling | None:
-        """The best scaling found for the entries of another matrix; None where all mismatches exceed `near`.
+        """Return the best scaling for the entries of another matrix; None if all mismatches exceed `near`.
 
-        Exact ones are looked for first: no scaling, one side, both.
+        Exact ones are tried first: no scaling, one side, both.
         """
         best = Scaling("constant", None, None, self._mismatch(data, None, None))
         if not best.exact and np.array_equal(np.flatnonzero(data), self.used):
             ratio = data[self.used] / self.data[self.used]
-            for found in self._scalings(data, ratio, near):
-                best = min(best, found, key=lambda scaling: scaling.mismatch)
+            for candidate in self._scalings(data, ratio, near):
+                best = min(best, candidate, key=lambda scaling: scaling.mismatch)
                 if best.exact:
                     break
         return best if best.mismatch <= near else None
@@ -80,9 +81,9 @@ class ScalingDetector:
             factors = np.ones(self.n, dtype=ratio.dtype)
             factors[owner[self.used]] = ratio
             rows, columns = (None, factors) if side == "columns" else (factors, None)
-            found = Scaling(side, rows, columns, self._mismatch(data, rows, columns))
-            if found.exact:
-                yield found
+            candidate = Scaling(side, rows, columns, self._mismatch(data, rows, columns))
+            if candidate.exact:
+                yield candidate
         if self._cross_ratios_agree(data):
             both = self._along_tree(ratio)
             yield Scaling("both", *both, self._mismatch(data, *both))
@@ -97,7 +98,7 @@ class ScalingDetector:
             yield Scaling("rows", rows, None, self._mismatch(data, rows, None))
 
     def _probe(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Entries in use of a few rows (or columns), as positions in `used`, and whose they are, numbered from 0."""
+        """Return the nonzero entries of a few rows (or columns), as positions in `used`, and their owners, from 0."""
         chosen = np.unique(np.linspace(0, self.n - 1, _PROBES).astype(int))
         label = np.full(self.n, -1)
         label[chosen] = np.arange(len(chosen))
@@ -106,14 +107,14 @@ class ScalingDetector:
         return position, owned[position]
 
     def _may_fit(self, side: str, data: np.ndarray, ratio: np.ndarray, near: float) -> bool:
-        """Whether the mismatch on the probed rows (or columns), a lower bound, is below `near`."""
+        """Return whether the mismatch on the probed rows (or columns), a lower bound, is at most `near`."""
         position, owner = self._probes[side]
         factor = _medians(ratio[position], owner, int(owner.max(initial=0)) + 1)[owner]
-        left = np.abs(data[self.used[position]] - self.data[self.used[position]] * factor)
-        return bool(left.max(initial=0.0) <= near * np.abs(data).max(initial=0.0))
+        remainder = np.abs(data[self.used[position]] - self.data[self.used[position]] * factor)
+        return bool(remainder.max(initial=0.0) <= near * np.abs(data).max(initial=0.0))
 
     def _cross_ratio_pairs(self, reference: sp.csr_array) -> np.ndarray:
-        """Positions (4, m) of a_ij, a_ji, a_ii, a_jj in the data, of some i ≠ j where all four are not zero."""
+        """Return positions (4, m) of a_ij, a_ji, a_ii, a_jj in the data, for some i ≠ j with all four nonzero."""
         numbered = sp.csr_array(
             (np.arange(1, len(self.data) + 1), reference.indices, reference.indptr), shape=reference.shape
         )
@@ -127,7 +128,7 @@ class ScalingDetector:
         return places[:, (self.data[places] != 0).all(axis=0)]
 
     def _cross_ratios_agree(self, data: np.ndarray) -> bool:
-        """Whether a_ij a_ji / (a_ii a_jj), which no scaling of rows and columns changes, is that of the reference."""
+        """Return whether a_ij a_ji / (a_ii a_jj), which scaling does not change, agrees with the reference."""
         (a, b, c, d), (p, q, r, s) = data[self._pairs], self.data[self._pairs]
         return bool(np.all(np.abs(a * b * r * s - p * q * c * d) <= 1e-10 * np.abs(p * q * c * d)))
 
@@ -145,14 +146,14 @@ class ScalingDetector:
         return float(np.abs(data - scaled).max(initial=0.0) / largest) if largest > 0.0 else np.inf
 
     def _along_tree(self, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Factors l, c with l_i c_j = ratio_ij on a spanning forest, the root of each tree one."""
+        """Return factors l, c with l_i c_j = ratio_ij on a spanning forest; each root has the factor one."""
         factors = np.ones(2 * self.n, dtype=ratio.dtype)
         for nodes, parents, entries in self._levels():
             factors[nodes] = ratio[entries] / factors[parents]
         return factors[: self.n], factors[self.n :]
 
     def _levels(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The forest level by level: (nodes, their parents, positions of the entries between), rows before columns."""
+        """Return the forest level by level: nodes, parents, positions of the entries between; rows before columns."""
         if self._forest is None:
             row, column = self.row[self.used], self.column[self.used] + self.n
             position = np.arange(1, len(row) + 1)
@@ -176,7 +177,7 @@ class ScalingDetector:
 
 
 def _medians(ratio: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
-    """The median (the upper one of an even number) of each owner's ratios; NaN for an owner of none."""
+    """Return the median (the upper one of an even number) of each owner's ratios; NaN for an owner without any."""
     order = np.lexsort((ratio.real, owner))
     counts = np.bincount(owner, minlength=n)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])

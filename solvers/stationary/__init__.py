@@ -1,4 +1,4 @@
-"""Stationary iterations (Jacobi, Gauss–Seidel, SOR, SSOR, Richardson): splittings, sweeps, colourings, optimal ω."""
+"""Hold the stationary iterations (Jacobi, Gauss–Seidel, SOR, SSOR, Richardson), their sweeps, colourings, best ω."""
 
 from .colouring import greedy_colours
 from .omega import optimal_omega, spectral_radius_jacobi

@@ -1,4 +1,4 @@
-"""Colours of the unknowns, no two coupled ones alike: a sweep in their order updates each colour at once."""
+"""Colour the unknowns so that no coupled ones are alike: a sweep in that order updates each colour at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..operands import as_csr
 
 
 def greedy_colours(A: Any) -> np.ndarray:
-    """Colour the unknowns of a matrix greedily, in their order: at most one more colour than the couplings of a row.
+    """Colour the unknowns of a matrix greedily, in their order: with at most one colour more than a row has couplings.
 
     Five- and seven-point stencils get two colours (red and black), nine-point ones four.
 
     Parameters
     ----------
     A : sparse or dense matrix, or an operator with `tocsr()`; (n, n)
-        Its pattern, made symmetric, says what is coupled.
+        Unknowns are coupled if its pattern, or that of Aᵀ, has an entry for them.
 
     Returns
     -------

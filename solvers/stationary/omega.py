@@ -1,4 +1,4 @@
-"""Young's theory of over-relaxation: the best ω from the spectral radius of the Jacobi iteration."""
+"""Compute the best ω of over-relaxation, by Young's theory, from the spectral radius of the Jacobi iteration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def spectral_radius_jacobi(A: Any) -> float:
     """Return ρ(I − D⁻¹A), the asymptotic factor of Jacobi's iteration.
 
     For A Hermitian with a positive diagonal the eigenvalues are those of I − S, S = D^{-½} A D^{-½}; both ends of the
-    spectrum of S come from shift-invert Lanczos, whose shifts lie outside of it. Otherwise Arnoldi's method finds
+    spectrum of S are computed by shift-invert Lanczos with shifts outside of it. Otherwise Arnoldi's method finds
     the eigenvalue of largest modulus.
 
     Parameters
@@ -65,10 +65,10 @@ def spectral_radius_jacobi(A: Any) -> float:
 def optimal_omega(A: Any) -> float:
     """Return Young's ω = 2/(1 + √(1 − ρ²)), ρ = ρ(I − D⁻¹A), which minimises the spectral radius of SOR to ω − 1.
 
-    Holds for *consistently ordered* A (property A, in a compatible order of the unknowns: five- and seven-point
+    It holds for *consistently ordered* A (property A, in a compatible order of the unknowns: five- and seven-point
     stencils in C order, block tridiagonal matrices with diagonal blocks) whose Jacobi eigenvalues are real with ρ <
     1, which Hermitian positive definite A of that class have. For other matrices it is a guess. ω − 1 is an asymptotic
-    factor: the best ω at a finite tolerance lies a little higher or lower.
+    factor: the best ω for a finite tolerance differs a little.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Richardson's iteration x ← x + ω M (b − A x)."""
+"""Solve a linear system by Richardson's iteration x ← x + ω M (b − A x)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def richardson(
     Parameters
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
-        CuPy's twins are taken too.
+        CuPy matrices work too.
     b, x0, rtol, atol, maxiter, callback
         As in `cg`.
     M : preconditioner of kind 'spd' or 'linear', optional
         Approximates A⁻¹.
     omega : float, optional
         Step, > 0. By default 2/(λ_min + λ_max) of M A, estimated by 20 Lanczos steps, for A and M Hermitian positive
-        definite; give it for any other A.
+        definite; for any other A it must be set.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def richardson(
     """
     step = None if omega is None else check_omega("richardson", omega, math.inf)
     return run(
-        _RICHARDSON,
+        METHOD,
         A,
         b,
         x0,
@@ -81,4 +81,4 @@ def _richardson(column: Column, x: Any, r: Any, *, omega: float | None, bounds: 
         yield column.norm(r)
 
 
-_RICHARDSON = Method("richardson", _richardson, exact=True, growth=1e5)
+METHOD = Method("richardson", _richardson, accepts=("spd", "linear"), exact=True, growth=1e5)

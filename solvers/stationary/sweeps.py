@@ -1,6 +1,6 @@
-"""Kernels at memory speed: the diffusion stencil, relaxation sweeps, incomplete factors and their triangular solves.
+"""Sweep over the triangles of a CSR matrix with sorted indices.
 
-All are compiled by numba on first use, cached on disk, and release the GIL. Matrices are CSR with sorted indices.
+Numba compiles the kernels on first use and caches them on disk; they release the GIL.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 def solve_lower_part(
     indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, diagonal: np.ndarray, r: np.ndarray, out: np.ndarray
 ) -> None:
-    """out = (D + L)⁻¹ r, L the strictly lower part of a CSR matrix, D the diagonal given: a forward SOR sweep."""
+    """Set out = (D + L)⁻¹ r, L the strictly lower part of a CSR matrix, D = `diagonal`: a forward SOR sweep."""
     for i in range(r.size):
         s = r[i]
         for k in range(indptr[i], indptr[i + 1]):
@@ -28,7 +28,7 @@ def solve_lower_part(
 def solve_upper_part(
     indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, diagonal: np.ndarray, r: np.ndarray, out: np.ndarray
 ) -> None:
-    """out = (D + U)⁻¹ r, U the strictly upper part of a CSR matrix, D the diagonal given: a backward SOR sweep."""
+    """Set out = (D + U)⁻¹ r, U the strictly upper part of a CSR matrix, D = `diagonal`: a backward SOR sweep."""
     for i in range(r.size - 1, -1, -1):
         s = r[i]
         for k in range(indptr[i + 1] - 1, indptr[i] - 1, -1):

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolvent.solvers import (
-    ACCEPTED_KINDS,
     PRECONDITIONERS,
     SOLVERS,
     DiffusionStencil,
@@ -22,6 +21,7 @@ from resolvent.solvers import (
     get_preconditioner,
     gmres,
 )
+from resolvent.solvers.registry import ACCEPTED_KINDS
 
 pytestmark = pytest.mark.parametrize("name", list(PRECONDITIONERS))
 

@@ -5,19 +5,15 @@ import pytest
 import scipy.sparse as sp
 
 from resolvent.solvers import Breakdown, InputError, Jacobi, Method, Status, run
-from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 DEFAULTS = {"rtol": 1e-8, "atol": 0.0, "maxiter": None}
 
 
 @pytest.fixture
-def solve(monkeypatch):
-    monkeypatch.setitem(ACCEPTED_KINDS, "mine", ("spd", "linear"))
-
+def solve():
     def go(recurrence, A, b, x0=None, settings=None, method=None, **changes):
-        return run(
-            Method("mine", recurrence, **(method or {})), A, b, x0, **{**DEFAULTS, **changes}, **(settings or {})
-        )
+        mine = Method("mine", recurrence, accepts=("spd", "linear"), **(method or {}))
+        return run(mine, A, b, x0, **{**DEFAULTS, **changes}, **(settings or {}))
 
     return go
 

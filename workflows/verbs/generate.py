@@ -15,7 +15,7 @@ from resolvent.solvers import InputError, SolverSpec
 from ..compose import compose_verb
 from ..console import ProgressLine, duration, say
 from ..run_folder import RunFolder
-from ..systems import label, problem_of, settings_of, solver_of
+from ..systems import problem_of, settings_of, solver_of
 
 
 def run(overrides: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
     problem = problem_of(config)
     spec = generation_solver(config, problem)
     together = "" if config.strategy == "independent" else f", strategy {config.strategy}, chains of {config.chain}"
-    say(f"{problem!r} -> {folder.path}/ ({label(spec)}, rtol {spec.rtol:g}{together})")
+    say(f"{problem!r} -> {folder.path}/ ({spec.label}, rtol {spec.rtol:g}{together})")
     engine_name, engine_settings = settings_of(config.engine)
     with (
         ProgressLine("generate") as line,

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import (
+    BoxDiffusion,
     DiffusionStencil,
     InputError,
     MatrixProperties,
     SolveResult,
     SolverSpec,
     Status,
+    box_diffusion,
     matrix_properties,
 )
+from resolvent.solvers.choice import Choice, choose, sensible_solvers
+from resolvent.solvers.choice.attempts import solve_in_turn
+from resolvent.solvers.choice.automatic import columns_of, entries
+from resolvent.solvers.registry import METHODS
 
-from ..choice import Choice, choose, sensible_solvers
 from ..compose import compose_verb
 from ..console import duration, say, table
 from ..figures.fields import plot_convergence
 from ..run_folder import RunFolder, write_whole
-from ..systems import NamedSystem, label, solve_system, solver_of, systems_of
+from ..systems import NamedSystem, solve_system, solver_of, systems_of
 
-HERMITIAN_ONLY = ("cg", "fcg", "block_cg", "deflated_cg", "minres", "recycled_minres", "chebyshev")
 LEDGER = ("status", "iterations", "matvecs", "applies", "set-up", "solve", "true ‖r‖/‖b‖")
 
 
@@ -40,13 +43,14 @@ def run(overrides: Sequence[str]) -> int:
         raise InputError(f"solver={name} chooses the preconditioners itself: leave preconditioner= out")
     specs = [] if chosen else [solver_of(config)]
     named = systems_of(config, first=int(config.index))[0]
-    properties = matrix_properties(_explicit(named))
+    operator = named.system.operator
+    properties = matrix_properties(entries(operator))
     _print_matrix(named, properties)
     tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
     if name == "all":
-        columns = 1 if named.system.rhs.ndim == 1 else named.system.rhs.shape[1]
-        specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances, columns)
-    symmetric = next((spec.name for spec in specs if spec.name in HERMITIAN_ONLY), None)
+        columns = columns_of(named.system.rhs)
+        specs = sensible_solvers(properties, isinstance(operator, DiffusionStencil), tolerances, columns)
+    symmetric = next((spec.name for spec in specs if METHODS[spec.name].hermitian), None)
     if symmetric and not properties.self_adjoint:
         raise InputError(
             f"solver={symmetric} needs a symmetric (Hermitian) matrix and {named.name} is {properties.symmetry}:"
@@ -54,7 +58,7 @@ def run(overrides: Sequence[str]) -> int:
         )
     with threadpool_limits(int(config.threads)):
         if name == "auto":
-            results = _solve_automatically(named, choose(named, properties, _explicit(named), tolerances))
+            results = _solve_automatically(named, choose(named.system, properties, tolerances))
         else:
             results = _solve_each(named, specs)
     best_spec, best = min(
@@ -62,16 +66,11 @@ def run(overrides: Sequence[str]) -> int:
     )
     _print_ledger(results)
     _write(folder, config, named, properties, results, best_spec, best)
-    say(f"{label(best_spec)}: {best.message}" if len(results) == 1 else f"fastest: {label(best_spec)}")
+    say(f"{best_spec.label}: {best.message}" if len(results) == 1 else f"fastest: {best_spec.label}")
     say(f"wrote {folder.path}/ (solution.npy, result.json, convergence.png)")
     if not best.converged:
-        raise InputError(f"{label(best_spec)} did not converge ({best.status.value}): {_advice(best)}")
+        raise InputError(f"{best_spec.label} did not converge ({best.status.value}): {_advice(best)}")
     return 0
-
-
-def _explicit(named: NamedSystem) -> Any:
-    A = named.system.operator
-    return A.tocsr() if hasattr(A, "tocsr") else A
 
 
 def _print_matrix(named: NamedSystem, properties: MatrixProperties) -> None:
@@ -95,7 +94,7 @@ def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[S
         except InputError as error:
             if len(specs) == 1:
                 raise
-            say(f"{label(spec)}: left out, {error}")
+            say(f"{spec.label}: left out, {error}")
             continue
         results.append((spec, result))
     if not results:
@@ -106,32 +105,32 @@ def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[S
 def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[tuple[SolverSpec, SolveResult]]:
     """Solve by the first choice; by the next one where a set-up fails or a solve does not converge."""
     results: list[tuple[SolverSpec, SolveResult]] = []
-    for choice in choices:
-        say(f"auto: {label(choice.spec)}, for the matrix is {choice.reason}")
-        try:
-            _load_kernels(named, choice.spec)
-            result = solve_system(named, choice.spec)
-        except InputError as error:
-            if choice is choices[-1] and not results:
-                raise
-            say(f"auto: {label(choice.spec)} left out, {error}")
+
+    def begin(choice: Choice) -> None:
+        say(f"auto: {choice.spec.label}, for the matrix is {choice.reason}")
+        _load_kernels(named, choice.spec)
+
+    for choice, outcome in solve_in_turn(named.system, choices, begin=begin):
+        if isinstance(outcome, InputError):
+            say(f"auto: {choice.spec.label} left out, {outcome}")
             continue
-        results.append((choice.spec, result))
-        if result.converged:
-            break
-        say(f"auto: {label(choice.spec)} did not converge ({result.status.value})")
+        results.append((choice.spec, outcome))
+        if not outcome.converged:
+            say(f"auto: {choice.spec.label} did not converge ({outcome.status.value})")
     return results
 
 
 def _load_kernels(named: NamedSystem, spec: SolverSpec) -> None:
-    """Solve a system of four unknowns, so that compiling the kernels is on nobody's bill."""
-    grid = isinstance(named.system.operator, DiffusionStencil)
-    small = DiffusionStencil(np.ones((2, 2)))
-    dtype = named.system.operator.dtype
-    A = small if grid else small.tocsr().astype(dtype)
-    plain = SolverSpec(spec.name, {}, spec.preconditioner, {})
-    if spec.preconditioner != "fast_poisson" or grid:
-        plain.solve(A, np.ones(4, dtype=dtype))
+    """Solve a system of a few unknowns, so that no solver is charged for compiling its kernels."""
+    operator, plain = named.system.operator, SolverSpec(spec.name, {}, spec.preconditioner, {})
+    if isinstance(operator, BoxDiffusion) and spec.preconditioner == "multigrid":
+        small = box_diffusion(np.ones((2,) * len(operator.shape_grid)))
+        plain.solve(small, np.ones(small.shape[0]))
+        return
+    grid = isinstance(operator, DiffusionStencil)
+    stencil = DiffusionStencil(np.ones((2, 2)))
+    if grid or spec.preconditioner not in ("fast_poisson", "multigrid"):
+        plain.solve(stencil if grid else stencil.tocsr().astype(operator.dtype), np.ones(4, dtype=operator.dtype))
 
 
 def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:
@@ -139,7 +138,7 @@ def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:
     for spec, r in results:
         rows.append(
             (
-                label(spec),
+                spec.label,
                 r.status.value,
                 r.iterations,
                 r.matvecs,
@@ -175,7 +174,7 @@ def _write(
     finally:
         part.unlink(missing_ok=True)
     norm = float(np.linalg.norm(np.atleast_2d(named.system.rhs.T), axis=1).max())
-    histories = {label(spec): r.residuals for spec, r in results if not r.columns}
+    histories = {spec.label: r.residuals for spec, r in results if not r.columns}
     if histories:
         target = max(float(config.rtol) * norm, float(config.atol))
         plot_convergence(histories, norm, target, folder.file("convergence.png"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_number
-from resolvent.solvers.choice.spec import SolverSpec
+from resolvent.solvers.choice import MULTIGRID_CELLS, SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ...boundaries import is_singular, plain_sides, read_sides, well_words, without_mean
@@ -36,10 +36,6 @@ from ..problem import Problem
 __all__ = ["Darcy"]
 
 _WELL_RADIUS = 0.05
-
-
-MULTIGRID_CELLS = 50_000
-"""Cells from which on multigrid is the default. It is faster everywhere, but its kernels compile for a minute once."""
 
 
 class Darcy(Problem):

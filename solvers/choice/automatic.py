@@ -1,0 +1,238 @@
+"""Choose the solver that suits a matrix: what ``solver="auto"`` tries, and the pairs that ``solver=all`` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..errors import InputError
+from ..linear_system import LinearSystem
+from ..matrices.box_stencil import BoxDiffusion
+from ..matrices.diffusion_stencil import DiffusionStencil
+from ..matrices.properties import MatrixProperties, matrix_properties
+from ..matrices.toeplitz import ToeplitzOperator
+from ..operands import as_csr, is_gpu, read_operator
+from .spec import SolverSpec
+
+SMALL = 2_000
+"""Unknowns up to which a sparse factorisation takes a few milliseconds, whatever the matrix."""
+
+FACTORABLE = 50_000
+"""Unknowns up to which a sparse LU of a discretised PDE is preferred to an iteration that may not converge."""
+
+GENTLE_CONTRAST = 100.0
+"""Contrast of a coefficient up to which the fast Poisson preconditioner beats algebraic multigrid."""
+
+MULTIGRID_CELLS = 50_000
+"""Cells from which on the compiled multigrid is chosen for diffusion on a box.
+
+It is faster on every grid (256²: 7 times fast Poisson at contrast 4, 30 times algebraic multigrid at contrast 256), but
+its kernels compile for a minute, once on each machine: smaller problems are solved before that pays.
+"""
+
+_HERMITIAN_TO = 1e-10
+"""Difference of uᴴ A v and (A u)ᴴ v, relative to their size, up to which an operator without entries is Hermitian."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold a solver and preconditioner, and the reason for them, to be read after "the matrix is"."""
+
+    spec: SolverSpec
+    reason: str
+
+
+def choose(
+    system: LinearSystem, properties: MatrixProperties | None = None, settings: Mapping[str, Any] | None = None
+) -> list[Choice]:
+    """Return what to try on a system, best first: the later ones are for a set-up that fails or a slow solve.
+
+    Parameters
+    ----------
+    system : LinearSystem
+        The operator, the right-hand sides and the null spaces that are known.
+    properties : MatrixProperties, optional
+        What the matrix is. If None it is probed, unless the operator's class says enough (diffusion on a box).
+    settings : mapping, optional
+        Tolerances and the like, for all solvers: ``rtol``, ``atol``, ``maxiter``.
+
+    Raises
+    ------
+    InputError
+        If the matrix is not square and finite, or lives on the GPU.
+    """
+    settings = dict(settings or {})
+    if isinstance(system.operator, DiffusionStencil | BoxDiffusion):
+        choices = _diffusion(system, settings)
+        if choices:
+            return choices
+    matrix = entries(system.operator)
+    if matrix is None:
+        return _without_entries(system, settings)
+    properties = matrix_properties(matrix) if properties is None else properties
+    if isinstance(system.operator, ToeplitzOperator):
+        solver = "cg" if properties.may_use_cg else "gmres"
+        dense = Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
+        return [Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms"), dense]
+    if properties.may_use_cg:
+        return _definite(system, properties, matrix, settings)
+    what = f"{properties.symmetry}, {properties.definiteness}, n = {properties.n}"
+    if properties.self_adjoint:
+        minres = Choice(
+            SolverSpec("minres", settings, None, {}),
+            f"{properties.symmetry} and {properties.definiteness}: minimal residuals by short recurrences",
+        )
+        if system.nullspace is not None:
+            return [minres]
+        direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU")
+        return [direct, minres] if properties.n <= FACTORABLE else [minres, direct]
+    what = f"{properties.symmetry}{', complex' if properties.complex else ''}, n = {properties.n}"
+    direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
+    threshold = Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
+    return [direct, threshold] if properties.n <= FACTORABLE else [threshold, direct]
+
+
+def sensible_solvers(
+    properties: MatrixProperties, grid: bool, settings: Mapping[str, Any], columns: int = 1
+) -> list[SolverSpec]:
+    """Return the pairs worth trying on a matrix: CG where the probe allows it, GMRES elsewhere, a direct solve always.
+
+    Parameters
+    ----------
+    properties : MatrixProperties
+        What the matrix is.
+    grid : bool
+        Whether it is a `DiffusionStencil`, to which the preconditioners of a grid apply.
+    settings : mapping
+        Tolerances, for all of them.
+    columns : int
+        Right-hand sides.
+    """
+    pairs: list[tuple[str, str | None]]
+    if properties.may_use_cg:
+        names = [None, "jacobi", "ssor", "ic0", "ict", "fsai", "chebyshev_polynomial"]
+        names += ["amg", *(["fast_poisson"] if grid else [])]
+        names += ["multigrid"] if grid and properties.n >= MULTIGRID_CELLS else []
+        pairs = [("cg", name) for name in [*names, "direct"]]
+        pairs += [("block_cg", "ic0")] if columns > 1 else []
+    elif properties.self_adjoint:
+        pairs = [("minres", None), ("gmres", None), ("gmres", "ilut"), ("gmres", "direct")]
+        pairs += [] if properties.complex else [("gmres", "amg")]
+    else:
+        pairs = [("gmres", None), ("lgmres", None), ("gmres", "jacobi"), ("gmres", "ilu0"), ("gmres", "ilut")]
+        pairs += [("bicgstab", "ilu0"), ("idrs", "ilu0")]
+        pairs += [] if properties.complex else [("gmres", "amg")]
+        pairs += [("gmres", "direct")]
+    return [SolverSpec(solver, settings, name, {}) for solver, name in pairs]
+
+
+def entries(operator: Any) -> sp.csr_array | None:
+    """Return the entries of a matrix, or of an operator with `tocsr()`, in CSR form; None of one that only multiplies.
+
+    Raises
+    ------
+    InputError
+        If it is not square and finite, or lives on the GPU.
+    """
+    if is_gpu(operator):
+        raise InputError('A is a CuPy matrix, which solver="auto" does not read: pass A.get(), or name a solver.')
+    if not hasattr(operator, "tocsr") and read_operator(operator).matrix is None:
+        return None
+    return as_csr(operator, "auto")
+
+
+def columns_of(rhs: np.ndarray) -> int:
+    """Return the number of right-hand sides in an array (n,) or (n, k)."""
+    return 1 if rhs.ndim == 1 else int(rhs.shape[1])
+
+
+def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
+    """Return what suits −∇·(a∇u) on a box, symmetric and definite as it is; nothing where its entries should decide."""
+    operator, rhs = system.operator, system.rhs
+    contrast = float(operator.coefficient.max() / operator.coefficient.min())
+    grid = f"diffusion on a grid, contrast {contrast:.3g}"
+    solver = "block_cg" if columns_of(rhs) > 1 else "cg"
+    if isinstance(operator, BoxDiffusion) and operator.box.singular:
+        singular = {**settings, "nullspace": np.ones(operator.shape[0])}
+        amg = [Choice(SolverSpec(solver, singular, "amg", {}), f"{grid}, singular: algebraic multigrid")]
+    else:
+        amg = [
+            Choice(SolverSpec(solver, settings, "amg", {}), f"{grid}: algebraic multigrid"),
+            Choice(SolverSpec("cg", settings, "direct", {}), f"{grid}: a sparse factorisation"),
+        ]
+    if rhs.ndim == 1 and rhs.size >= MULTIGRID_CELLS and len(operator.shape_grid) in (2, 3):
+        return [Choice(SolverSpec("cg", settings, "multigrid", {}), f"{grid}: multigrid, compiled as one solve"), *amg]
+    if isinstance(operator, BoxDiffusion):
+        return []
+    if contrast <= GENTLE_CONTRAST:
+        return [Choice(SolverSpec("cg", settings, "fast_poisson", {}), f"{grid}: fast Poisson"), *amg]
+    return [*amg, Choice(SolverSpec(solver, settings, "ict", {}), f"{grid}: incomplete Cholesky")]
+
+
+def _definite(
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
+) -> list[Choice]:
+    n, columns = properties.n, columns_of(system.rhs)
+    # Blocks pay where an iteration is dear and there are several of them.
+    solver = "block_cg" if columns > 1 else "cg"
+    kind = f"{properties.symmetry} {properties.definiteness}"
+    several = f" and {columns} right-hand sides" if columns > 1 else ""
+
+    def pair(preconditioner: str, reason: str, **preconditioner_settings: Any) -> Choice:
+        by = "cg" if preconditioner in ("direct", "jacobi") else solver
+        return Choice(SolverSpec(by, settings, preconditioner, preconditioner_settings), reason)
+
+    constant = system.nullspace is None and _annihilates_constants(matrix)
+    if constant or system.nullspace is not None:
+        settings = {**settings, "nullspace": np.ones(n)} if constant else settings
+        reason = f"{kind}, A·1 = 0: the constant is its null space" if constant else f"{kind}, its null space given"
+        return [Choice(SolverSpec(solver, settings, name, {}), reason) for name in ("amg", "jacobi")]
+    threshold = pair("ict", f"{kind}{several}: incomplete Cholesky")
+    direct = pair("direct", f"{kind}, n = {n}: a sparse factorisation")
+    if n <= SMALL:
+        return [direct, threshold, pair("jacobi", f"{kind}: the diagonal alone")]
+    if "Gershgorin" in properties.evidence and _dominance(matrix) > 0.2:
+        return [pair("jacobi", f"{kind}, strongly diagonally dominant: the diagonal is enough"), threshold]
+    if system.near_nullspace is not None:
+        reason = f"{kind}{several}, near-nullspace given: smoothed aggregation"
+        return [pair("amg", reason, method="smoothed_aggregation"), threshold, direct]
+    if not properties.complex and _like_m_matrix(matrix):
+        return [pair("amg", f"{kind}{several}, off-diagonals ≤ 0: algebraic multigrid"), threshold, direct]
+    return [threshold, pair("jacobi", f"{kind}: the diagonal alone"), direct]
+
+
+def _without_entries(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
+    """Return what suits an operator that only multiplies: two products tell whether it is Hermitian."""
+    A = read_operator(system.operator)
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal((2, A.n))
+    left, right = np.vdot(u, A(v)), np.vdot(A(u), v)
+    size = np.linalg.norm(u) * np.linalg.norm(A(v))
+    names = ("cg", "minres") if abs(left - right) <= _HERMITIAN_TO * size else ("gmres", "idrs")
+    kind = "Hermitian" if names[0] == "cg" else "not Hermitian"
+    reason = f"known by its products alone, {kind}: {{}} without a preconditioner"
+    return [Choice(SolverSpec(name, settings, None, {}), reason.format(name)) for name in names]
+
+
+def _annihilates_constants(matrix: sp.csr_array) -> bool:
+    """Whether A·1 = 0 to rounding."""
+    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
+    return bool(np.abs(np.asarray(matrix.sum(axis=1)).ravel()).max() <= 1e-12 * rows.max())
+
+
+def _dominance(matrix: sp.csr_array) -> float:
+    """min_i (|a_ii| − Σ_j |a_ij|)/|a_ii|."""
+    diagonal = np.abs(matrix.diagonal())
+    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
+    return float(((2.0 * diagonal - rows) / diagonal).min())
+
+
+def _like_m_matrix(matrix: sp.csr_array) -> bool:
+    """Whether the positive off-diagonal entries carry at most a tenth of the weight of the others."""
+    triplets = matrix.tocoo()
+    off = triplets.data[triplets.coords[0] != triplets.coords[1]]
+    return bool(off[off > 0].sum() <= 0.1 * -off[off < 0].sum())
