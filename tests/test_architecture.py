@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("conf", "solvers/errors.py", "solvers/kernels", "solvers/linear_system.py", "solvers/result.py"),
     ("solvers/moved_names.py",),
-    ("solvers/arguments.py", "solvers/kinds.py"),
+    ("solvers/arguments.py",),
     ("solvers/preconditioner.py", "solvers/spectral"),
     ("solvers/operands.py", "solvers/timestepping"),
     ("solvers/stopping.py", "solvers/nullspace.py", "solvers/matrices"),
@@ -56,7 +56,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("workflows/compose.py", "workflows/console.py", "workflows/matrix_files.py", "workflows/run_folder.py"),
     ("workflows/figures",),
     ("workflows/systems.py",),
-    ("workflows/choice.py",),
     ("workflows/verbs",),
     ("workflows/bench", "workflows/help.py"),
     ("workflows/verbs/bench.py",),
@@ -74,10 +73,17 @@ STRANGERS = (
     ("solvers/multigrid/plane", "solvers/multigrid/space"),
 )
 
-# What still breaks a wall, each with its date; an entry that is mended must go from here.
-COMPILER_ELSEWHERE = {"solvers/timestepping/compiled/terms.py"}  # 2026-12-01: an `overload`, on its way to kernels/
-CIRCLES_OF_FOLDERS = {("workflows/bench", "workflows/verbs")}  # 2026-12-01: a verb starts the benches, which run verbs
-SHADOWED = {  # 2026-12-01
+# The imports that still break a wall, each with its date, and what is left out of account for it. What is mended must
+# go from here.
+EXCEPTIONS = {
+    # 2026-12-01: the message that names the solvers which take a preconditioner reads their registry
+    "solvers/preconditioner.py imports resolvent.solvers.registry.ACCEPTED_KINDS",
+    # 2026-12-01: on its way to solvers/kernels
+    "solvers/timestepping/compiled/terms.py imports numba.extending.overload",
+    # 2026-12-01: a verb starts the benches, which run verbs
+    "workflows/verbs/bench.py imports resolvent.workflows.bench.TABLES",
+}
+SHADOWED = {  # 2026-12-01: modules named like a function that the face of their folder exports
     "operators/problem_network.py",
     "workflows/bench/skr/families.py",
     "workflows/bench/solvers/robustness.py",
@@ -94,16 +100,20 @@ class Import:
     name: str | None
     target: str | None  # None: nothing of this project
 
+    @property
+    def what(self) -> str:
+        """Return the import without its line."""
+        return f"{self.path} imports {self.module}" + (f".{self.name}" if self.name else "")
+
     def __str__(self) -> str:
-        what = f"{self.module}.{self.name}" if self.name else self.module
-        return f"{self.path}:{self.line} imports {what}"
+        return f"line {self.line} of {self.what}"
 
 
 class Tree:
     """Read the imports of a source tree, those within functions and those for type checkers too."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, exceptions: Set[str] = frozenset()) -> None:
+        self.root, self.exceptions = root, exceptions
         self.files: dict[str, str] = {}  # module: path
         for folder in FOLDERS:
             for path in sorted((root / folder).rglob("*.py")):
@@ -151,8 +161,8 @@ class Tree:
 
     @cached_property
     def imports(self) -> list[Import]:
-        """Return all imports of all files."""
-        imports = []
+        """Return the imports of all files, without the exceptions."""
+        imports: list[Import] = []
         for path in self.modules:
             for node in self.syntax[path]:
                 if isinstance(node, ast.Import):
@@ -161,7 +171,8 @@ class Tree:
                     module = self.source(path, node)
                     for a in node.names:
                         imports.append(Import(path, node.lineno, module, a.name, self.definition(module, a.name)))
-        return imports
+        assert self.exceptions <= {item.what for item in imports}, "an exception is mended: take it out"
+        return [item for item in imports if item.what not in self.exceptions]
 
     def run_by(self, item: Import) -> Iterator[str]:
         """Yield the files that Python runs for an import: its module, and the faces of the folders on the way.
@@ -338,30 +349,29 @@ def shadowed(tree: Tree) -> set[str]:
     }
 
 
-WALLS: dict[str, tuple[Callable[[Tree], object], set[object]]] = {
-    "climbing": (climbing, set()),
-    "through the own top face": (through_the_own_top_face, set()),
-    "crowded": (crowded, set()),
-    "uncertified": (uncertified, set()),
-    "acquainted": (acquainted, set()),
-    "compilers": (compilers, {*COMPILER_ELSEWHERE}),
-    "private": (private, set()),
-    "circles of files": (circles_of_files, set()),
-    "circles of folders": (circles_of_folders, {*CIRCLES_OF_FOLDERS}),
-    "shadowed": (shadowed, {*SHADOWED}),
+WALLS: dict[str, Callable[[Tree], Collection[object]]] = {
+    "climbing": climbing,
+    "through the own top face": through_the_own_top_face,
+    "crowded": crowded,
+    "uncertified": uncertified,
+    "acquainted": acquainted,
+    "compilers": compilers,
+    "private": private,
+    "circles of files": circles_of_files,
+    "circles of folders": circles_of_folders,
+    "shadowed": shadowed,
 }
 
 
 @pytest.fixture(scope="module")
 def tree() -> Tree:
-    return Tree(ROOT)
+    return Tree(ROOT, EXCEPTIONS)
 
 
 @pytest.mark.parametrize("wall", WALLS)
 def test_wall_stands(wall: str, tree: Tree) -> None:
     assert len(tree.files) > 200
-    find, exceptions = WALLS[wall]
-    assert set(find(tree)) == exceptions
+    assert set(WALLS[wall](tree)) == (SHADOWED if wall == "shadowed" else set())
 
 
 # A made-up tree for each wall, and what the wall says of it.
@@ -416,18 +426,18 @@ BREACHES: list[tuple[str, dict[str, str], str]] = [
     (
         "acquainted",
         {"solvers/multigrid/space/a.py": "from ..plane.b import c", "solvers/multigrid/plane/b.py": ""},
-        "solvers/multigrid/space/a.py:1",
+        "solvers/multigrid/space/a.py imports",
     ),
     ("compilers", {"solvers/krylov/cg.py": "from numba import extending"}, "solvers/krylov/cg.py"),
     ("compilers", {"data/grids.py": "import llvmlite.ir"}, "data/grids.py"),
     ("compilers", {"data/grids.py": "def f():\n    from numba.core.compiler import Compiler"}, "data/grids.py"),
-    ("private", {"data/grids.py": "from .moments import _m", "data/moments.py": ""}, "data/grids.py:1"),
+    ("private", {"data/grids.py": "from .moments import _m", "data/moments.py": ""}, "data/grids.py imports"),
     (
         "private",
         {"data/grids.py": "from . import moments as m\nm._n()", "data/moments.py": ""},
         "data/grids.py:2 uses m._n",
     ),
-    ("private", {"data/grids.py": "from ._made import m", "data/_made.py": ""}, "data/grids.py:1"),
+    ("private", {"data/grids.py": "from ._made import m", "data/_made.py": ""}, "data/grids.py imports"),
     ("circles of files", {"data/a.py": "from .b import x", "data/b.py": "def f():\n    from .a import y"}, "data/b.py"),
     (
         "circles of files",  # through the face of a folder on the way
@@ -459,11 +469,16 @@ def test_wall_can_fall(wall: str, files: dict[str, str], says: str, tmp_path: Pa
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert says in str(WALLS[wall][0](Tree(tmp_path)))
+    assert says in str(WALLS[wall](Tree(tmp_path)))
 
 
 def test_each_wall_can_fall() -> None:
     assert {wall for wall, _, _ in BREACHES} == set(WALLS)
+
+
+def test_an_exception_that_is_mended_goes() -> None:
+    with pytest.raises(AssertionError, match="take it out"):
+        assert Tree(ROOT, {"solvers/errors.py imports nothing"}).imports
 
 
 def test_what_the_walls_allow(tmp_path: Path) -> None:
@@ -485,7 +500,7 @@ def test_what_the_walls_allow(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     floors = tuple(tuple(e for e in floor if any(beneath(p, e) for p in tree.modules)) for floor in FLOORS)
     assert climbing(tree, floors) == []
-    assert not any(set(find(tree)) for wall, (find, _) in WALLS.items() if wall != "climbing")
+    assert not any(find(tree) for wall, find in WALLS.items() if wall != "climbing")
 
 
 def test_no_drawers_and_no_giants() -> None:
