@@ -95,9 +95,10 @@ def opened_engine(engine: str | Engine | Executor, workers: int = 1) -> Iterator
         with open_engine(engine, workers) as opened:
             yield opened
     else:
-        count = getattr(engine, "_max_workers", None)  # where the pool tells it
-        known = isinstance(count, int) and count > 0
-        yield Engine("executor", count if known else os.cpu_count() or 1, engine)
+        count = getattr(engine, "_max_workers", None)
+        if not isinstance(count, int) or count <= 0:  # the pool does not tell
+            count = os.cpu_count() or 1
+        yield Engine("executor", count, engine)
 
 
 @contextmanager

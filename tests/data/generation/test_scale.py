@@ -145,7 +145,7 @@ from resolvent.data import generate, make_problem
 if __name__ == "__main__":
     problem = make_problem("poisson", resolution=8, modes=8)
     for samples in (300, 3000):
-        generate(problem, f"{sys.argv[1]}/{samples}", samples=samples, shard_size=100)
+        generate(problem, f"{sys.argv[1]}/{samples}", samples=samples, shard_size=100, progress=False)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
