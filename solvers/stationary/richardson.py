@@ -58,17 +58,7 @@ def richardson(
     """
     step = None if omega is None else check_omega("richardson", omega, math.inf)
     return run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        omega=step,
-        bounds=Bounds(None),
+        METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, omega=step, bounds=Bounds(None)
     )
 
 
