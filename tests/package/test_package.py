@@ -47,6 +47,15 @@ def test_nothing_heavy_is_loaded_before_it_is_used(code: str) -> None:
     assert printed.splitlines()[-1] == "loaded []"
 
 
+def test_solving_a_matrix_file_loads_no_problems_and_no_networks(tmp_path: Path) -> None:
+    scipy.sparse.save_npz(tmp_path / "A.npz", scipy.sparse.csr_array(np.diag([2.0, 3.0, 4.0])))
+    command = ["solve", f"matrix={tmp_path / 'A.npz'}", f"out={tmp_path / 'out'}"]
+    unused = ("torch", "h5py", "resolvent.data.problems")
+    code = f"from resolvent.workflows.cli import main; assert main({command}) == 0; import sys"
+    printed = run_python(f"{code}; print('loaded', [m for m in {unused} if m in sys.modules])")
+    assert printed.splitlines()[-1] == "loaded []"
+
+
 def test_a_system_in_one_call() -> None:
     n = 40
     A = scipy.sparse.diags_array([-np.ones(n - 1), 2.0 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1], format="csr")
