@@ -1,4 +1,4 @@
-# make demo and make test set themselves up from nothing but Python >= 3.10 with venv; run again, they reuse .venv.
+# make demo and make test set themselves up from nothing but Python >= 3.11 with venv; run again, they reuse .venv.
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
@@ -14,7 +14,7 @@ help: ## this list
 
 # the dependencies, once; made again when the lists of them change
 $(VENV)/.dependencies: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python >= 3.10 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) || { echo "python venv is needed (Debian: apt install python3-venv)"; exit 1; }
 	@echo "installing the dependencies into $(VENV) (about two minutes, once)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ".[test,dev]"

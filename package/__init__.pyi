@@ -4,6 +4,7 @@ from . import data, operators, solvers, workflows
 from .data import generate, make_problem
 from .folders import load
 from .operators import evaluate, train
+from .solvers import solve
 
 __all__ = [
     "data",
@@ -12,6 +13,7 @@ __all__ = [
     "load",
     "make_problem",
     "operators",
+    "solve",
     "solvers",
     "train",
     "workflows",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 
-class Status(str, Enum):
+class Status(str, Enum):  # noqa: UP042 (a StrEnum prints otherwise)
     """State how a solve ended. Members equal their lower-case names; `advice` says what to do next."""
 
     CONVERGED = "converged"

@@ -21,7 +21,7 @@ from resolvent.workflows.cli import main
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Matrices and right-hand sides, good and bad, and a small dataset and model to spoil copies of."""
+    """Write matrices and right-hand sides, good and bad, and a small dataset and model to spoil copies of."""
     folder = tmp_path_factory.mktemp("files")
     n = 12
     good = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(n, n)).tocsr()

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from resolvent.data import EvolutionProblem, make_problem, sample_generator
 from resolvent.solvers import InputError, LinearSystem, SolveResult, SolverSpec
 from resolvent.solvers.registry import METHODS
 
@@ -58,6 +57,8 @@ def solver_of(config: DictConfig) -> SolverSpec:
 
 def problem_of(config: DictConfig) -> Any:
     """Return the problem that a verb's config names."""
+    from resolvent.data import make_problem
+
     name, settings = settings_of(config.problem)
     return make_problem(name, **settings)
 
@@ -83,6 +84,8 @@ def systems_of(config: DictConfig, count: int = 1, first: int = 0) -> list[Named
         )
     if first < 0 or int(config.seed) < 0:
         raise InputError(f"seed={config.seed}, index={first}: expected integers of at least 0")
+    from resolvent.data import EvolutionProblem, sample_generator  # here, as a matrix from a file needs no problems
+
     problem = problem_of(config)
     if isinstance(problem, EvolutionProblem):
         parameters = problem.sample(sample_generator(int(config.seed), problem.name, first))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import resolvent
 from resolvent.operators import NormalizedOperator, TrainSettings, build_operator
@@ -44,6 +45,23 @@ def test_nothing_heavy_is_loaded_before_it_is_used(code: str) -> None:
     heavy = ("torch", "numba", "scipy", "numpy", "matplotlib", "h5py")
     printed = run_python(f"{code}; import sys; print('loaded', [m for m in {heavy} if m in sys.modules])")
     assert printed.splitlines()[-1] == "loaded []"
+
+
+def test_solving_a_matrix_file_loads_no_problems_and_no_networks(tmp_path: Path) -> None:
+    scipy.sparse.save_npz(tmp_path / "A.npz", scipy.sparse.csr_array(np.diag([2.0, 3.0, 4.0])))
+    command = ["solve", f"matrix={tmp_path / 'A.npz'}", f"out={tmp_path / 'out'}"]
+    unused = ("torch", "h5py", "resolvent.data.problems")
+    code = f"from resolvent.workflows.cli import main; assert main({command}) == 0; import sys"
+    printed = run_python(f"{code}; print('loaded', [m for m in {unused} if m in sys.modules])")
+    assert printed.splitlines()[-1] == "loaded []"
+
+
+def test_a_system_in_one_call() -> None:
+    n = 40
+    A = scipy.sparse.diags_array([-np.ones(n - 1), 2.0 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1], format="csr")
+    result = resolvent.solve(A, A @ np.ones(n))
+    assert result.converged
+    assert result.x == pytest.approx(np.ones(n), abs=1e-6)
 
 
 def test_the_module_runs_the_command() -> None:

@@ -1,4 +1,4 @@
-"""The loop by its commands: generate, verify, inspect, train, evaluate; run folders; resume and repair."""
+"""Test the loop by its commands: generate, verify, inspect, train, evaluate; run folders; resume and repair."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _result(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two resolutions of the same sources, and an operator trained on the coarse one."""
+    """Generate two resolutions of the same sources, and train an operator on the coarse one."""
     folder = tmp_path_factory.mktemp("pipeline")
     for n in (12, 18):
         assert main([*GENERATE, f"problem.resolution={n}", f"out={folder / f'data{n}'}"]) == 0

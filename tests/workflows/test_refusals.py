@@ -31,7 +31,7 @@ def refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_results_do_not_go_where_others_are(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The data's own config.yaml and result.json, or the training's, would be replaced."""
+    """Check a refusal that keeps the config.yaml and result.json of the data, or of the training."""
     before = {path: path.read_bytes() for path in data.iterdir() if path.is_file()}
     assert "holds a dataset: choose another out" in refused([*TRAIN, f"data={data}", f"out={data}"], capsys)
     assert {path: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
@@ -80,7 +80,7 @@ def test_several_devices_want_their_processes(
     ],
 )
 def test_one_an_axis(override: str, value: list[object]) -> None:
-    """As the operators' configs say."""
+    """Check what the operators' configs say."""
     config = compose_verb("train", ["operator=neural_spectral", override])
     assert list(config.operator[override.split("=")[0].split(".")[1]]) == value
 

@@ -40,7 +40,7 @@ def test_every_variant_has_a_loss(name: str) -> None:
 
 
 def test_each_ablation_changes_one_thing() -> None:
-    """Of the published variant, or back from the mended one; all take as many steps."""
+    """Check changes to the published variant, and back from the mended one; all take as many steps."""
     published, short = variants.VARIANTS["published"], variants.VARIANTS[variants.two_losses(0, False)]
     for base, others in ((published, variants.ABLATION), (short, variants.TAKEN_BACK)):
         for name, other in others.items():
@@ -70,7 +70,7 @@ def test_the_exact_solution_has_no_error(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("boundary", ["periodic", "dirichlet"])
 def test_differences_miss_the_exact_solution_by_their_order(boundary: str) -> None:
-    """Twice the nodes: a quarter of the residual, a sixteenth of its square; the same on values and of series."""
+    """Check that twice the nodes give a sixteenth of the squared residual, from values and from series."""
     problem = SpectralPoisson(boundary, modes=17 if boundary == "periodic" else 40)
     drawn = problem.test_functions(4)
     inputs = torch.as_tensor(problem.as_inputs(drawn))[:, None]
@@ -93,7 +93,7 @@ def test_differences_miss_the_exact_solution_by_their_order(boundary: str) -> No
 
 
 def test_the_error_of_the_five_point_solution() -> None:
-    """Of one wave: the ratio of its eigenvalues; of all, second order."""
+    """Check one wave against the ratio of its eigenvalues, and all for second order."""
     basis = TensorBasis(Fourier(7), Fourier(7))
     source = np.zeros((1, 7, 7))
     source[0, 2, 0] = 1.0  # cos 4πx

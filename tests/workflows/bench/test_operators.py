@@ -1,4 +1,4 @@
-"""The table of operators: the search at equal error, the coarse solvers, and a run of the command on tiny tasks."""
+"""Test the table of operators: the search at equal error, the coarse solvers, and the command on tiny tasks."""
 
 from __future__ import annotations
 

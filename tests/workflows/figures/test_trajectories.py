@@ -1,4 +1,4 @@
-"""What figures show: one scale for truth and prediction, the points of the data, the last time of a trajectory."""
+"""Test what figures show: one scale for truth and prediction, the points of the data, the last time of a trajectory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_truth_and_prediction_to_one_scale(tmp_path: Path, monkeypatch: pytest.M
 
 
 class Trajectories:
-    """u(t, x) = (1 + t) a(x) at t = 0, 1, 2."""
+    """Hold u(t, x) = (1 + t) a(x) at t = 0, 1, 2."""
 
     splits, times, axes = {"test": 4}, np.arange(3.0), (np.arange(5.0),)
     input_fields, output_fields = ["initial"], ["u"]

@@ -1,4 +1,4 @@
-"""``train draw=NAME`` and ``evaluate`` without data: the commands, what they write, resume and refusals."""
+"""Test ``train draw=NAME`` and ``evaluate`` without data: the commands, what they write, resume and refusals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def evaluation(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two trained models, of each problem one."""
+    """Train two models, one for each problem."""
     folder = tmp_path_factory.mktemp("drawn")
     assert main([*SMALL, "epochs=8", f"out={folder / 'poisson'}"]) == 0
     assert main([*REACTION, "epochs=2", "operator.position=coordinates", f"out={folder / 'reaction'}"]) == 0
@@ -82,7 +82,7 @@ LONG = {"poisson": "poisson", "reaction": "reaction_diffusion"}
 
 
 def test_the_estimate_of_a_solution_is_its_error(made: Path, tmp_path: Path) -> None:
-    """Of Poisson's equation, whose test functions the basis holds: the two differ by what they are relative to."""
+    """Check Poisson's equation, whose test functions the basis holds: the two differ by what they are relative to."""
     assert main(["evaluate", f"model={made / 'poisson'}", *QUICK, "baselines=false", f"out={tmp_path}"]) == 0
     row = evaluation(tmp_path)[0]
     assert row["estimate"] == pytest.approx(row["relative L2"], rel=row["relative L2"] + 0.05)
@@ -138,9 +138,9 @@ def test_other_settings_in_the_same_folder_are_refused(
     [
         (["train"], "or draw=NAME"),
         ([*SMALL, "data=sets/x"], "two things to train on"),
-        (["train", "data=sets/x", "physics=2.0"], "physics=2.0 is of training on a residual"),
-        ([*SMALL, "history=1"], "history=1 is of stored samples"),
-        ([*SMALL, "loss=h1"], "loss=h1 is of stored samples"),
+        (["train", "data=sets/x", "physics=2.0"], "physics=2.0 is for training on a residual"),
+        ([*SMALL, "history=1"], "history=1 is for stored samples"),
+        ([*SMALL, "loss=h1"], "loss=h1 is for stored samples"),
         ([*SMALL, "physics=0.0"], "nothing to minimise"),
         ([*SMALL, "residual_norm=H1"], "unknown norm 'H1'"),
         (["train", "draw=spectral_poisson"], "operator=fno maps values on grids"),

@@ -1,4 +1,4 @@
-"""``resolvent sweep``: grids, searches, resume, failures as rows, the optimum of SOR."""
+"""Test ``resolvent sweep``: grids, searches, resume, failures as rows, the optimum of SOR."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_sweep_over_the_steps_of_a_trajectory(tmp_path: Path) -> None:
 
 
 def test_seconds_do_not_hold_what_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the first point of a process, else objective=solve_seconds finds the second one best."""
+    """Check the first point of a process: else objective=solve_seconds would prefer the second one."""
     ran: list[int | None] = []
 
     def slow_at_first(named: Any, spec: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Trajectories by the commands: train on windows, evaluate by time; the same without windows."""
+"""Test trajectories by the commands: train on windows, evaluate by time; the same without windows."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_blow_up_loses_nothing_and_is_loud(
     wild: str,
     code: int,
 ) -> None:
-    """Of the model itself: all files, then one line and exit code 2. Of a baseline: its row says so."""
+    """Check that the model's blow-up gives all files, one line and exit code 2, and a baseline's gives a row."""
     whole = beside_baselines.evaluate_trajectories
 
     def evaluate(model: Any, *arguments: Any, name: str, **keywords: Any) -> Any:
