@@ -21,12 +21,10 @@ from .krylov.recycled_minres import recycled_minres
 from .linear_system import LinearSystem
 from .matrices import (
     Box,
-    BoxDiffusion,
     BoxStencil,
-    DiffusionStencil,
+    Diffusion,
     MatrixProperties,
     ToeplitzOperator,
-    box_diffusion,
     is_hermitian,
     matrix_properties,
 )
@@ -105,7 +103,6 @@ __all__ = [
     "BatchResult",
     "BlockJacobi",
     "Box",
-    "BoxDiffusion",
     "BoxSolver",
     "BoxStencil",
     "Breakdown",
@@ -115,7 +112,7 @@ __all__ = [
     "CoefficientNorm",
     "Column",
     "Condition",
-    "DiffusionStencil",
+    "Diffusion",
     "Direct",
     "FamilyReport",
     "FastPoisson",
@@ -152,7 +149,6 @@ __all__ = [
     "analyse",
     "bicgstab",
     "block_cg",
-    "box_diffusion",
     "cg",
     "chebyshev",
     "deflated_cg",

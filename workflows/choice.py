@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import DiffusionStencil, MatrixProperties, SolverSpec, ToeplitzOperator
+from resolvent.solvers import Diffusion, MatrixProperties, SolverSpec, ToeplitzOperator
 
 from .systems import NamedSystem
 
@@ -74,7 +74,7 @@ def _definite(named: NamedSystem, properties: MatrixProperties, matrix: Any, set
         settings = {**settings, "nullspace": np.ones(n)}
         reason = f"{kind}, A·1 = 0: the constant is its null space"
         return [Choice(SolverSpec(solver, settings, name, {}), reason) for name in ("amg", "jacobi")]
-    if isinstance(operator, DiffusionStencil):
+    if isinstance(operator, Diffusion) and operator.matrix_free:
         contrast = float(operator.coefficient.max() / operator.coefficient.min())
         if contrast <= GENTLE_CONTRAST:
             fast = SolverSpec("cg", settings, "fast_poisson", {})

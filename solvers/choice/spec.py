@@ -13,8 +13,8 @@ import numpy as np
 
 from ..arguments import is_real, one_of
 from ..errors import InputError
-from ..matrices.box_stencil import BoxDiffusion
-from ..matrices.diffusion_stencil import DiffusionStencil
+from ..matrices.box import Box
+from ..matrices.diffusion import Diffusion
 from ..multigrid import BoxSolver
 from ..multigrid.sample import STEPS
 from ..preconditioner import Preconditioner
@@ -98,7 +98,7 @@ class SolverSpec:
         diffusion operator runs as one compiled solve without a matrix (:class:`resolvent.solvers.BoxSolver`).
         """
         if M is None and x0 is None and self._is_compiled(operator):
-            box_solver = _box_solver(*_box_of(operator), self.settings.get("maxiter") or 500, threading.get_ident())
+            box_solver = _box_solver(operator.box, self.settings.get("maxiter") or 500, threading.get_ident())
             tolerance = self.rtol if rtol is None else rtol
             result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
             result.x = result.x.reshape(-1)
@@ -117,7 +117,7 @@ class SolverSpec:
             (self.name, self.preconditioner) == ("cg", "multigrid")
             and dict(self.preconditioner_settings) in ({}, {"steps": STEPS})
             and {key for key, value in self.settings.items() if value is not None} <= {"rtol", "maxiter"}
-            and isinstance(operator, (DiffusionStencil, BoxDiffusion))
+            and isinstance(operator, Diffusion)
             and len(operator.shape_grid) in (2, 3)
         )
 
@@ -139,13 +139,7 @@ class SolverSpec:
         return cls(**values)
 
 
-def _box_of(operator: DiffusionStencil | BoxDiffusion) -> tuple[Any, ...]:
-    if isinstance(operator, DiffusionStencil):
-        return operator.shape_grid, None, "dirichlet"
-    return operator.shape_grid, operator.box.lengths, operator.box.sides
-
-
 @lru_cache(maxsize=4)
-def _box_solver(shape: tuple[int, ...], lengths: Any, boundary: Any, maxiter: int, thread: int) -> BoxSolver:
-    """The memory of the last boxes that a thread has solved on: it is worth several samples, and leaves no trace."""
-    return BoxSolver(shape, lengths, boundary, maxiter)
+def _box_solver(box: Box, maxiter: int, thread: int) -> BoxSolver:
+    """Return the memory of the last boxes that a thread has solved on: making it costs as much as several samples."""
+    return BoxSolver(box.shape, box.lengths, box.sides, maxiter)

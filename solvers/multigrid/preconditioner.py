@@ -1,4 +1,4 @@
-"""One V-cycle as a preconditioner for any Krylov method."""
+"""Use one V-cycle as a preconditioner for any Krylov method."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .space.workspace import COARSE_STEPS, Workspace3D
 
 
 class Multigrid(Preconditioner):
-    """M = one V-cycle of black-box multigrid for −∇·(a∇u) on a grid of cells, in float32.
+    """Apply M = one V-cycle of black-box multigrid for −∇·(a∇u) on a grid of cells, in float32.
 
     Operator-dependent interpolation and Galerkin coarse stencils make the number of iterations independent of the grid,
     and nearly so of jumps in the coefficient; relaxation is fourth-kind Chebyshev–Jacobi, the same before and after, so
-    that M is symmetric positive definite. Islands of high coefficient a few cells wide are what it does not see:
-    classical `amg` does. In three dimensions, where the contrast is below 16, interpolation is linear and the coarse
-    levels have the seven-point scheme of coarser cells: a little more iterations, at half the cost.
+    that M is symmetric positive definite. It converges slowly with islands of high coefficient a few cells wide, which
+    its coarse grids miss: use `amg` there. In three dimensions, where the contrast is at most 16, interpolation is
+    linear and the coarse levels have the seven-point scheme of coarser cells: a few more iterations, at half the cost.
 
-    A is a `DiffusionStencil`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
+    A is a `Diffusion`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
     are not positive, row sums zero but in the cells at the boundary. One instance serves one thread at a time. Print it
     for the levels.
 
@@ -114,9 +114,12 @@ class Multigrid(Preconditioner):
 
 
 def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], tuple[bool, ...]]:
-    """Read the transmissibilities off a five- or seven-point matrix; what its rows sum to becomes links to walls.
+    """Read the transmissibilities off a five- or seven-point matrix; its row sums become links to walls.
 
-    Returns one array per axis, and whether the low and the high side of each axis are walls.
+    Returns
+    -------
+    faces : one array per axis
+    walls : whether the low and the high side of each axis are walls, in one row
     """
     n, dimension = matrix.shape[0], len(shape)
     grid = "x".join(map(str, shape))
@@ -166,7 +169,7 @@ def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, .
 
 
 def _spacings(faces: tuple[np.ndarray, ...]) -> list[float]:
-    """How long cells are along each axis, relative to the last one, from the mean links."""
+    """Estimate the spacing of each axis, relative to the last one, from the mean links."""
     means = []
     for axis, face in enumerate(faces):
         inner = np.moveaxis(face, axis, 0)[1:-1]

@@ -15,7 +15,7 @@ from resolvent.solvers import (
     ACCEPTED_KINDS,
     PRECONDITIONERS,
     SOLVERS,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     Preconditioner,
     cg,
@@ -47,7 +47,7 @@ def coefficient(seed=0, contrast=4.0):
 
 @cache
 def diffusion(seed=0):
-    return DiffusionStencil(coefficient(seed))
+    return Diffusion(coefficient(seed))
 
 
 def build(name, A=None):
@@ -187,7 +187,7 @@ def test_update_serves_the_new_matrix(name):
 
 def test_update_refuses_another_size(name):
     with pytest.raises(InputError, match="setup"):
-        build(name).update(DiffusionStencil(np.ones((3, 3))))
+        build(name).update(Diffusion(np.ones((3, 3))))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_mistakes_are_named_in_one_line(name, mistake):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_tiny_systems(name, n):
-    A = DiffusionStencil(np.full((n, 1), 2.0))
+    A = Diffusion(np.full((n, 1), 2.0))
     M = PRECONDITIONERS[name].setup(A)
     result = solver_for(M)(A, np.ones(n), rtol=1e-12, M=M)
     assert result.converged

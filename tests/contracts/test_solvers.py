@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
-from resolvent.solvers import SOLVERS, DiffusionStencil, InputError, SolveResult, Status, get_solver
+from resolvent.solvers import SOLVERS, Diffusion, InputError, SolveResult, Status, get_solver
 from resolvent.solvers.kinds import ACCEPTED_KINDS
 
 pytestmark = pytest.mark.parametrize("name", list(SOLVERS))
@@ -34,7 +34,7 @@ ESTIMATE = {"chebyshev": 21, "richardson": 21}
 
 def diffusion():
     coefficient = np.exp(0.3 * np.random.default_rng(1).standard_normal(GRID))
-    return DiffusionStencil(coefficient)
+    return Diffusion(coefficient)
 
 
 def right_hand_side(*shape, seed=2):

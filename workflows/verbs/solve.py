@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import (
-    DiffusionStencil,
+    Diffusion,
     InputError,
     MatrixProperties,
     SolveResult,
@@ -45,7 +45,7 @@ def run(overrides: Sequence[str]) -> int:
     tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
     if name == "all":
         columns = 1 if named.system.rhs.ndim == 1 else named.system.rhs.shape[1]
-        specs = sensible_solvers(properties, isinstance(named.system.operator, DiffusionStencil), tolerances, columns)
+        specs = sensible_solvers(properties, _on_unit_square(named), tolerances, columns)
     symmetric = next((spec.name for spec in specs if spec.name in HERMITIAN_ONLY), None)
     if symmetric and not properties.self_adjoint:
         raise InputError(
@@ -123,10 +123,16 @@ def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[
     return results
 
 
+def _on_unit_square(named: NamedSystem) -> bool:
+    """Return whether the operator is diffusion on the unit square, which fast Poisson inverts approximately."""
+    operator = named.system.operator
+    return isinstance(operator, Diffusion) and operator.matrix_free
+
+
 def _load_kernels(named: NamedSystem, spec: SolverSpec) -> None:
     """Solve a system of four unknowns, so that compiling the kernels is on nobody's bill."""
-    grid = isinstance(named.system.operator, DiffusionStencil)
-    small = DiffusionStencil(np.ones((2, 2)))
+    grid = _on_unit_square(named)
+    small = Diffusion(np.ones((2, 2)))
     dtype = named.system.operator.dtype
     A = small if grid else small.tocsr().astype(dtype)
     plain = SolverSpec(spec.name, {}, spec.preconditioner, {})
