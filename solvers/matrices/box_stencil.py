@@ -61,6 +61,9 @@ class BoxStencil(LinearOperator):
     def _rmatvec(self, u: np.ndarray) -> np.ndarray:
         return self._matrix.conj().T @ np.reshape(u, -1)
 
+    def __repr__(self) -> str:
+        return f"BoxStencil({'x'.join(map(str, self.shape_grid))} cells, {self.dtype})"
+
     def diagonal(self) -> np.ndarray:
         """Return the diagonal of the matrix, (n,)."""
         return self._matrix.diagonal()

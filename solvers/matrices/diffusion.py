@@ -109,6 +109,11 @@ class Diffusion(LinearOperator):
     def _adjoint(self) -> Diffusion:
         return self
 
+    def __repr__(self) -> str:
+        low, high = float(self.coefficient.min()), float(self.coefficient.max())
+        form = "matrix-free" if self.matrix_free else "CSR"
+        return f"Diffusion({self.box}, {low:.3g} ≤ a ≤ {high:.3g}, {form})"
+
     def diagonal(self) -> np.ndarray:
         """Return the diagonal of the matrix, (n,)."""
         # The order of the sums is part of the bits of stored solutions: x first on the unit square, last elsewhere.

@@ -82,6 +82,9 @@ class ToeplitzOperator(LinearOperator):
             self.shape, matvec=lambda x: self.shift * x.ravel() + unscaled @ (self.scale * x.ravel()), dtype=self.dtype
         )
 
+    def __repr__(self) -> str:
+        return f"ToeplitzOperator(grid {'x'.join(map(str, self.shape_grid))})"
+
     def diagonal(self) -> np.ndarray:
         """The diagonal, (n,)."""
         return self.shift + self.scale * sum(float(column[0]) for column in self.toeplitz_columns)

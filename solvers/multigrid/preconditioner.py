@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from ..errors import InputError
 from ..matrices.box import Box
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from .hierarchy import describe
+from ..preconditioners.hierarchy_summary import HierarchySummary
+from .hierarchy import summary
 from .plane.workspace import Workspace
 from .sample import STEPS
 from .space.workspace import COARSE_STEPS, Workspace3D
@@ -64,9 +66,18 @@ class Multigrid(Preconditioner):
             raise InputError(f"multigrid: steps is {steps}; expected an integer from 1 to 8.")
         self._workspace: Workspace | Workspace3D | None = None
 
-    def __str__(self) -> str:
+    def _describe(self) -> dict[str, Any]:
+        return {"grid": "x".join(map(str, self.sizes[0])), "levels": len(self.sizes), "steps": self.steps}
+
+    def _summary(self) -> HierarchySummary:
         rediscretised = isinstance(self._workspace, Workspace3D) and self._workspace.rediscretised
-        return describe(self.sizes, self.steps, rediscretised, max(self.steps, COARSE_STEPS))
+        return summary(self.sizes, self.steps, rediscretised, max(self.steps, COARSE_STEPS))
+
+    def __str__(self) -> str:
+        return self._summary().text() if self._workspace is not None else repr(self)
+
+    def _repr_html_(self) -> str:
+        return self._summary().html() if self._workspace is not None else escape(repr(self))
 
     def _build(self, A: Any, again: bool) -> None:
         grid = getattr(A, "shape_grid", None) if self._shape is None else self._shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from ..errors import InputError
 from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
+from .hierarchy_summary import HierarchySummary
 
 _DENSE_COARSE_LIMIT = 1500
 
@@ -48,7 +50,7 @@ class AMG(Preconditioner):
     Attributes
     ----------
     hierarchy : pyamg.MultilevelSolver
-        Print it for the levels.
+        The levels; printing the preconditioner shows them.
 
     References
     ----------
@@ -143,6 +145,27 @@ class AMG(Preconditioner):
             coarse.A = sp.csr_matrix(fine.R @ fine.A @ fine.P)
             coarse.A.sort_indices()
         change_smoothers(self.hierarchy, self._smoother, self._smoother)
+
+    def _describe(self) -> dict[str, Any]:
+        levels = self.hierarchy.levels
+        complexity = f"{self.hierarchy.operator_complexity():.3f}"
+        return {"method": repr(self.method), "levels": len(levels), "operator_complexity": complexity}
+
+    def _summary(self) -> HierarchySummary:
+        matrices = [level.A for level in self.hierarchy.levels]
+        coarsest = matrices[-1].shape[0]
+        return HierarchySummary(
+            f"Algebraic multigrid: {self.method}, {self.cycle}-cycle",
+            [A.shape[0] for A in matrices],
+            [A.nnz for A in matrices],
+            {"Smoother": self._smoother[0], "Coarse Solver": f"direct, {coarsest} unknowns"},
+        )
+
+    def __str__(self) -> str:
+        return self._summary().text() if hasattr(self, "hierarchy") else repr(self)
+
+    def _repr_html_(self) -> str:
+        return self._summary().html() if hasattr(self, "hierarchy") else escape(repr(self))
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         return self._descend(0, r)

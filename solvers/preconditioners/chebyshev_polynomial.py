@@ -71,6 +71,10 @@ class ChebyshevPolynomial(Preconditioner):
             self.bounds = (low, _SAFETY * high)
         self.kind = "spd"
 
+    def _describe(self) -> dict[str, Any]:
+        low, high = self.bounds
+        return {"degree": self.degree, "bounds": f"({low:.3g}, {high:.3g})"}
+
     def _apply(self, r: Any) -> Any:
         low, high = self.bounds
         theta, delta = 0.5 * (high + low), max(0.5 * (high - low), 1e-12 * high)

@@ -152,6 +152,9 @@ class Direct(Preconditioner):
             errors.append(float(np.linalg.norm(found - known)) / math.sqrt(known.size))
         return float(np.max(errors))
 
+    def _describe(self) -> dict[str, Any]:
+        return {"backend": repr(self.backend), **({} if self.fill is None else {"fill": self.fill})}
+
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._packaged is not None:
             return self._packaged.solve(r)

@@ -130,6 +130,11 @@ class FastPoisson(Preconditioner):
         else:
             self._side = np.sqrt(laplacian_diagonal / diagonal)
 
+    def _describe(self) -> dict[str, Any]:
+        boundary = self.boundary[0] if len(set(self.boundary)) == 1 else self.boundary
+        facts = {"grid": "x".join(map(str, self.grid)), "boundary": boundary, "dtype": self.precision}
+        return facts if self.scaling == "none" else {**facts, "scaling": self.scaling}
+
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._side is not None:
             r = r * self._side

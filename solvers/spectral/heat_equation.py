@@ -46,6 +46,9 @@ class HeatEquation:
         self.source_basis = TensorBasis(time.resized(time.n - 1), *waves)
         self._matrices = _Responses(time.resized(time.n - 1), waves, self.diffusivity)
 
+    def __repr__(self) -> str:
+        return f"HeatEquation({self.basis}, diffusivity={self.diffusivity})"
+
     def response(self, source: Any) -> Any:
         """Return u with u = 0 at first, from coefficients of g in (t, x, …); those beyond n − 1 in t are cut off."""
         xp, axes = array_api_compat.array_namespace(source), self.basis.ndim

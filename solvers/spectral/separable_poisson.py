@@ -122,6 +122,9 @@ class SeparablePoisson:
         )
         self._axes = tuple(_Axis(recombined) for recombined in self.recombined)
 
+    def __repr__(self) -> str:
+        return f"SeparablePoisson({self.basis}, shift={self.shift})"
+
     def symbol(self) -> np.ndarray:
         """Return shift + Σ_d λ_d for each product of eigenfunctions, shape (n_1 − c_1, …)."""
         total: np.ndarray = np.full((1,) * self.basis.ndim, self.shift)

@@ -1,6 +1,7 @@
 """What every preconditioner promises: each test runs for each name in PRECONDITIONERS."""
 
 import inspect
+import re
 from functools import cache
 
 import numpy as np
@@ -78,6 +79,12 @@ def test_is_a_linear_operator_with_a_kind(name):
     assert M.kind in ("spd", "linear", "nonlinear")
     assert M.setup_seconds > 0.0
     assert PRECONDITIONERS[name].__doc__
+
+
+def test_shows_itself_in_one_line(name):
+    M = build(name)
+    assert re.fullmatch(rf"{type(M).__name__}\(n={M.shape[0]}, kind='{M.kind}'.*\), set up in [\d.e+-]+ s", repr(M))
+    assert repr(type(M)()) == f"{type(M).__name__}(not set up)"
 
 
 def test_is_spd_for_a_diffusion_operator(name):

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import Diffusion, Direct, InputError, cg
+from resolvent.solvers import BoxStencil, Diffusion, Direct, InputError, cg
 
 
 def assembled(a):
@@ -136,3 +136,12 @@ def test_poisson_series_at_the_centre():
 def test_mistakes(coefficient, word):
     with pytest.raises(InputError, match=word):
         Diffusion(coefficient)
+
+
+def test_shows_itself_in_one_line():
+    a = np.full((4, 6), 3.0)
+    a[0, 0] = 12.0
+    assert repr(Diffusion(a)) == "Diffusion(4x6 cells on 1x1, dirichlet, 3 ≤ a ≤ 12, matrix-free)"
+    other = Diffusion(a, 2.0, ("periodic", ("neumann", "dirichlet")))
+    assert repr(other) == "Diffusion(4x6 cells on 2x2, periodic x neumann|dirichlet, 3 ≤ a ≤ 12, CSR)"
+    assert repr(BoxStencil(a, [0.0, 0.0], [0.0, 0.0], (True, True))) == "BoxStencil(4x6 cells, float64)"

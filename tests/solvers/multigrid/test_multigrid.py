@@ -306,11 +306,16 @@ def test_preconditions_cg_on_a_stencil():
 
 
 def test_prints_its_hierarchy():
-    text = str(Multigrid.setup(Diffusion(np.ones((40, 40)))))
+    M = Multigrid.setup(Diffusion(np.ones((40, 40))))
+    text = str(M)
     assert "Number of Levels:     4" in text
     assert "Operator Complexity:  1.5" in text
     assert "40x40" in text
     assert "5x5" in text
+    assert M._repr_html_().count("<tr>") == 5
+    assert "<td>40x40</td>" in M._repr_html_()
+    assert "grid=40x40, levels=4, steps=2" in repr(M)
+    assert str(Multigrid()) == Multigrid()._repr_html_() == "Multigrid(not set up)"
 
 
 MISTAKES = {

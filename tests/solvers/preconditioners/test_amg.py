@@ -1,5 +1,7 @@
 """Algebraic multigrid: iterations independent of the grid, the cycle, near null spaces."""
 
+import re
+
 import numpy as np
 import pyamg
 import pytest
@@ -132,3 +134,16 @@ def test_mistakes(arguments, word):
 def test_ruge_stuben_refuses_complex_matrices():
     with pytest.raises(InputError, match="smoothed_aggregation"):
         AMG.setup(np.array([[2.0, 1j], [-1j, 2.0]]))
+
+
+def test_prints_its_hierarchy():
+    M = AMG.setup(Diffusion(np.ones((24, 24))))
+    levels = M.hierarchy.levels
+    text = str(M)
+    assert f"Number of Levels:     {len(levels)}" in text
+    assert f"Operator Complexity:  {M.hierarchy.operator_complexity():.3f}" in text
+    assert all(re.search(rf"{k} +{level.A.shape[0]} +{level.A.nnz} ", text) for k, level in enumerate(levels))
+    assert M._repr_html_().count("<tr>") == len(levels) + 1
+    assert f"<td>{levels[1].A.nnz}</td>" in M._repr_html_()
+    assert f"levels={len(levels)}" in repr(M)
+    assert str(AMG()) == AMG()._repr_html_() == "AMG(not set up)"
