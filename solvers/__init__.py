@@ -24,6 +24,9 @@ __getattr__ = with_moved_names(
     __name__,
     _found,
     {
+        "BoxDiffusion": "resolvent.solvers:Diffusion",
+        "DiffusionStencil": "resolvent.solvers:Diffusion",
+        "box_diffusion": "resolvent.solvers:Diffusion",
         "path_length": "resolvent.solvers.sequences:path_length",
         "greedy_colours": "resolvent.solvers.stationary:greedy_colours",
         "spectral_radius_jacobi": "resolvent.solvers.stationary:spectral_radius_jacobi",

@@ -20,12 +20,10 @@ from .krylov.recycled_minres import recycled_minres
 from .linear_system import LinearSystem
 from .matrices import (
     Box,
-    BoxDiffusion,
     BoxStencil,
-    DiffusionStencil,
+    Diffusion,
     MatrixProperties,
     ToeplitzOperator,
-    box_diffusion,
     is_hermitian,
     matrix_properties,
 )
@@ -107,7 +105,6 @@ __all__ = [
     "BatchResult",
     "BlockJacobi",
     "Box",
-    "BoxDiffusion",
     "BoxSolver",
     "BoxStencil",
     "Breakdown",
@@ -118,7 +115,7 @@ __all__ = [
     "CoefficientNorm",
     "Column",
     "Condition",
-    "DiffusionStencil",
+    "Diffusion",
     "Direct",
     "FamilyReport",
     "FastPoisson",
@@ -155,7 +152,6 @@ __all__ = [
     "analyse",
     "bicgstab",
     "block_cg",
-    "box_diffusion",
     "cg",
     "chebyshev",
     "choose",

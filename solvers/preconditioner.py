@@ -98,6 +98,20 @@ class Preconditioner(LinearOperator):
             self, np.dtype(np.complex128 if dtype.kind == "c" else np.float64), tuple(map(int, shape))
         )
 
+    def __repr__(self) -> str:
+        """Show the class, the size, the kind, the settings that matter and the set-up time, in one line."""
+        name = type(self).__name__
+        if not hasattr(self, "kind"):
+            return f"{name}(not set up)"
+        facts = {"n": self.shape[0], "kind": repr(self.kind), **self._describe()}
+        shown = ", ".join(f"{key}={value}" for key, value in facts.items())
+        return f"{name}({shown}), set up in {self.setup_seconds:.3g} s"
+
+    def _describe(self) -> dict[str, Any]:
+        """Return what `repr` shows of the settings: by default the attributes of the same names that are not None."""
+        names = set(inspect.signature(type(self).__init__).parameters) - {"self", "shape", "dtype"}
+        return {name: value for name, value in vars(self).items() if name in names and value is not None}
+
     def _matvec(self, r: Any) -> Any:
         r = r.reshape(-1)
         if r.dtype.kind == "c" and self.dtype.kind != "c":

@@ -1,4 +1,4 @@
-"""What the diffusion problems −∇·(a∇u) = f on boxes share: system, default solver, certificate."""
+"""Build what the diffusion problems −∇·(a∇u) = f on boxes share: the system and the default solver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import DiffusionStencil, box_diffusion
+from resolvent.solvers import Diffusion
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
@@ -21,14 +21,12 @@ __all__ = [
 def diffusion_system(
     coefficient: np.ndarray, source: np.ndarray, sides: Sides, walls: Walls | None = None
 ) -> LinearSystem:
-    """The finite volumes of −∇·(a∇u) = f. Without a Dirichlet side: of −∇·(a∇u) = f − mean f, whose null space is the
-    constant.
+    """Return the finite volumes of −∇·(a∇u) = f.
+
+    Without a Dirichlet side they are those of −∇·(a∇u) = f − mean f, whose null space is the constant.
     """
     source = np.ascontiguousarray(source, dtype=np.float64)
-    if len(sides) == 2 and all_dirichlet(sides):
-        operator: Any = DiffusionStencil(coefficient)
-    else:
-        operator = box_diffusion(coefficient, boundary=sides)
+    operator = Diffusion(coefficient, boundary=sides)
     if is_singular(sides):
         return LinearSystem(operator, without_mean(source).ravel(), source.shape, nullspace=np.ones(source.size))
     rhs = source
@@ -40,7 +38,7 @@ def diffusion_system(
 
 
 def diffusion_solver(shape: tuple[int, ...], sides: Sides, scaling: str = "none") -> SolverSpec:
-    """CG with the fast Poisson preconditioner, or algebraic multigrid where an axis has two different sides."""
+    """Return CG with the fast Poisson preconditioner, or with algebraic multigrid if an axis has two kinds of sides."""
     if any(low != high for low, high in sides):
         return SolverSpec("cg", {"rtol": 1e-10}, "amg", {})
     settings: dict[str, Any] = {} if scaling == "none" else {"scaling": scaling}

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from resolvent.solvers import HeatEquation, InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer, positive_number
-from resolvent.solvers.spectral.bases import Fourier, placed
-from resolvent.solvers.spectral.tensor_basis import along
+from resolvent.solvers.spectral.bases import Fourier, on_device_of
+from resolvent.solvers.spectral.tensor_basis import apply_along
 
 from ..activations import ACTIVATIONS
 from .phase_coupling import PhaseCoupling
@@ -195,7 +195,7 @@ class NeuralSpectral(SpectralOperator):
 
     def _transform(self, values: Tensor, kind: str, axes: Sequence[Any]) -> Tensor:
         for d, (basis, m) in enumerate(zip(axes, self.points, strict=True)):
-            values = along(placed(basis, kind, m, like=values), values, d - self.ndim - 2)
+            values = apply_along(on_device_of(basis, kind, m, like=values), values, d - self.ndim - 2)
         return values
 
     def _spike(self, like: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ from resolvent.solvers import (
     robin,
 )
 from resolvent.solvers.arguments import one_of, positive_integer, positive_number
-from resolvent.solvers.spectral.bases import Basis, placed
-from resolvent.solvers.spectral.tensor_basis import along
+from resolvent.solvers.spectral.bases import Basis, on_device_of
+from resolvent.solvers.spectral.tensor_basis import apply_along
 
 from ..operator import ChannelStatistics, Operator
 
@@ -123,7 +123,7 @@ class SpectralOperator(Operator):
         """Transform values on a grid of `shape` to coefficients, or back."""
         for d, (basis, m) in enumerate(zip(self.basis.axes, shape, strict=True)):
             where = "" if self.arrays == "nodes" and basis.periodic else "cell_"
-            array = along(placed(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
+            array = apply_along(on_device_of(basis, f"{where}{direction}_matrix", m, like=array), array, d - self.ndim)
         return array
 
     @torch.no_grad()
@@ -206,7 +206,9 @@ class SpectralOperator(Operator):
         outputs = self.free_coefficients(inputs)
         for d, recombined in enumerate(self._poisson.recombined):
             if recombined.conditions:
-                outputs = along(placed(_Recombination(recombined), "matrix", like=outputs), outputs, d - self.ndim)
+                outputs = apply_along(
+                    on_device_of(_Recombination(recombined), "matrix", like=outputs), outputs, d - self.ndim
+                )
         return outputs
 
     def position_functions(self) -> list[tuple[int, str]]:
@@ -223,7 +225,7 @@ class SpectralOperator(Operator):
         """Evaluate the functions of position on `points` collocation points an axis, shape (*points, 1, functions)."""
         fields = []
         for d, kind in self.position_functions():
-            values = placed(_Position(self.basis.axes[d]), kind, points[d], like=like)
+            values = on_device_of(_Position(self.basis.axes[d]), kind, points[d], like=like)
             shape = [1] * self.ndim
             shape[d] = points[d]
             fields.append(values.reshape(shape).expand(tuple(points)))
@@ -236,7 +238,7 @@ class SpectralOperator(Operator):
         else:
             value = outputs
             for axis in reversed(self.basis.axes):
-                value = value @ placed(_Position(axis), "low_values", like=outputs)
+                value = value @ on_device_of(_Position(axis), "low_values", like=outputs)
         constant = torch.zeros(self.basis.shape, dtype=outputs.dtype, device=outputs.device)
         constant[(0,) * self.ndim] = 1.0
         return value.reshape(*value.shape, *(1,) * self.ndim) * constant

@@ -11,8 +11,7 @@ import scipy.sparse as sp
 
 from ..errors import InputError
 from ..linear_system import LinearSystem
-from ..matrices.box_stencil import BoxDiffusion
-from ..matrices.diffusion_stencil import DiffusionStencil
+from ..matrices.diffusion import Diffusion
 from ..matrices.properties import MatrixProperties, matrix_properties
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
@@ -66,7 +65,7 @@ def choose(
         If the matrix is not square and finite, or lives on the GPU.
     """
     settings = dict(settings or {})
-    if isinstance(system.operator, DiffusionStencil | BoxDiffusion):
+    if isinstance(system.operator, Diffusion):
         choices = _diffusion(system, settings)
         if choices:
             return choices
@@ -106,7 +105,7 @@ def sensible_solvers(
     properties : MatrixProperties
         What the matrix is.
     grid : bool
-        Whether it is a `DiffusionStencil`, to which the preconditioners of a grid apply.
+        Whether it is a `Diffusion` on the unit square, to which the preconditioners of a grid apply.
     settings : mapping
         Tolerances, for all of them.
     columns : int
@@ -156,7 +155,7 @@ def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
     contrast = float(operator.coefficient.max() / operator.coefficient.min())
     grid = f"diffusion on a grid, contrast {contrast:.3g}"
     solver = "block_cg" if columns_of(rhs) > 1 else "cg"
-    if isinstance(operator, BoxDiffusion) and operator.box.singular:
+    if operator.box.singular:
         singular = {**settings, "nullspace": np.ones(operator.shape[0])}
         amg = [Choice(SolverSpec(solver, singular, "amg", {}), f"{grid}, singular: algebraic multigrid")]
     else:
@@ -166,7 +165,7 @@ def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
         ]
     if rhs.ndim == 1 and rhs.size >= MULTIGRID_CELLS and len(operator.shape_grid) in (2, 3):
         return [Choice(SolverSpec("cg", settings, "multigrid", {}), f"{grid}: multigrid, compiled as one solve"), *amg]
-    if isinstance(operator, BoxDiffusion):
+    if not operator.matrix_free:
         return []
     if contrast <= GENTLE_CONTRAST:
         return [Choice(SolverSpec("cg", settings, "fast_poisson", {}), f"{grid}: fast Poisson"), *amg]

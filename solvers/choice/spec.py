@@ -1,7 +1,7 @@
 """Hold a solver and a preconditioner by name, as plain values that a file can hold.
 
 One pair is solved by other code than its names say: ``cg`` with ``multigrid`` on a diffusion operator of a box
-(`DiffusionStencil`, `BoxDiffusion`) runs as one compiled solve without a matrix, `BoxSolver`. It is the same method to
+(`Diffusion`) runs as one compiled solve without a matrix, `BoxSolver`. It is the same method to
 the same tolerance, some ten times faster than the V-cycle called from Python; `SolverSpec.runs_compiled` says when, and
 nothing else decides it.
 """
@@ -19,8 +19,8 @@ import numpy as np
 
 from ..arguments import is_real, one_of
 from ..errors import InputError
-from ..matrices.box_stencil import BoxDiffusion
-from ..matrices.diffusion_stencil import DiffusionStencil
+from ..matrices.box import Box
+from ..matrices.diffusion import Diffusion
 from ..multigrid import BoxSolver
 from ..multigrid.sample import STEPS
 from ..preconditioner import Preconditioner
@@ -108,7 +108,7 @@ class SolverSpec:
         Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`.
         """
         if M is None and x0 is None and self.runs_compiled(operator, rhs):
-            box_solver = _box_solver(*_box_of(operator), self.settings.get("maxiter") or 500, threading.get_ident())
+            box_solver = _box_solver(operator.box, self.settings.get("maxiter") or 500, threading.get_ident())
             tolerance = self.rtol if rtol is None else rtol
             result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
             result.x = result.x.reshape(-1)
@@ -128,7 +128,7 @@ class SolverSpec:
             (self.name, self.preconditioner) == ("cg", "multigrid")
             and dict(self.preconditioner_settings) in ({}, {"steps": STEPS})
             and asked <= {"rtol", "maxiter"}
-            and isinstance(operator, (DiffusionStencil, BoxDiffusion))
+            and isinstance(operator, Diffusion)
             and len(operator.shape_grid) in (2, 3)
             and np.ndim(rhs) == 1
         )
@@ -151,13 +151,7 @@ class SolverSpec:
         return cls(**values)
 
 
-def _box_of(operator: DiffusionStencil | BoxDiffusion) -> tuple[Any, ...]:
-    if isinstance(operator, DiffusionStencil):
-        return operator.shape_grid, None, "dirichlet"
-    return operator.shape_grid, operator.box.lengths, operator.box.sides
-
-
 @lru_cache(maxsize=4)
-def _box_solver(shape: tuple[int, ...], lengths: Any, boundary: Any, maxiter: int, thread: int) -> BoxSolver:
+def _box_solver(box: Box, maxiter: int, thread: int) -> BoxSolver:
     """Keep the memory of the last boxes that a thread has solved on: setting it up costs several samples' time."""
-    return BoxSolver(shape, lengths, boundary, maxiter)
+    return BoxSolver(box.shape, box.lengths, box.sides, maxiter)

@@ -1,8 +1,8 @@
-"""Describe the box that a batch of diffusion problems lives on: cells, lengths, what holds at its sides.
+"""Describe the box of cells that operators, solvers and bases on grids share: cells, lengths, boundary conditions.
 
-Axis 0 first: shapes, lengths and sides always stand in the order of the array's axes (C order). The names (ny, nx) and
-(nz, ny, nx) that the solvers give them carry no more than that: a caller whose arrays are indexed [x, y], as those of
-`data/` are, passes (number in x, number in y).
+The order of axes, everywhere in `solvers`: axis 0 first. Shapes, lengths, sides, faces, bases and wave numbers are
+listed in the order of the axes of the arrays, and unknowns are in C order. Letters differ: on boxes of cells the last
+axis is x, (ny, nx) and (nz, ny, nx); in `spectral` and `timestepping` axis 0 is x.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AXES = "zyx"
 
 @dataclass(frozen=True)
 class Box:
-    """A box of cells.
+    """Describe a box of cells.
 
     Attributes
     ----------
@@ -37,21 +37,28 @@ class Box:
 
     @property
     def periodic(self) -> tuple[bool, ...]:
+        """Return whether each axis is periodic."""
         return tuple(low == "periodic" for low, _ in self.sides)
 
     @property
     def walls(self) -> tuple[bool, ...]:
-        """Whether u = 0 at the low and the high side of each axis, in one row."""
+        """Return whether u = 0 at the low and the high side of each axis, in one row."""
         return tuple(side == "dirichlet" for pair in self.sides for side in pair)
 
     @property
     def singular(self) -> bool:
-        """Whether constants solve the homogeneous problem."""
+        """Return whether constants solve the homogeneous problem."""
         return not any(self.walls)
 
     @property
     def spacings(self) -> tuple[float, ...]:
+        """Return the extent of a cell along each axis."""
         return tuple(length / n for length, n in zip(self.lengths, self.shape, strict=True))
+
+    def __str__(self) -> str:
+        grid, extents = "x".join(map(str, self.shape)), "x".join(f"{length:g}" for length in self.lengths)
+        words = [low if low == high else f"{low}|{high}" for low, high in self.sides]
+        return f"{grid} cells on {extents}, {words[0] if len(set(words)) == 1 else ' x '.join(words)}"
 
 
 def read_box(shape: tuple[int, ...], lengths: Any, boundary: Any) -> Box:
@@ -76,8 +83,8 @@ def read_box(shape: tuple[int, ...], lengths: Any, boundary: Any) -> Box:
         extents = (1.0,) * dimension
     else:
         try:
-            given = (lengths,) * dimension if isinstance(lengths, int | float) else tuple(lengths)
-            extents = tuple(float(length) for length in given)
+            numbers = (lengths,) * dimension if isinstance(lengths, int | float) else tuple(lengths)
+            extents = tuple(float(length) for length in numbers)
         except (TypeError, ValueError):
             extents = ()
         if len(extents) != dimension or not all(0.0 < length < math.inf for length in extents):

@@ -32,10 +32,9 @@ def read_coefficient(values: Any, axes: tuple[int, ...], expected: str, name: st
         array = values if is_gpu(values) else np.asarray(values)
     except ValueError as error:
         raise InputError(f"{name} is not an array ({error}); expected {expected}.") from error
-    if array.dtype.kind == "c":
-        raise InputError(f"{name} is complex; expected positive real numbers: pass {name}.real.")
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
-        raise InputError(f"{name} has dtype {array.dtype}; expected real numbers up to float64.")
+        fix = f": pass {name}.real" if array.dtype.kind == "c" else ""
+        raise InputError(f"{name} has dtype {array.dtype}; expected real numbers up to float64{fix}.")
     if array.ndim not in axes or array.size == 0:
         one = f": pass {name}[None] for one sample" if array.ndim == min(axes) - 1 and min(axes) > 1 else ""
         raise InputError(f"{name} has shape {array.shape}; expected {expected}, none of them zero{one}.")

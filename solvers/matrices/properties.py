@@ -1,6 +1,6 @@
-"""What a matrix is: size, symmetry, and definiteness, probed at the cost of a few dozen products.
+"""Probe a matrix for size, symmetry and definiteness, at the cost of a few dozen products.
 
-A probe never proves more than it can: the result says whether a property is *proven* (a negative pivot, Gershgorin's
+The result says whether a property is *proven* (a negative pivot, Gershgorin's
 circles, a negative Ritz value) or only *seen* (no negative Ritz value after k Lanczos steps).
 """
 
@@ -20,7 +20,7 @@ LANCZOS_STEPS = 40
 
 @dataclass(frozen=True)
 class MatrixProperties:
-    """Properties of a square matrix.
+    """Hold the properties of a square matrix.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class MatrixProperties:
     asymmetry : max |A − Aᴴ| / max |A|.
     definiteness : ``positive definite``, ``positive semidefinite``, ``indefinite``, ``negative definite``, or
         ``unknown`` where A ≠ Aᴴ.
-    evidence : how that is known.
+    evidence : how definiteness is known.
     ritz : smallest and largest Ritz value seen, or ``None``.
     """
 
@@ -45,12 +45,12 @@ class MatrixProperties:
 
     @property
     def self_adjoint(self) -> bool:
-        """Whether A = Aᴴ to rounding."""
+        """Return whether A = Aᴴ to rounding."""
         return self.symmetry in ("symmetric", "hermitian")
 
     @property
     def may_use_cg(self) -> bool:
-        """Whether the conjugate-gradient method applies, as far as the probe could tell."""
+        """Return whether the conjugate-gradient method applies, as far as the probe could tell."""
         return self.self_adjoint and self.definiteness.startswith("positive")
 
 
@@ -61,7 +61,7 @@ def matrix_properties(A: Any, steps: int = LANCZOS_STEPS, seed: int = 0) -> Matr
     ----------
     A : sparse or dense, (n, n), real or complex.
     steps : Lanczos steps of the definiteness probe.
-    seed : of its start vector.
+    seed : seed of its start vector.
     """
     A = sp.csr_array(A)
     n = A.shape[0]

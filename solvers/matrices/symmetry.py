@@ -1,4 +1,4 @@
-"""How far a matrix is from being Hermitian."""
+"""Measure how far a matrix is from being Hermitian."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import scipy.sparse as sp
 
 SYMMETRY_TOLERANCE = 1e-12
-"""Asymmetry that the rounding of assembly explains: symmetric entries agree to a few units in the last place."""
+"""Asymmetry up to which rounding explains it: assembled symmetric entries agree to a few units in the last place."""
 
 
 def asymmetry(A: Any, conjugate: bool = True) -> float:
@@ -19,5 +19,5 @@ def asymmetry(A: Any, conjugate: bool = True) -> float:
 
 
 def is_hermitian(A: Any, tolerance: float = SYMMETRY_TOLERANCE) -> bool:
-    """Whether max |A − Aᴴ| ≤ tolerance · max |A|, for a square sparse or dense matrix."""
+    """Return whether max |A − Aᴴ| ≤ tolerance · max |A|, for a square sparse or dense matrix."""
     return asymmetry(A) <= tolerance

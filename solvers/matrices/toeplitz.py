@@ -1,4 +1,4 @@
-"""Symmetric Toeplitz operators on grids, applied by fast Fourier transforms."""
+"""Apply symmetric Toeplitz operators on grids by fast Fourier transforms."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ENTRIES_LIMIT = 4096
 
 
 class ToeplitzOperator(LinearOperator):
-    """A = diag(shift) + diag(scale) Σ_d I ⊗ T_d ⊗ I, T_d symmetric Toeplitz along axis d of a grid.
+    """Apply A = diag(shift) + diag(scale) Σ_d I ⊗ T_d ⊗ I, T_d symmetric Toeplitz along axis d of a grid.
 
-    A product embeds each T_d in a circulant matrix of twice its size: O(n log n), and no entry is stored but the first
-    columns. Symmetric where `scale` is constant.
+    A product embeds each T_d in a circulant matrix of twice its size and costs O(n log n); only the first columns are
+    stored. A is symmetric where `scale` is constant.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ class ToeplitzOperator(LinearOperator):
         values = x.reshape(self.shape_grid)
         total = np.zeros(self.shape_grid)
         for axis, (length, spectrum) in enumerate(self._spectra):
-            along = [1] * values.ndim
-            along[axis] = -1
-            transformed = scipy.fft.rfft(values, length, axis=axis) * spectrum.reshape(along)
+            on_axis = [1] * values.ndim
+            on_axis[axis] = -1
+            transformed = scipy.fft.rfft(values, length, axis=axis) * spectrum.reshape(on_axis)
             back = scipy.fft.irfft(transformed, length, axis=axis)
             total += np.take(back, np.arange(values.shape[axis]), axis=axis)
         return self.shift * x + self.scale * total.ravel()
@@ -82,12 +82,15 @@ class ToeplitzOperator(LinearOperator):
             self.shape, matvec=lambda x: self.shift * x.ravel() + unscaled @ (self.scale * x.ravel()), dtype=self.dtype
         )
 
+    def __repr__(self) -> str:
+        return f"ToeplitzOperator(grid {'x'.join(map(str, self.shape_grid))})"
+
     def diagonal(self) -> np.ndarray:
-        """The diagonal, (n,)."""
+        """Return the diagonal, (n,)."""
         return self.shift + self.scale * sum(float(column[0]) for column in self.toeplitz_columns)
 
     def toarray(self) -> np.ndarray:
-        """All entries, (n, n)."""
+        """Return all entries, (n, n)."""
         parts = [scipy.linalg.toeplitz(column) for column in self.toeplitz_columns]
         total = np.zeros(self.shape)
         for axis, part in enumerate(parts):
@@ -96,12 +99,12 @@ class ToeplitzOperator(LinearOperator):
         return np.diag(self.shift) + self.scale[:, None] * total
 
     def tocsr(self) -> sp.csr_array:
-        """All entries, for methods that need them, while they are few.
+        """Return all entries in CSR form, for methods that need them.
 
         Raises
         ------
         InputError
-            Where there would be more than 4096 rows of them.
+            If A has more than 4096 rows.
         """
         if self.shape[0] > _ENTRIES_LIMIT:
             raise InputError(

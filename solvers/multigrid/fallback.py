@@ -1,4 +1,4 @@
-"""What solves a sample on which the cycle stalls: algebraic multigrid, or a factorisation, on the assembled matrix."""
+"""Solve a sample on which the cycle stalls: by algebraic multigrid or a factorisation of the assembled matrix."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from ..errors import InputError
 from ..krylov.cg import cg
+from ..matrices.diffusion import diffusion_matrix
 from ..preconditioners import AMG, Direct
 from ..result import SolveResult, Status
 
@@ -14,37 +15,10 @@ _FACTORISATION_LIMIT = 2_000_000
 
 
 def assemble(faces: tuple[np.ndarray, ...], periodic: tuple[bool, ...]) -> sp.csr_array:
-    """Return the matrix of Σ T (u_cell − u_neighbour) in CSR form.
-
-    Parameters
-    ----------
-    faces : one array per axis, in C order, with one entry more along its own axis than the grid
-        Transmissibilities; the outermost ones lead to walls of value zero, or around a periodic axis.
-    periodic : tuple of bool
-    """
-    dimension = len(faces)
-    shape = tuple(n - (axis == 0) for axis, n in enumerate(faces[0].shape))
-    number = np.arange(int(np.prod(shape))).reshape(shape)
-    diagonal = np.zeros(shape)
-    rows, columns, values = [], [], []
-    for axis in range(dimension):
-        face = np.moveaxis(faces[axis], axis, 0)
-        index = np.moveaxis(number, axis, 0)
-        diagonal += np.moveaxis(face[:-1] + face[1:], 0, axis)
-        pairs = [(index[:-1], index[1:], face[1:-1])]
-        if periodic[axis]:
-            pairs.append((index[-1], index[0], face[0]))
-        for low, high, t in pairs:
-            rows += [low.ravel(), high.ravel()]
-            columns += [high.ravel(), low.ravel()]
-            values += [-t.ravel(), -t.ravel()]
-    rows.append(number.ravel())
-    columns.append(number.ravel())
-    values.append(diagonal.ravel())
-    triplets = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    matrix = sp.csr_array(triplets, shape=(number.size, number.size))
-    matrix.sum_duplicates()
-    return matrix
+    """Return the matrix of Σ T (u_cell − u_neighbour) in CSR form; see `diffusion_matrix`."""
+    pairs = [np.moveaxis(face, axis, 0) for axis, face in enumerate(faces)]
+    diagonal = sum(np.moveaxis(face[:-1] + face[1:], 0, axis) for axis, face in enumerate(pairs))
+    return diffusion_matrix(faces, periodic, np.ascontiguousarray(diagonal))
 
 
 def solve_assembled(

@@ -1,10 +1,11 @@
-"""Choose the grids of a hierarchy, and print it."""
+"""Choose the grids of a hierarchy, and summarise it."""
 
 from __future__ import annotations
 
 import math
 
 from ..matrices.box import Box
+from ..preconditioners.hierarchy_summary import HierarchySummary
 
 COARSEST_CELLS = 36
 """Grids of at most so many cells are solved by a dense inverse."""
@@ -34,32 +35,28 @@ def grid_sizes(box: Box) -> list[tuple[int, ...]]:
     return sizes
 
 
-def describe(sizes: list[tuple[int, ...]], steps: int, rediscretised: bool = False, steps_below: int = 0) -> str:
-    """Return the hierarchy as a table, in the manner of pyamg.
+def summary(
+    sizes: list[tuple[int, ...]], steps: int, rediscretised: bool = False, steps_below: int = 0
+) -> HierarchySummary:
+    """Return a summary of the hierarchy.
 
     `rediscretised` says whether the operators of coarse levels have the stencil of the finest, and `steps_below` how
     many relaxation steps they then get.
     """
-    nonzeros = []
-    for level, shape in enumerate(sizes):
-        neighbours = 1 + 2 * len(shape) if level == 0 or rediscretised else 3 ** len(shape)
-        nonzeros.append(neighbours * math.prod(shape))
     unknowns = [math.prod(shape) for shape in sizes]
-    grids = ["x".join(map(str, shape)) for shape in sizes]
+    entries = [
+        (1 + 2 * len(shape) if level == 0 or rediscretised else 3 ** len(shape)) * n
+        for level, (shape, n) in enumerate(zip(sizes, unknowns, strict=True))
+    ]
     kind = "operator-dependent interpolation, Galerkin coarse stencils"
     smoother = f"{steps} steps of fourth-kind Chebyshev-Jacobi before and after"
     if rediscretised:
         kind = f"linear interpolation, rediscretised coarse stencils of {1 + 2 * len(sizes[0])} points"
         smoother += f", {steps_below} on coarse levels"
-    lines = [
+    return HierarchySummary(
         f"Multigrid for diffusion: {kind}, float32",
-        f"Number of Levels:     {len(sizes)}",
-        f"Operator Complexity:  {sum(nonzeros) / nonzeros[0]:.3f}",
-        f"Grid Complexity:      {sum(unknowns) / unknowns[0]:.3f}",
-        f"Smoother:             {smoother}",
-        f"Coarse Solver:        dense inverse of {unknowns[-1]} unknowns",
-        "  level   unknowns   nonzeros     cells",
-    ]
-    for level, (n, nnz, cells) in enumerate(zip(unknowns, nonzeros, grids, strict=True)):
-        lines.append(f"{level:>7} {n:>10} {nnz:>10} [{100 * nnz / sum(nonzeros):5.2f}%] {cells}")
-    return "\n".join(lines)
+        unknowns,
+        entries,
+        {"Smoother": smoother, "Coarse Solver": f"dense inverse of {unknowns[-1]} unknowns"},
+        ["x".join(map(str, shape)) for shape in sizes],
+    )

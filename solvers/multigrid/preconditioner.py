@@ -1,9 +1,10 @@
-"""One V-cycle as a preconditioner for any Krylov method."""
+"""Use one V-cycle as a preconditioner for any Krylov method."""
 
 from __future__ import annotations
 
 import math
 import operator
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,23 @@ from ..errors import InputError
 from ..matrices.box import Box
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
-from .hierarchy import describe
+from ..preconditioners.hierarchy_summary import HierarchySummary
+from .hierarchy import summary
 from .plane.workspace import Workspace
 from .sample import STEPS
 from .space.workspace import COARSE_STEPS, Workspace3D
 
 
 class Multigrid(Preconditioner):
-    """M = one V-cycle of black-box multigrid for −∇·(a∇u) on a grid of cells, in float32.
+    """Apply M = one V-cycle of black-box multigrid for −∇·(a∇u) on a grid of cells, in float32.
 
     Operator-dependent interpolation and Galerkin coarse stencils make the number of iterations independent of the grid,
     and nearly so of jumps in the coefficient; relaxation is fourth-kind Chebyshev–Jacobi, the same before and after, so
-    that M is symmetric positive definite. Islands of high coefficient a few cells wide are what it does not see:
-    classical `amg` does. In three dimensions, where the contrast is below 16, interpolation is linear and the coarse
-    levels have the seven-point scheme of coarser cells: a little more iterations, at half the cost.
+    that M is symmetric positive definite. It converges slowly with islands of high coefficient a few cells wide, which
+    its coarse grids miss: use `amg` there. In three dimensions, where the contrast is at most 16, interpolation is
+    linear and the coarse levels have the seven-point scheme of coarser cells: a few more iterations, at half the cost.
 
-    A is a `DiffusionStencil`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
+    A is a `Diffusion`, or a matrix of that form: five points on a grid, seven in three dimensions, links that
     are not positive, row sums zero but in the cells at the boundary. One instance serves one thread at a time. Print it
     for the levels.
 
@@ -64,9 +66,18 @@ class Multigrid(Preconditioner):
             raise InputError(f"multigrid: steps is {steps}; expected an integer from 1 to 8.")
         self._workspace: Workspace | Workspace3D | None = None
 
-    def __str__(self) -> str:
+    def _describe(self) -> dict[str, Any]:
+        return {"grid": "x".join(map(str, self.sizes[0])), "levels": len(self.sizes), "steps": self.steps}
+
+    def _summary(self) -> HierarchySummary:
         rediscretised = isinstance(self._workspace, Workspace3D) and self._workspace.rediscretised
-        return describe(self.sizes, self.steps, rediscretised, max(self.steps, COARSE_STEPS))
+        return summary(self.sizes, self.steps, rediscretised, max(self.steps, COARSE_STEPS))
+
+    def __str__(self) -> str:
+        return self._summary().text() if self._workspace is not None else repr(self)
+
+    def _repr_html_(self) -> str:
+        return self._summary().html() if self._workspace is not None else escape(repr(self))
 
     def _build(self, A: Any, again: bool) -> None:
         grid = getattr(A, "shape_grid", None) if self._shape is None else self._shape
@@ -114,9 +125,12 @@ class Multigrid(Preconditioner):
 
 
 def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], tuple[bool, ...]]:
-    """Read the transmissibilities off a five- or seven-point matrix; what its rows sum to becomes links to walls.
+    """Read the transmissibilities off a five- or seven-point matrix; its row sums become links to walls.
 
-    Returns one array per axis, and whether the low and the high side of each axis are walls.
+    Returns
+    -------
+    faces : one array per axis
+    walls : whether the low and the high side of each axis are walls, in one row
     """
     n, dimension = matrix.shape[0], len(shape)
     grid = "x".join(map(str, shape))
@@ -166,7 +180,7 @@ def read_faces(matrix: Any, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, .
 
 
 def _spacings(faces: tuple[np.ndarray, ...]) -> list[float]:
-    """How long cells are along each axis, relative to the last one, from the mean links."""
+    """Estimate the spacing of each axis, relative to the last one, from the mean links."""
     means = []
     for axis, face in enumerate(faces):
         inner = np.moveaxis(face, axis, 0)[1:-1]

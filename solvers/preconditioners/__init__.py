@@ -1,4 +1,4 @@
-"""Preconditioners, one a file."""
+"""Provide the preconditioners, one a file."""
 
 from .amg import AMG
 from .block_jacobi import BlockJacobi

@@ -1,9 +1,10 @@
-"""Algebraic multigrid: pyamg's hierarchies, one symmetric cycle as the preconditioner."""
+"""Precondition by one symmetric cycle of algebraic multigrid, on the hierarchies of pyamg."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -18,18 +19,19 @@ from ..errors import InputError
 from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
+from .hierarchy_summary import HierarchySummary
 
 _DENSE_COARSE_LIMIT = 1500
 
 
 class AMG(Preconditioner):
-    """M = one V- or W-cycle of algebraic multigrid from a zero guess.
+    """Apply M = one V- or W-cycle of algebraic multigrid from a zero guess.
 
     Kind 'spd' when A is Hermitian with a positive diagonal: restriction is the adjoint of prolongation, every
     smoother is symmetric, and the coarsest system is solved by its pseudo-inverse. The set-up is deterministic.
 
     `update` keeps the grids and the transfers, and recomputes the Galerkin operators R A P, smoothers and the coarse
-    solve (about a third of a set-up); right while the coefficients keep their character.
+    solve, in about a third of a set-up. Use it while large coefficients stay where they are.
 
     Settings
     --------
@@ -48,7 +50,7 @@ class AMG(Preconditioner):
     Attributes
     ----------
     hierarchy : pyamg.MultilevelSolver
-        Print it for the levels.
+        The levels; printing the preconditioner shows them.
 
     References
     ----------
@@ -144,11 +146,32 @@ class AMG(Preconditioner):
             coarse.A.sort_indices()
         change_smoothers(self.hierarchy, self._smoother, self._smoother)
 
+    def _describe(self) -> dict[str, Any]:
+        levels = self.hierarchy.levels
+        complexity = f"{self.hierarchy.operator_complexity():.3f}"
+        return {"method": repr(self.method), "levels": len(levels), "operator_complexity": complexity}
+
+    def _summary(self) -> HierarchySummary:
+        matrices = [level.A for level in self.hierarchy.levels]
+        coarsest = matrices[-1].shape[0]
+        return HierarchySummary(
+            f"Algebraic multigrid: {self.method}, {self.cycle}-cycle",
+            [A.shape[0] for A in matrices],
+            [A.nnz for A in matrices],
+            {"Smoother": self._smoother[0], "Coarse Solver": f"direct, {coarsest} unknowns"},
+        )
+
+    def __str__(self) -> str:
+        return self._summary().text() if hasattr(self, "hierarchy") else repr(self)
+
+    def _repr_html_(self) -> str:
+        return self._summary().html() if hasattr(self, "hierarchy") else escape(repr(self))
+
     def _apply(self, r: np.ndarray) -> np.ndarray:
         return self._descend(0, r)
 
     def _descend(self, level: int, b: np.ndarray) -> np.ndarray:
-        """One cycle for A_level x = b from x = 0."""
+        """Run one cycle for A_level x = b from x = 0."""
         levels = self.hierarchy.levels
         if level == len(levels) - 1:
             return self._coarse_solve(b)
@@ -164,7 +187,7 @@ class AMG(Preconditioner):
 
 
 def _coarse_solver(A: sp.csr_matrix) -> Any:
-    """b ↦ A⁺ b by a dense pseudo-inverse, or by SuperLU where coarsening stalled on a large matrix."""
+    """Return b ↦ A⁺ b by a dense pseudo-inverse, or by SuperLU where coarsening stalled on a large matrix."""
     if A.shape[0] <= _DENSE_COARSE_LIMIT:
         dense = A.toarray()
         inverse = scipy.linalg.pinvh(dense) if is_hermitian(A) else scipy.linalg.pinv(dense)
@@ -179,7 +202,7 @@ def _coarse_solver(A: sp.csr_matrix) -> Any:
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """pyamg draws start vectors from NumPy's global generator: fix them, and leave the caller's state as it was."""
+    """Seed NumPy's global generator, which pyamg uses for start vectors, and restore its state afterwards."""
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:

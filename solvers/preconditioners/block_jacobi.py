@@ -1,4 +1,4 @@
-"""The inverses of the diagonal blocks of a matrix as a preconditioner."""
+"""Precondition by the inverses of the diagonal blocks of a matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..preconditioner import Preconditioner
 
 
 class BlockJacobi(Preconditioner):
-    """M = diag(A_11, A_22, …)⁻¹, blocks of consecutive unknowns.
+    """Apply M = diag(A_11, A_22, …)⁻¹, blocks of consecutive unknowns.
 
     Kind 'spd' when A is Hermitian and every block positive definite. For systems with s unknowns a node (elasticity),
     `block_size` s inverts the coupling within a node exactly; scalar problems gain a little over `jacobi`.

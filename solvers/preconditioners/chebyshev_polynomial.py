@@ -1,4 +1,4 @@
-"""A Chebyshev polynomial in A as a preconditioner."""
+"""Precondition by a Chebyshev polynomial in A."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SAFETY = 1.02
 
 
 class ChebyshevPolynomial(Preconditioner):
-    """M = p(D⁻¹A) D⁻¹, p of degree `degree` − 1 with 1 − t p(t) the smallest on [low, high]: Chebyshev's T_d, scaled.
+    """Apply M = p(D⁻¹A) D⁻¹, p of degree `degree` − 1 such that 1 − t p(t) is smallest on [low, high]: a scaled T_d.
 
-    `degree` steps of the Chebyshev iteration from zero, preconditioned by the diagonal. M is Hermitian positive
-    definite as long as no eigenvalue of D⁻¹A lies above `high`; κ(MA) ≤ (1 + η)/(1 − η), η = 1/T_d((high + low)/(high −
-    low)). It takes degree − 1 products an application, no inner products and no triangular solves, and needs of A its
-    products and its diagonal only. As a preconditioner of cg it saves inner products, not products.
+    These are `degree` steps of the Chebyshev iteration from zero, preconditioned by the diagonal. M is Hermitian
+    positive definite as long as no eigenvalue of D⁻¹A lies above `high`; κ(MA) ≤ (1 + η)/(1 − η), η = 1/T_d((high +
+    low)/(high − low)). It takes degree − 1 products an application, no inner products and no triangular solves, and
+    needs of A its products and its diagonal only. As a preconditioner of cg it saves inner products, not products.
 
     Settings
     --------
     degree : int
-        Steps.
+        Number of steps.
     bounds : (low, high), optional
-        Of the spectrum of D⁻¹A; estimated by 20 Lanczos steps by default.
+        Bounds of the spectrum of D⁻¹A, by default estimated by 20 Lanczos steps.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class ChebyshevPolynomial(Preconditioner):
     def __init__(self, degree: int = 4, bounds: tuple[float, float] | None = None) -> None:
         self.degree = check_count(self.name, "degree", degree, example=4)
         read_bounds(self.name, bounds)
-        self._given = None if bounds is None else (float(bounds[0]), float(bounds[1]))
+        self._bounds = None if bounds is None else (float(bounds[0]), float(bounds[1]))
 
     def _build(self, A: Any, again: bool) -> None:
         self._A = read_operator(A)
@@ -60,8 +60,8 @@ class ChebyshevPolynomial(Preconditioner):
                 f"{self.name} needs A positive definite, but its diagonal has entries ≤ 0: use ilut with gmres."
             )
         self._inverse = 1.0 / diagonal
-        if self._given is not None:
-            self.bounds = self._given
+        if self._bounds is not None:
+            self.bounds = self._bounds
         else:
             jacobi = CountedOperator(lambda r: self._inverse * r, self._A.n, np.float64, self._A.xp, "D⁻¹", None)
             try:
@@ -70,6 +70,10 @@ class ChebyshevPolynomial(Preconditioner):
                 raise InputError(f"{self.name}: {failure.reason}; use ilut or direct with gmres.") from failure
             self.bounds = (low, _SAFETY * high)
         self.kind = "spd"
+
+    def _describe(self) -> dict[str, Any]:
+        low, high = self.bounds
+        return {"degree": self.degree, "bounds": f"({low:.3g}, {high:.3g})"}
 
     def _apply(self, r: Any) -> Any:
         low, high = self.bounds

@@ -1,4 +1,4 @@
-"""Compiled loops of IC(0): the factorisation and the triangular solves."""
+"""Compile the loops of IC(0): the factorisation and the triangular solves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 @numba.njit(nogil=True, cache=True)
 def factor_ic0(indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, factor: np.ndarray) -> int:
-    """Incomplete Cholesky factor L on the pattern of the lower triangle, row by row: (L Lᴴ)_ij = a_ij on the pattern.
+    """Compute the incomplete Cholesky factor L on the pattern of the lower triangle: (L Lᴴ)_ij = a_ij on the pattern.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def factor_ic0(indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, fact
 
 @numba.njit(nogil=True, cache=True)
 def solve_cholesky(indptr: np.ndarray, indices: np.ndarray, factor: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """out = (L Lᴴ)⁻¹ r for a lower CSR factor whose rows end with the diagonal; out may be r."""
+    """Set out = (L Lᴴ)⁻¹ r for a lower CSR factor whose rows end with the diagonal; out may be r."""
     n = r.size
     for i in range(n):
         s = r[i]

@@ -1,4 +1,4 @@
-"""Sparse factorisation: the exact inverse as a preconditioner."""
+"""Precondition by a sparse factorisation: the exact inverse."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 
 _SINGULAR_ERROR = 0.5
 _DIAGONAL_PIVOT = 1e-3
-"""Pivots on the diagonal down to this share of the largest entry of their column, in a symmetric order: measured on
-Helmholtz and convection–diffusion matrices half the fill of COLAMD, and as accurate. At 0.1 central differences of a
-strong flow leave the diagonal, and fill eight times as much."""
+"""A diagonal entry is the pivot, in a symmetric order, if it is at least this share of the largest entry of its column.
+Measured on Helmholtz and convection–diffusion matrices: half the fill of COLAMD, and as accurate. At 0.1 the pivots of
+central differences of a strong flow leave the diagonal, and the fill is eight times as much."""
 _UNSTABLE_ERROR = 1e-8
 _PACKAGED: dict[str, type[Cholmod] | type[Pardiso]] = {"cholmod": Cholmod, "pardiso": Pardiso}
 
 
 class Direct(Preconditioner):
-    """M = A⁻¹ by SuperLU, CHOLMOD or Pardiso; with cg or gmres, iterative refinement of a direct solve.
+    """Apply M = A⁻¹ by SuperLU, CHOLMOD or Pardiso; with cg or gmres it is iterative refinement of a direct solve.
 
     A Hermitian A with a positive diagonal is first factored without pivoting, in a symmetric minimum-degree order:
-    positive pivots then prove it positive definite (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise, kind
-    'linear': where the pattern is symmetric and the diagonal not negligible, the same order with pivots that prefer the
-    diagonal, as long as that recovers a known solution to 8 digits; else COLAMD and partial pivoting.
+    positive pivots then prove it positive definite (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise `kind`
+    is 'linear'. If the pattern is symmetric and the diagonal not negligible, the same order is used with pivots that
+    prefer the diagonal, provided that it recovers a known solution to 8 digits; else COLAMD and partial pivoting.
 
     `update` keeps the fill-reducing order, and with CHOLMOD and Pardiso the whole symbolic factorisation.
 
@@ -63,7 +63,7 @@ class Direct(Preconditioner):
 
     @property
     def fill(self) -> int | None:
-        """Entries of the factors L and U; None where an installed package keeps them."""
+        """Return the number of entries of the factors L and U; None where an installed package holds them."""
         return int(self._lu.nnz) if self._packaged is None else None
 
     def _build(self, A: Any, again: bool) -> None:
@@ -87,7 +87,7 @@ class Direct(Preconditioner):
         self._refuse_singular(matrix)
 
     def _build_packaged(self, matrix: sp.csc_array, hermitian: bool, again: bool) -> None:
-        """Factor with an installed package; kind 'spd' when a factorisation without pivoting has proven it."""
+        """Factor with an installed package; the kind is 'spd' if a factorisation without pivoting has proven it."""
         before, self._pattern = self._pattern, (matrix.indptr, matrix.indices)
         same = before is not None and all(map(np.array_equal, before, self._pattern))
         try:
@@ -105,7 +105,7 @@ class Direct(Preconditioner):
         self.kind = "spd" if self._packaged.definite else "linear"
 
     def _factor(self, matrix: sp.csc_array, mode: str, again: bool) -> bool:
-        """Factor A[:, order] (A[order][:, order] where rows follow columns); False on a zero pivot.
+        """Factor A[:, order] (A[order][:, order] where rows follow columns); return False on a zero pivot.
 
         The modes: 'definite' pivots on the diagonal alone, 'diagonal' where it is not too small, 'general' on the
         largest entry.
@@ -123,7 +123,7 @@ class Direct(Preconditioner):
                 diag_pivot_thresh={"definite": 0.0, "diagonal": _DIAGONAL_PIVOT, "general": 1.0}[mode],
                 options={"SymmetricMode": symmetric, "Equil": mode != "definite"},
             )
-        except RuntimeError:  # SuperLU's word for a zero pivot
+        except RuntimeError:  # SuperLU's report of a zero pivot
             return False
         self._symmetric = symmetric
         self._used_order = self._order if reuse else None
@@ -143,14 +143,17 @@ class Direct(Preconditioner):
             raise InputError(_singular(f"solving for a known vector leaves a relative error of {error:.2g}"))
 
     def _recovery_error(self, matrix: sp.csc_array) -> float:
-        """The larger error of two ±1 vectors recovered: unlike a condition number, blind to the scaling of rows."""
+        """Return the larger error of two recovered ±1 vectors, which the scaling of rows does not affect."""
         rng = np.random.default_rng(0)
         errors = []
         for _ in range(2):
             known = rng.choice([-1.0, 1.0], size=matrix.shape[0])
-            found = self._apply((matrix @ known).astype(self.dtype))
-            errors.append(float(np.linalg.norm(found - known)) / math.sqrt(known.size))
+            recovered = self._apply((matrix @ known).astype(self.dtype))
+            errors.append(float(np.linalg.norm(recovered - known)) / math.sqrt(known.size))
         return float(np.max(errors))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"backend": repr(self.backend), **({} if self.fill is None else {"fill": self.fill})}
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._packaged is not None:
@@ -173,7 +176,7 @@ class Direct(Preconditioner):
 
 
 def _favours_diagonal(matrix: sp.csc_array) -> bool:
-    """Whether the pattern is symmetric and no diagonal entry is negligible in its column."""
+    """Return whether the pattern is symmetric and no diagonal entry is negligible in its column."""
     diagonal = np.abs(matrix.diagonal())
     if not np.all(diagonal > 0.0) or not np.all(
         diagonal >= _DIAGONAL_PIVOT * abs(matrix).max(axis=0).toarray().ravel()

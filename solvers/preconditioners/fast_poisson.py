@@ -1,4 +1,4 @@
-"""Fast Poisson solve by sine, cosine and Fourier transforms: the constant-coefficient Laplacian as a preconditioner."""
+"""Precondition by the constant-coefficient Laplacian, inverted by sine, cosine and Fourier transforms."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _DENSE_TRANSFORM_LIMIT = 96
 
 
 class FastPoisson(Preconditioner):
-    """M = S (−Δ_h)⁻¹ S: the cell-centred Laplacian of a box, inverted by fast transforms.
+    """Apply M = S (−Δ_h)⁻¹ S: the cell-centred Laplacian of a box, inverted by fast transforms.
 
     With u = 0 on the walls, half a cell away, its eigenvectors are ∏ sin(k_d π (i_d + ½)/n_d), k_d = 1…n_d (DST-II),
     with the eigenvalues Σ_d (4/h_d²) sin²(k_d π/(2 n_d)); with ∂u/∂n = 0 the cosines, k_d = 0…n_d − 1 (DCT-II);
     periodic, the waves e^{2πi k_d i_d/n_d} and 4/h_d² sin²(k_d π/n_d). For −∇·(a∇u) with a_min ≤ a ≤ a_max, κ(MA) ≤
-    a_max/a_min on any grid. The cost is two transforms, O(n log n); nothing but the diagonal of A is looked at.
+    a_max/a_min on any grid. The cost is two transforms, O(n log n); only the diagonal of A is used.
 
     Where no axis is 'dirichlet', A is singular (the constant) and M, to stay positive definite, inverts the smallest
     other eigenvalue there; give the solver ``nullspace=numpy.ones(n)``.
@@ -42,7 +42,7 @@ class FastPoisson(Preconditioner):
         down to rtol of 1e-12 or so, and half the time.
     scaling : {'none', 'sqrt_diagonal'}
         S = s I with the scalar that matches mean diagonals, or S = (D_Δ/D_A)^½ pointwise, which helps where log a is
-        smooth and varies strongly. Without a diagonal of A: S = I.
+        smooth and varies strongly. If A has no diagonal, S = I.
 
     References
     ----------
@@ -130,6 +130,11 @@ class FastPoisson(Preconditioner):
         else:
             self._side = np.sqrt(laplacian_diagonal / diagonal)
 
+    def _describe(self) -> dict[str, Any]:
+        boundary = self.boundary[0] if len(set(self.boundary)) == 1 else self.boundary
+        facts = {"grid": "x".join(map(str, self.grid)), "boundary": boundary, "dtype": self.precision}
+        return facts if self.scaling == "none" else {**facts, "scaling": self.scaling}
+
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._side is not None:
             r = r * self._side
@@ -177,7 +182,7 @@ class FastPoisson(Preconditioner):
 def _spectrum(
     shape: tuple[int, ...], lengths: tuple[float, ...], sides: tuple[str, ...], dtype: str
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None, np.ndarray]:
-    """Inverse eigenvalues by wave number, sine matrices where they are the faster way, and the Laplacian's diagonal."""
+    """Return inverse eigenvalues by wave number, sine matrices where they are faster, and the Laplacian's diagonal."""
     eigenvalues: np.ndarray = np.zeros(())
     diagonal: np.ndarray = np.zeros(())
     for n, length, side in zip(shape, lengths, sides, strict=True):
@@ -201,7 +206,7 @@ def _spectrum(
 
 
 def _sine_matrix(n: int, dtype: str) -> np.ndarray:
-    """The orthogonal DST-II matrix: row k − 1 is √(2/n) sin(k π (i + ½)/n), the last row over √2."""
+    """Return the orthogonal DST-II matrix: row k − 1 is √(2/n) sin(k π (i + ½)/n), the last row over √2."""
     sines = math.sqrt(2.0 / n) * np.sin(np.pi / n * np.outer(np.arange(1, n + 1), np.arange(n) + 0.5))
     sines[-1] /= math.sqrt(2.0)
     sines = sines.astype(dtype)

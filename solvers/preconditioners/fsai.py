@@ -1,4 +1,4 @@
-"""Factorised sparse approximate inverse: two products instead of two triangular solves."""
+"""Precondition by a factorised sparse approximate inverse: two products instead of two triangular solves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..preconditioner import Preconditioner
 
 
 class FSAI(Preconditioner):
-    """M = Gᴴ G with G ≈ L⁻¹, A = L Lᴴ, on the pattern of the lower triangle of a power of A; kind 'spd'.
+    """Apply M = Gᴴ G with G ≈ L⁻¹, A = L Lᴴ, on the pattern of the lower triangle of a power of A; kind 'spd'.
 
     Among all G of that pattern with diag(G A Gᴴ) = I, this one minimises ‖I − G L‖_F (and Kaporin's condition number of
     G A Gᴴ). Each row needs one small dense system, independent of the others, and L is never formed; M is two sparse
-    products, with no recurrence to wait for.
+    products, which are parallel.
 
     Settings
     --------
@@ -35,7 +35,7 @@ class FSAI(Preconditioner):
     Raises
     ------
     InputError
-        If A is not Hermitian positive definite (a principal submatrix proves it not to be).
+        If A is not Hermitian, or a principal submatrix proves that it is not positive definite.
 
     References
     ----------
@@ -102,7 +102,7 @@ def _rows(
 ) -> int:
     """Fill G row by row: with J the pattern of row i, A_JJ z = e_i and g = z̄/√z_i.
 
-    Cholesky A_JJ = C Cᴴ gives z by one back substitution, for C⁻¹ e_i = e_i/c_ii. Returns −1, or the first row whose
+    Cholesky A_JJ = C Cᴴ gives z by one back substitution, since C⁻¹ e_i = e_i/c_ii. Return −1, or the first row whose
     submatrix is not positive definite.
     """
     n = indptr.size - 1

@@ -1,4 +1,4 @@
-"""Diagonal scaling."""
+"""Precondition by diagonal scaling."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..stationary.splitting import nonzero_diagonal
 
 
 class Jacobi(Preconditioner):
-    """M = D⁻¹, D the diagonal of A; kind 'spd' when the diagonal is positive.
+    """Apply M = D⁻¹, D the diagonal of A; kind 'spd' when the diagonal is positive.
 
-    Within a factor of the number of nonzeros per row the best diagonal scaling there is (van der Sluis). Takes any
-    operator with `diagonal()`, and CuPy's matrices.
+    No diagonal scaling is better by more than the number of nonzeros per row (van der Sluis). A may be any operator
+    with `diagonal()`, or a matrix of CuPy.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""CHOLMOD and Pardiso, where they are installed, behind one pair of calls: `refactor(A)` and `solve(r)`."""
+"""Call CHOLMOD and Pardiso, where they are installed, by one pair of methods: `refactor(A)` and `solve(r)`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..errors import InputError
 
 
 class NotPositiveDefinite(Exception):
-    """Raised by a factorisation that takes Hermitian positive definite matrices only."""
+    """Report that a factorisation for Hermitian positive definite matrices got another matrix."""
 
 
 class Cholmod:
-    """L Lᴴ of a Hermitian positive definite matrix by CHOLMOD, supernodal; `refactor` keeps the symbolic analysis."""
+    """Factor a Hermitian positive definite matrix as L Lᴴ by supernodal CHOLMOD; `refactor` keeps the analysis."""
 
     definite = True
 
@@ -39,12 +39,12 @@ class Cholmod:
             raise NotPositiveDefinite from error
 
     def solve(self, r: np.ndarray) -> np.ndarray:
-        """A⁻¹ r."""
+        """Return A⁻¹ r."""
         return np.asarray(self._factor(r))
 
 
 class Pardiso:
-    """L Lᵀ (definite) or L U of a real matrix by MKL's Pardiso; `refactor` keeps the analysis."""
+    """Factor a real matrix as L Lᵀ (definite) or L U by MKL's Pardiso; `refactor` keeps the analysis."""
 
     _ANALYSE, _FACTOR, _SOLVE = 11, 22, 33
     _DEFINITE, _GENERAL = 2, 11
@@ -69,7 +69,7 @@ class Pardiso:
         self._call(self._FACTOR)
 
     def solve(self, r: np.ndarray) -> np.ndarray:
-        """A⁻¹ r."""
+        """Return A⁻¹ r."""
         return np.asarray(self._call(self._SOLVE, r))
 
     def _take(self, matrix: sp.csc_array) -> None:

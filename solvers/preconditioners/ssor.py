@@ -1,4 +1,4 @@
-"""Symmetric successive over-relaxation as a preconditioner."""
+"""Precondition by symmetric successive over-relaxation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..stationary.splitting import Ordering, nonzero_diagonal, symmetric_sweep
 
 
 class SSOR(Preconditioner):
-    """M = (2 − ω)/ω · (D/ω + U)⁻¹ D (D/ω + L)⁻¹, with A = D + L + U: a forward and a backward sweep.
+    """Apply M = (2 − ω)/ω · (D/ω + U)⁻¹ D (D/ω + L)⁻¹, with A = D + L + U: a forward and a backward sweep.
 
     Kind 'spd' when A is Hermitian with a positive diagonal. With the best ω, κ(MA) grows like h⁻¹ for elliptic problems
-    instead of h⁻² (Axelsson); it has nothing to set up.
+    instead of h⁻² (Axelsson). It needs no set-up.
 
     Settings
     --------
     omega : float
         0 < ω < 2; 1 is symmetric Gauss–Seidel.
     ordering : {'natural', 'multicolour'}
-        The order of the sweeps; by colours they are parallel, at the price of some iterations.
+        The order of the sweeps; with colours they are parallel, at the cost of some iterations.
 
     References
     ----------

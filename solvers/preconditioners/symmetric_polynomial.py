@@ -1,4 +1,4 @@
-"""The symmetric-polynomial preconditioners of Doikov and Rodomanov."""
+"""Precondition by the symmetric polynomials of Doikov and Rodomanov."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _HIGHEST_DEGREE = 6
 
 
 class SymmetricPolynomial(Preconditioner):
-    """M ∝ P_τ(A), P_0 = I, P_1 = tr(A) I − A, P_τ = (1/τ) Σ_{i=1}^τ (−1)^{i−1} P_{τ−i} (tr(Aⁱ) I − Aⁱ).
+    """Apply M ∝ P_τ(A), P_0 = I, P_1 = tr(A) I − A, P_τ = (1/τ) Σ_{i=1}^τ (−1)^{i−1} P_{τ−i} (tr(Aⁱ) I − Aⁱ).
 
     On the eigenvector of λ_i, P_τ is e_τ(λ without λ_i), the elementary symmetric polynomial of the other eigenvalues:
-    positive for every Hermitian positive definite A, with no bounds of the spectrum needed. By Newton's identities
+    positive for every Hermitian positive definite A, and needs no bounds of the spectrum. By Newton's identities
 
         P_τ = Σ_{j=0}^τ (−1)^j e_{τ−j}(λ) A^j,
 
@@ -37,7 +37,7 @@ class SymmetricPolynomial(Preconditioner):
     Raises
     ------
     InputError
-        If A is not Hermitian with a positive diagonal, or has an eigenvalue proven not to be positive.
+        If A is not Hermitian with a positive diagonal, or a Ritz value proves that it is not positive definite.
 
     References
     ----------
@@ -92,7 +92,7 @@ def symmetric_coefficients(power_sums: np.ndarray) -> np.ndarray:
 
 
 def _power_sums(matrix: sp.csr_array, degree: int) -> np.ndarray:
-    """tr(Aⁱ), i = 1…degree, exactly: tr(A^{j+k}) = Σ (A^j)_{pq} conj((A^k)_{pq}) for Hermitian A."""
+    """Return tr(Aⁱ), i = 1…degree, exactly: tr(A^{j+k}) = Σ (A^j)_{pq} conj((A^k)_{pq}) for Hermitian A."""
     powers = [matrix]
     while 2 * len(powers) < degree:
         powers.append(sp.csr_array(powers[-1] @ matrix))

@@ -19,7 +19,7 @@ class Tau(DiagonalisedByTransform):
     T less a Hankel correction at the corners; for T with a zero of order α ≤ 2 at frequency zero (fractional diffusion)
     the eigenvalues of M A cluster at 1, whatever n. For any other matrix Λ_kk = s_kᵀ A s_k, the matrix of this kind
     nearest to A in the Frobenius norm, which is positive definite when A is, and D = I: good for grids in their natural
-    order, no better than a diagonal on unstructured meshes. Both are O(n log n) to apply.
+    order, no better than a diagonal on unstructured meshes. Both cost O(n log n) to apply.
 
     Kind 'spd', but 'linear' where D is no multiple of the identity. Λ of a matrix that is not definite enters by its
     absolute values.

@@ -74,6 +74,9 @@ class DiagonalisedByTransform(Preconditioner):
         scaled = self._divisor is not None and np.ptp(self._divisor) > 0.0
         self.kind = "spd" if real and not scaled else "linear"
 
+    def _describe(self) -> dict[str, Any]:
+        return {"grid": "x".join(map(str, self.grid))}
+
     def _apply(self, r: np.ndarray) -> np.ndarray:
         if self._divisor is not None:
             r = r / self._divisor

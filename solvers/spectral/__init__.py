@@ -1,4 +1,4 @@
-"""Spectral bases on intervals and boxes, exact Poisson and heat solvers in them, and norms of coefficients."""
+"""Provide spectral bases on intervals and boxes, exact Poisson and heat solvers in them, and norms of coefficients."""
 
 from .bases import BASES, Basis, Chebyshev, Fourier, Legendre
 from .fourier_grid import FourierGrid

@@ -1,7 +1,7 @@
-"""One-dimensional bases for spectral methods: Fourier, Chebyshev and Legendre series with real coefficients.
+"""Define one-dimensional bases for spectral methods: Fourier, Chebyshev and Legendre series with real coefficients.
 
 A basis is a set of n functions φ_k on an interval, with matrices between coefficients and values. All matrices are
-made once, in float64; `placed` keeps a copy of each on the array library, device and dtype that asks for it.
+computed once, in float64; `on_device_of` stores a copy for each array library, device and dtype that uses it.
 `TensorBasis` applies them along the axes of NumPy, CuPy and torch arrays.
 """
 
@@ -22,7 +22,7 @@ from numpy.polynomial import legendre as legendre_series
 from ..arguments import is_integer
 from ..errors import InputError
 
-__all__ = ["BASES", "Basis", "Chebyshev", "Fourier", "Legendre", "placed"]
+__all__ = ["BASES", "Basis", "Chebyshev", "Fourier", "Legendre", "on_device_of"]
 
 REAL_ARRAYS = "expected a float32 or float64 array: convert it, as x.astype(float) or x.double()"
 _STENCIL = 6  # points of the local polynomials through values at cell centres
@@ -31,14 +31,14 @@ SomeBasis = TypeVar("SomeBasis", bound="Basis")
 
 @dataclass(frozen=True)
 class Basis(ABC):
-    """n functions φ_0 … φ_{n−1} on [low, high], orthogonal in an inner product of their own.
+    """Describe n functions φ_0 … φ_{n−1} on [low, high], orthogonal in an inner product of the basis.
 
     Instances are immutable, hashable and cheap; what they compute is remembered.
 
     Parameters
     ----------
     n : int
-        Functions kept, at least 1.
+        Number of functions, at least 1.
     low, high : float, default 0, 1
 
     Raises
@@ -62,7 +62,7 @@ class Basis(ABC):
 
     @property
     def length(self) -> float:
-        """high − low."""
+        """Return high − low."""
         return self.high - self.low
 
     def resized(self: SomeBasis, n: int) -> SomeBasis:
@@ -85,8 +85,8 @@ class Basis(ABC):
     def analysis_matrix(self, m: int | None = None) -> np.ndarray:
         """Return the matrix (n, m) from values at `points(m)` to coefficients.
 
-        It is exact for every function of the basis if m ≥ n. With m < n the coefficients that m points determine are
-        found and the others are zero. The functions beyond n alias by quadrature, which `dealiased_points` avoids.
+        It is exact for every function of the basis if m ≥ n. With m < n it returns the coefficients that m points
+        determine, and zero for the others. The functions beyond n alias by quadrature, which `dealiased_points` avoids.
         """
 
     @abstractmethod
@@ -123,7 +123,7 @@ class Basis(ABC):
 
     @abstractmethod
     def places(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices of the functions shared with the basis of `n` functions: here, and there."""
+        """Return the indices of the functions shared with the basis of `n` functions: in this one, and in that one."""
 
     def quadrature_weights(self, m: int | None = None) -> np.ndarray:
         """Return the weights of ∫ f dx ≈ Σ_j w_j f(x_j) over `points(m)`: the integral of the interpolant."""
@@ -138,8 +138,8 @@ class Basis(ABC):
     def cell_analysis_matrix(self, m: int) -> np.ndarray:
         """Return the matrix (n, m) from values at the centres of m equal cells to coefficients.
 
-        Polynomials through many equidistant points oscillate, so the values pass to a fine grid of the basis's own
-        points by local polynomials of degree five, an error O(m⁻⁶), and are analysed there.
+        Polynomials through many equidistant points oscillate. So the values are interpolated to a fine grid of the
+        basis's points by local polynomials of degree five, with an error O(m⁻⁶), and analysed there.
         """
         fine = max(2 * m, 2 * self.n)
         return self.analysis_matrix(fine) @ _local_interpolation(self.cell_centres(m), self.points(fine))
@@ -163,14 +163,14 @@ class Basis(ABC):
 
 @dataclass(frozen=True)
 class Fourier(Basis):
-    """1, cos ωx, cos 2ωx, …, then sin ωx, sin 2ωx, …, with ω = 2π/(high − low) and x counted from `low`.
+    """Hold 1, cos ωx, cos 2ωx, …, then sin ωx, sin 2ωx, …, with ω = 2π/(high − low) and x measured from `low`.
 
-    ⌊n/2⌋ cosines beside the constant and ⌊(n−1)/2⌋ sines: for even n the last cosine, of frequency n/2, has no sine
-    beside it (n points cannot tell that sine from zero). Coefficients are those of the functions as they stand: the
-    constant's is the mean, and cos² has half the mean of 1² (so Parseval's sum needs `gram_matrix`).
+    There are ⌊n/2⌋ cosines beside the constant and ⌊(n−1)/2⌋ sines: for even n the last cosine, of frequency n/2, has
+    no sine beside it (that sine is zero at all n points). The functions are not normalised: the constant's coefficient
+    is the mean, and cos² has half the mean of 1² (so Parseval's sum needs `gram_matrix`).
 
-    The derivative of the Nyquist cosine is a sine outside the basis: an odd derivative drops it, unless it is asked for
-    in ``derivative_size() = n + 1`` functions; even derivatives are exact. The integral is that of u − mean(u), of
+    The derivative of the Nyquist cosine is a sine outside the basis: an odd derivative drops it, unless it is requested
+    in ``derivative_size() = n + 1`` functions; even derivatives are exact. The integral is that of u − mean(u), and has
     mean zero.
     """
 
@@ -179,17 +179,17 @@ class Fourier(Basis):
 
     @property
     def cosines(self) -> int:
-        """Highest frequency, ⌊n/2⌋."""
+        """Return the highest frequency, ⌊n/2⌋."""
         return self.n // 2
 
     @property
     def sines(self) -> int:
-        """Highest frequency that has a sine, ⌊(n−1)/2⌋."""
+        """Return the highest frequency that has a sine, ⌊(n−1)/2⌋."""
         return (self.n - 1) // 2
 
     @property
     def frequencies(self) -> np.ndarray:
-        """ωk of each function, shape (n,)."""
+        """Return ωk of each function, shape (n,)."""
         orders = np.concatenate((np.arange(self.cosines + 1), np.arange(1, self.sines + 1)))
         return 2.0 * np.pi / self.length * orders
 
@@ -206,7 +206,7 @@ class Fourier(Basis):
         return self._trapezoid(2.0 * np.pi * np.arange(m) / m, nyquist="cosine")
 
     def cell_analysis_matrix(self, m: int) -> np.ndarray:
-        """As for any basis, but exact: the trapezoidal rule, for frequencies below the Nyquist limit of m cells."""
+        """Return the matrix by the trapezoidal rule, exact for frequencies below the Nyquist limit of m cells."""
         m = self._check_points(m)
         return self._trapezoid(2.0 * np.pi * (np.arange(m) + 0.5) / m, nyquist="none")
 
@@ -240,12 +240,12 @@ class Fourier(Basis):
             # d/dx: cos → −ω sin, sin → ω cos; two of them multiply by −ω².
             sign = (-1.0) ** (order // 2)
             if order % 2 == 0:
-                kept, row = (k <= target.sines, target.cosines + k) if is_sine else (k <= target.cosines, k)
+                inside, row = (k <= target.sines, target.cosines + k) if is_sine else (k <= target.cosines, k)
             elif is_sine:
-                kept, row = k <= target.cosines, k
+                inside, row = k <= target.cosines, k
             else:
-                kept, row, sign = 0 < k <= target.sines, target.cosines + k, -sign
-            if kept:
+                inside, row, sign = 0 < k <= target.sines, target.cosines + k, -sign
+            if inside:
                 matrix[row, column] = sign * frequency**order
         return matrix
 
@@ -284,7 +284,7 @@ class Fourier(Basis):
 
 
 class _Polynomials(Basis):
-    """What Chebyshev and Legendre series share; φ_k has degree k, in ξ = (2x − low − high)/(high − low)."""
+    """Share what Chebyshev and Legendre series have in common: degree k in ξ = (2x − low − high)/(high − low)."""
 
     periodic: ClassVar[bool] = False
 
@@ -309,16 +309,16 @@ class _Polynomials(Basis):
         return 0.5 * (self.low + self.high) + 0.5 * self.length * unit
 
     def _resized_rows(self, matrix: np.ndarray, rows: int | None, default: int) -> np.ndarray:
-        wanted = default if rows is None else rows
-        result = np.zeros((wanted, matrix.shape[1]))
-        shared = min(wanted, len(matrix))
+        size = default if rows is None else rows
+        result = np.zeros((size, matrix.shape[1]))
+        shared = min(size, len(matrix))
         result[:shared] = matrix[:shared]
         return result
 
 
 @dataclass(frozen=True)
 class Chebyshev(_Polynomials):
-    """T_0 … T_{n−1} on [low, high]; collocation at the Chebyshev points of the first kind (the zeros of T_m).
+    """Hold T_0 … T_{n−1} on [low, high]; collocation is at the Chebyshev points of the first kind (the zeros of T_m).
 
     T_k are orthogonal with the weight (1 − ξ²)^{−1/2}, not in plain L²: `gram_matrix` is ∫T_jT_k, dense in each parity.
     The integral vanishes at `low` and has one degree more, n + 1 rows by default.
@@ -371,7 +371,7 @@ class Chebyshev(_Polynomials):
 
 @dataclass(frozen=True)
 class Legendre(_Polynomials):
-    """P_0 … P_{n−1} on [low, high], orthogonal in L²; collocation at Gauss's points.
+    """Hold P_0 … P_{n−1} on [low, high], orthogonal in L²; collocation is at Gauss's points.
 
     The integral vanishes at `low` and has one degree more, n + 1 rows by default.
     """
@@ -417,7 +417,7 @@ class Legendre(_Polynomials):
 BASES: dict[str, type[Basis]] = {kind.name: kind for kind in (Fourier, Chebyshev, Legendre)}
 
 
-def placed(basis: Any, kind: str, *arguments: Any, like: Any) -> Any:
+def on_device_of(basis: Any, kind: str, *arguments: Any, like: Any) -> Any:
     """Return ``getattr(basis, kind)(*arguments)`` in the array library, dtype and on the device of `like`, remembered.
 
     `basis` and `arguments` must be hashable.
@@ -458,7 +458,7 @@ def _gauss(m: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _chebyshev_integrals(k: np.ndarray) -> np.ndarray:
-    """∫_{−1}^{1} T_k dξ = 2/(1 − k²) for even k, 0 for odd k."""
+    """Return ∫_{−1}^{1} T_k dξ = 2/(1 − k²) for even k, 0 for odd k."""
     even = k % 2 == 0
     return np.where(even, 2.0 / np.where(even, 1.0 - k.astype(np.float64) ** 2, 1.0), 0.0)
 

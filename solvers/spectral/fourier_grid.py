@@ -1,4 +1,4 @@
-"""A periodic box and the Fourier modes kept on it: real fields to modes and back, in NumPy, PyTorch or CuPy arrays."""
+"""Transform real fields on a periodic box to resolved Fourier modes and back, in NumPy, PyTorch or CuPy arrays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["FourierGrid"]
 
 
 class FourierGrid:
-    """Real fields on a uniform periodic grid, and the modes that products of them cannot contaminate.
+    """Describe real fields on a uniform periodic grid, and their modes that products cannot contaminate by aliasing.
 
-    A field u(x) = Σ_k û_k e^{2πi k·x/ℓ} keeps the modes |k_d| ≤ K_d along each axis. Products of p factors of such
-    fields, evaluated at the n_d points of an axis, are exact in the modes kept if n_d > (p + 1) K_d: the 2/3 rule for
-    quadratic terms, the 1/2 rule for cubic ones. Only the modes kept are stored, so that nothing is computed to be
-    thrown away. The last axis keeps k ≥ 0, the others the order 0 … K, −K … −1.
+    A field u(x) = Σ_k û_k e^{2πi k·x/ℓ} has the modes |k_d| ≤ K_d along each axis. Products of p such fields, evaluated
+    at the n_d points of an axis, are exact in these modes if n_d > (p + 1) K_d: the 2/3 rule for quadratic terms, the
+    1/2 rule for cubic ones. Only these modes are stored, and no others are computed. The last axis has k ≥ 0, the
+    others have the order 0 … K, −K … −1.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class FourierGrid:
     lengths : float or tuple of float
         ℓ, the extents of the box.
     factors : int
-        p: 2 for quadratic terms, 3 for cubic ones, 1 to keep all modes but that of Nyquist.
+        p: 2 for quadratic terms, 3 for cubic ones, 1 for all modes except that of Nyquist.
 
     Attributes
     ----------
@@ -53,31 +53,31 @@ class FourierGrid:
         self.modes_shape = (*(2 * K + 1 for K in self.cutoff[:-1]), self.cutoff[-1] + 1)
 
     def frequencies(self) -> tuple[np.ndarray, ...]:
-        """The integers k_d of the modes kept, each shaped to broadcast over `modes_shape`."""
+        """Return the integers k_d of the modes, each shaped to broadcast over `modes_shape`."""
         rows = [np.concatenate([np.arange(K + 1), np.arange(-K, 0)]) for K in self.cutoff[:-1]]
         rows.append(np.arange(self.cutoff[-1] + 1))
-        along = np.eye(self.ndim, dtype=int)
-        return tuple(k.reshape(np.where(along[d], -1, 1)).astype(np.float64) for d, k in enumerate(rows))
+        on_axis = np.eye(self.ndim, dtype=int)
+        return tuple(k.reshape(np.where(on_axis[d], -1, 1)).astype(np.float64) for d, k in enumerate(rows))
 
     def wave_numbers(self) -> tuple[np.ndarray, ...]:
-        """2πk_d/ℓ_d, float64, shaped as :meth:`frequencies`."""
+        """Return 2πk_d/ℓ_d, float64, shaped as :meth:`frequencies`."""
         return tuple(2.0 * np.pi / ell * k for ell, k in zip(self.lengths, self.frequencies(), strict=True))
 
     def laplacian(self) -> np.ndarray:
-        """−|2πk/ℓ|², float64, of shape `modes_shape`."""
+        """Return −|2πk/ℓ|², float64, of shape `modes_shape`."""
         total = np.zeros(self.modes_shape)
         for kappa in self.wave_numbers():
             total = total - kappa**2
         return total
 
     def points(self) -> tuple[np.ndarray, ...]:
-        """x_d = i ℓ_d/n_d along each axis."""
+        """Return x_d = i ℓ_d/n_d along each axis."""
         return tuple(np.arange(n) * (ell / n) for n, ell in zip(self.shape, self.lengths, strict=True))
 
     def to_modes(self, fields: Any, shape: tuple[int, ...] | None = None) -> Any:
-        """û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0.
+        """Return û of real fields (…, *shape), complex (…, *modes_shape): the mean is the mode 0.
 
-        `shape` says that the fields are given on another grid, fine enough to tell the modes kept apart.
+        `shape` is that of another grid on which the fields are sampled, fine enough to resolve the modes.
         """
         source = self.shape if shape is None else tuple(shape)
         if tuple(fields.shape[-self.ndim :]) != source:
@@ -89,7 +89,7 @@ class FourierGrid:
         return fft.cut(fft.rfftn(fields, axes), self) / math.prod(source)
 
     def to_fields(self, modes: Any, shape: tuple[int, ...] | None = None) -> Any:
-        """Real fields (…, *shape) of modes; `shape` asks for another grid, fine enough to hold them."""
+        """Return the real fields (…, *shape) of modes; `shape` may be another grid, fine enough to hold them."""
         target = self.shape if shape is None else tuple(shape)
         if tuple(modes.shape[-self.ndim :]) != self.modes_shape:
             raise InputError(
@@ -104,12 +104,12 @@ class FourierGrid:
             raise InputError(f"a grid {shape} cannot hold the modes up to {self.cutoff}: expected more points")
 
     def hermitian(self, modes: Any) -> Any:
-        """The modes of the same fields, of which those with k_d = 0 satisfy û(−k) = conj û(k) to the last bit."""
+        """Return the modes of the same fields, where those with k_d = 0 satisfy û(−k) = conj û(k) to the last bit."""
         plane = modes[..., 0]
         mirrored = plane.conj()
         for d, K in enumerate(self.cutoff[:-1]):
             backwards = [0, *range(2 * K, 0, -1)]
-            mirrored = mirrored[_along(mirrored.ndim, d - self.ndim + 1, backwards)]
+            mirrored = mirrored[_index(mirrored.ndim, d - self.ndim + 1, backwards)]
         library = transforms(modes).library
         return library.concatenate([(0.5 * (plane + mirrored))[..., None], modes[..., 1:]], -1)
 
@@ -118,7 +118,7 @@ class FourierGrid:
 
 
 class _Transforms:
-    """rfftn and irfftn of one array library over the last axes, and the modes of a grid in and out of its spectra."""
+    """Provide rfftn and irfftn of one array library over the last axes, and select the modes of a grid from spectra."""
 
     def __init__(self, library: Any, fft: Any, settings: dict[str, Any]) -> None:
         self.library, self.fft, self.settings = library, fft, settings
@@ -135,25 +135,25 @@ class _Transforms:
         return "dim" if self.library.__name__ == "torch" else "axes"
 
     def cut(self, spectrum: Any, grid: FourierGrid) -> Any:
-        """The modes that `grid` keeps of a full real spectrum."""
-        kept = spectrum[..., : grid.cutoff[-1] + 1]
+        """Return the modes of `grid` from a full real spectrum."""
+        modes = spectrum[..., : grid.cutoff[-1] + 1]
         for d, K in enumerate(grid.cutoff[:-1]):
             axis = d - grid.ndim
-            low, high = _along(kept.ndim, axis, slice(0, K + 1)), _along(kept.ndim, axis, slice(-K, None))
-            kept = self.library.concatenate([kept[low], kept[high]], axis) if K else kept[low]
-        return kept
+            low, high = _index(modes.ndim, axis, slice(0, K + 1)), _index(modes.ndim, axis, slice(-K, None))
+            modes = self.library.concatenate([modes[low], modes[high]], axis) if K else modes[low]
+        return modes
 
     def pad(self, modes: Any, grid: FourierGrid, shape: tuple[int, ...]) -> Any:
-        """The full real spectrum of a grid of `shape` with the modes of `grid` in it."""
+        """Return the full real spectrum of a grid of `shape` with the modes of `grid` in it."""
         full = (*shape[:-1], shape[-1] // 2 + 1)
         for d in range(grid.ndim - 1, -1, -1):
             axis, K = d - grid.ndim, grid.cutoff[d]
             size = [*modes.shape[: modes.ndim - grid.ndim + d], full[d], *modes.shape[modes.ndim - grid.ndim + d + 1 :]]
             padded = self._zeros(size, modes)
-            low = _along(modes.ndim, axis, slice(0, K + 1))
+            low = _index(modes.ndim, axis, slice(0, K + 1))
             padded[low] = modes[low]
             if d < grid.ndim - 1 and K:
-                high = _along(modes.ndim, axis, slice(-K, None))
+                high = _index(modes.ndim, axis, slice(-K, None))
                 padded[high] = modes[high]
             modes = padded
         return modes
@@ -165,7 +165,7 @@ class _Transforms:
 
 
 def transforms(array: Any, workers: int = 1) -> _Transforms:
-    """The transforms of the library that `array` belongs to; SciPy's for NumPy, with as many threads as `workers`."""
+    """Return the transforms of the library of `array`: for NumPy those of SciPy, with as many threads as `workers`."""
     library = type(array).__module__.split(".")[0]
     if library == "torch":
         import torch
@@ -178,7 +178,7 @@ def transforms(array: Any, workers: int = 1) -> _Transforms:
     return _Transforms(np, scipy.fft, {"workers": workers} if workers > 1 else {})
 
 
-def _along(ndim: int, axis: int, part: Any) -> tuple[Any, ...]:
+def _index(ndim: int, axis: int, part: Any) -> tuple[Any, ...]:
     index: list[Any] = [slice(None)] * ndim
     index[axis] = part
     return tuple(index)

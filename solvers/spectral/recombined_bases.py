@@ -1,4 +1,4 @@
-"""Polynomial bases whose every function satisfies homogeneous boundary conditions, by recombination (Shen)."""
+"""Recombine polynomial bases so that every function satisfies homogeneous boundary conditions (Shen)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["DIRICHLET", "NEUMANN", "Condition", "RecombinedBasis", "at_both_ends
 
 @dataclass(frozen=True)
 class Condition:
-    """value·u + slope·∂u/∂ν = datum at one end of an interval, ν pointing outwards.
+    """Require value·u + slope·∂u/∂ν = datum at one end of an interval, ν pointing outwards.
 
     Parameters
     ----------
     end : {'low', 'high'}
     value, slope : float
-        Dirichlet: 1, 0 (the default). Neumann: 0, 1. Robin: both; of one sign they make −u'' positive.
+        1, 0 (the default) for Dirichlet, 0, 1 for Neumann, both for Robin; if they have one sign, −u'' is positive.
     """
 
     end: Literal["low", "high"]
@@ -63,12 +63,12 @@ NEUMANN = at_both_ends(0.0, 1.0)
 
 @dataclass(frozen=True)
 class RecombinedBasis:
-    """ψ_k = p_k + Σ_{i=1}^{c} a_ki p_{k+i}, k = 0 … n − 1 − c: the functions of `parent` that satisfy c conditions.
+    """Hold ψ_k = p_k + Σ_{i=1}^{c} a_ki p_{k+i}, k = 0 … n − 1 − c: functions of `parent` that satisfy c conditions.
 
     The a_k solve a c×c system for each k, so that the map to the parent's coefficients is banded with c + 1 diagonals.
-    Where such a system is singular (Robin conditions of mixed sign can do that), the null space of the conditions is
-    taken instead, orthonormal and dense. No conditions give the parent back; one at one end fits an initial value, and
-    Fourier bases take none.
+    Where such a system is singular (possible with Robin conditions of mixed sign), an orthonormal basis of the null
+    space of the conditions replaces it, which is dense. Without conditions the basis is the parent; one condition at
+    one end fits an initial value; Fourier bases take none.
 
     Attributes
     ----------
@@ -96,12 +96,12 @@ class RecombinedBasis:
 
     @property
     def n(self) -> int:
-        """Functions left."""
+        """Return the number of functions."""
         return self.parent.n - len(self.conditions)
 
     @property
     def banded(self) -> bool:
-        """Whether `matrix` is the banded recombination."""
+        """Return whether `matrix` is the banded recombination."""
         return self._banded_columns() is not None
 
     def rows(self) -> np.ndarray:
@@ -152,9 +152,9 @@ class RecombinedBasis:
     def lifting_matrix(self) -> np.ndarray:
         """Return the parent's coefficients (n_parent, c) of polynomials that have one datum 1 and the others 0.
 
-        Of degree at most c (the least norm where that leaves a choice), or of as many more as the conditions need
-        (u − ∂u/∂ν on an interval of length 2 takes the same value at both ends for every quadratic): u = lifting @ data
-        + S û satisfies the inhomogeneous conditions for every û.
+        Their degree is at most c (with the least norm where that leaves a choice), or as much higher as the conditions
+        need (on an interval of length 2, u − ∂u/∂ν has the same value at both ends for every quadratic). Then u =
+        lifting @ data + S û satisfies the inhomogeneous conditions for every û.
         """
         count, rows = len(self.conditions), self.rows()
         size = min(count + 1, self.parent.n)
@@ -174,7 +174,7 @@ class RecombinedBasis:
         for k in range(self.n):
             block = rows[:, k + 1 : k + 1 + count]
             scaled = block / np.maximum(np.abs(block).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-            # Two neighbouring degrees differ by O(1/k) in slope against value: that is not singular, 1e-10 is.
+            # Neighbouring degrees differ by O(1/k) in the ratio of slope to value: not singular, but 1e-10 is.
             if np.linalg.svd(scaled, compute_uv=False)[-1] < 1e-10:
                 return None
             S[k, k] = 1.0

@@ -1,4 +1,4 @@
-"""Spectral Galerkin solution of shift·u − Δu = f on boxes, and Sobolev norms of coefficients, by diagonalisation."""
+"""Solve shift·u − Δu = f on boxes by a spectral Galerkin method, and compute Sobolev norms of coefficients."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import scipy.linalg
 
 from ..errors import InputError
-from .bases import Basis, Fourier, placed
+from .bases import Basis, Fourier, on_device_of
 from .recombined_bases import Condition, RecombinedBasis
-from .tensor_basis import TensorBasis, along
+from .tensor_basis import TensorBasis, apply_along
 
 __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 
@@ -22,12 +22,12 @@ __all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
 
 _ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")
-_SINGULAR = 1e-12  # relative: shift + Σλ below this part of its terms is zero
+_SINGULAR = 1e-12  # relative: shift + Σλ is zero where it is below this part of its terms
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Eigenfunctions of −u'' on one axis: V and λ with Kv = λGv and vᵀGv = 1, in the parent's coefficients."""
+    """Hold the eigenfunctions of −u'' on one axis: Kv = λGv and vᵀGv = 1, in the parent's coefficients."""
 
     recombined: RecombinedBasis
 
@@ -35,25 +35,25 @@ class _Axis:
         return _eigenpairs(self.recombined)[0]
 
     def synthesis(self) -> np.ndarray:
-        """SV, (n_parent, n): from amplitudes of eigenfunctions to coefficients."""
+        """Return SV, (n_parent, n): from amplitudes of eigenfunctions to coefficients."""
         return _eigenpairs(self.recombined)[1]
 
     def analysis(self) -> np.ndarray:
-        """(SV)ᵀG, (n, n_parent): inner products of a function with the eigenfunctions."""
+        """Return (SV)ᵀG, (n, n_parent): inner products of a function with the eigenfunctions."""
         return _eigenpairs(self.recombined)[1].T @ self.recombined.parent.gram_matrix()
 
 
 @lru_cache(maxsize=128)
 def _eigenpairs(recombined: RecombinedBasis) -> tuple[np.ndarray, np.ndarray]:
-    """λ ascending and SV, from the pencil turned over: Gv = μ(K + σG)v with λ = 1/μ − σ.
+    """Return λ, ascending, and SV, from the inverted pencil Gv = μ(K + σG)v with λ = 1/μ − σ.
 
-    Rounding moves the eigenvalues of a pencil by parts of the largest one. The largest λ grow as n⁴ and matter least in
-    a solution, the largest μ are those of the smooth functions. σ makes K + σG positive, whatever the conditions.
-    """
+    Rounding errors of eigenvalues are relative to the largest one of the pencil. The largest λ grow as n⁴ and matter
+    least in a solution; the largest μ are those of the smooth functions. σ makes K + σG positive, whatever the
+    conditions."""
     S = recombined.matrix()
     gram, stiffness = recombined.gram_matrix(), recombined.stiffness_matrix()
     if isinstance(recombined.parent, Fourier):
-        # Each function is one: cosine before sine, where a solver's order of equal eigenvalues is a matter of rounding.
+        # Each function is an eigenfunction. Cosine before sine: an eigensolver would order equal values by rounding.
         order = np.argsort(recombined.parent.frequencies, kind="stable")
         mass = np.diag(gram)[order]
         return np.diag(stiffness)[order] / mass, np.eye(len(order))[:, order] / np.sqrt(mass)
@@ -73,12 +73,12 @@ def _eigenpairs(recombined: RecombinedBasis) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _harmonic_functions(recombined: RecombinedBasis) -> int:
-    """How many independent functions with u'' = 0 satisfy the conditions (∂u/∂ν = 0 at an end that has none)."""
+    """Return how many independent functions with u'' = 0 satisfy the conditions (∂u/∂ν = 0 at an end without one)."""
     parent = recombined.parent
     if parent.periodic:
         return 1
-    given = {condition.end for condition in recombined.conditions}
-    natural = [Condition(end, 0.0, 1.0) for end in _ENDS if end not in given]
+    constrained = {condition.end for condition in recombined.conditions}
+    natural = [Condition(end, 0.0, 1.0) for end in _ENDS if end not in constrained]
     lines = parent.resized(2)
     conditions = (*recombined.conditions, *natural)
     rows = np.array([condition.row(lines) for condition in conditions])
@@ -87,19 +87,19 @@ def _harmonic_functions(recombined: RecombinedBasis) -> int:
 
 
 class SeparablePoisson:
-    """Galerkin's method for shift·u − Δu = f in a tensor basis, under boundary conditions of each axis.
+    """Solve shift·u − Δu = f by Galerkin's method in a tensor basis, with boundary conditions of each axis.
 
     On each axis the generalised eigenproblem of stiffness and mass is solved once; then u = V (Vᵀ M f)/(shift + Σλ) V,
     direct and exact up to rounding, O(n) for each coefficient and axis (Lynch, Rice and Thomas). Where shift + Σλ = 0
-    (the constant, in a periodic or pure Neumann problem without shift; a resonance) the amplitude is left out: f is
-    taken without its mean, and u has mean zero. Differentiable in f under torch.
+    (the constant, in a periodic or pure Neumann problem without shift; or a resonance) the amplitude is left out: the
+    mean of f is ignored, and u has mean zero. Torch differentiates the solution with respect to f.
 
     Parameters
     ----------
     basis : TensorBasis
     conditions : sequence, optional
         For each axis a tuple of `Condition`, such as `DIRICHLET`; () for a periodic axis, and for natural conditions
-        on another one. None: () everywhere.
+        on another one. By default () everywhere.
     shift : float, default 0
 
     References
@@ -111,16 +111,19 @@ class SeparablePoisson:
     def __init__(
         self, basis: TensorBasis, conditions: Sequence[tuple[Condition, ...]] | None = None, shift: float = 0.0
     ) -> None:
-        given = ((),) * basis.ndim if conditions is None else tuple(conditions)
-        if len(given) != basis.ndim:
+        per_axis = ((),) * basis.ndim if conditions is None else tuple(conditions)
+        if len(per_axis) != basis.ndim:
             raise InputError(
-                f"boundary conditions for {len(given)} axes of a basis with {basis.ndim}; expected one each"
+                f"boundary conditions for {len(per_axis)} axes of a basis with {basis.ndim}; expected one each"
             )
         self.basis, self.shift = basis, float(shift)
         self.recombined = tuple(
-            RecombinedBasis(axis, tuple(sides)) for axis, sides in zip(basis.axes, given, strict=True)
+            RecombinedBasis(axis, tuple(sides)) for axis, sides in zip(basis.axes, per_axis, strict=True)
         )
         self._axes = tuple(_Axis(recombined) for recombined in self.recombined)
+
+    def __repr__(self) -> str:
+        return f"SeparablePoisson({self.basis}, shift={self.shift})"
 
     def symbol(self) -> np.ndarray:
         """Return shift + Σ_d λ_d for each product of eigenfunctions, shape (n_1 − c_1, …)."""
@@ -157,25 +160,25 @@ class SeparablePoisson:
 
     def _map(self, kind: str, array: Any) -> Any:
         for d, axis in enumerate(self._axes):
-            array = along(placed(axis, kind, like=array), array, d - self.basis.ndim)
+            array = apply_along(on_device_of(axis, kind, like=array), array, d - self.basis.ndim)
         return array
 
 
 class CoefficientNorm:
-    """Squared norms of functions from their coefficients, exactly: ‖Σ_k r_k φ_k‖² = Σ_j w_j (T r)_j².
+    """Compute squared norms of functions from their coefficients, exactly: ‖Σ_k r_k φ_k‖² = Σ_j w_j (T r)_j².
 
     ============== ===================================================================================================
     kind           ‖r‖²
     ============== ===================================================================================================
-    coefficient    Σ_k r_k², no norm of the function: what depends on the scaling of the basis
+    coefficient    Σ_k r_k², not a norm of the function: it depends on the scaling of the basis
     L2             ∫ r² dx over the box, by the Gram matrix
     weighted_L2    ∫ r² ∏w_d dx, with the weight that makes each basis orthogonal (L2 for Fourier and Legendre)
     H-1            ⟨r, (shift − Δ)^{−1} r⟩, in the space of the basis under the boundary conditions
     H-2            ‖(shift − Δ)^{−1} r‖²: for a residual r of Poisson's equation the L² error of the solution
     ============== ===================================================================================================
 
-    The dual norms leave out amplitudes that (shift − Δ) annihilates. With conditions they see the part of r that
-    functions satisfying them can see, as a Galerkin residual does.
+    The dual norms leave out amplitudes that (shift − Δ) annihilates. With conditions they measure only the part of r
+    that is not orthogonal to all functions that satisfy them, as a Galerkin residual does.
 
     Parameters
     ----------
@@ -183,7 +186,7 @@ class CoefficientNorm:
     kind : str
         A member of `NORMS`.
     conditions, shift
-        Of the dual norms, as for `SeparablePoisson`.
+        Conditions and shift of the dual norms, as for `SeparablePoisson`.
     mean : bool, default False
         Whether to divide by the volume of the box (a mean square instead of an integral; not for 'coefficient').
     """
@@ -213,7 +216,7 @@ class CoefficientNorm:
             terms = coefficients * coefficients
             if self.kind == "weighted_L2" or all(_orthogonal(axis) for axis in self.basis.axes):
                 for d, axis in enumerate(self.basis.axes):
-                    weights = placed(axis, "weighted_squares", like=coefficients)
+                    weights = on_device_of(axis, "weighted_squares", like=coefficients)
                     terms = terms * weights.reshape(-1, *(1,) * (self.basis.ndim - 1 - d))
             else:
                 terms = coefficients * self.basis.mass(coefficients)

@@ -1,4 +1,4 @@
-"""Tensor products of one-dimensional bases: transforms, calculus and products of real coefficient arrays."""
+"""Multiply one-dimensional bases to tensor bases: transforms, calculus and products of real coefficient arrays."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ import array_api_compat
 import numpy as np
 
 from ..errors import InputError
-from .bases import Basis, Chebyshev, Fourier, check_real, placed
+from .bases import Basis, Chebyshev, Fourier, check_real, on_device_of
 
-__all__ = ["TensorBasis", "along"]
+__all__ = ["TensorBasis", "apply_along"]
 
-#: Above this many points an axis is transformed by the FFT and differentiated by sums, below by a matrix product (which
-#: is faster there: the matrices of an axis of 4096 take 160 times as long, and 128 MiB each).
+#: An axis of more points is transformed by the FFT and differentiated by sums, a shorter one by matrix products, which
+#: are faster there (the matrices of an axis of 4096 points take 160 times as long, and 128 MiB each).
 DENSE_POINTS = 256
 
 
 class TensorBasis:
-    """Functions u(x) = Σ_k û_k ∏_d φ_{k_d}(x_d) on a box, one basis an axis, of any mix of kinds.
+    """Describe functions u(x) = Σ_k û_k ∏_d φ_{k_d}(x_d) on a box, with one basis an axis, of any mix of kinds.
 
     Coefficients û are real arrays of shape (*batch, n_1, …, n_d), values of shape (*batch, m_1, …, m_d): the last d
-    axes are those of space, all before them are a batch. Arrays may be NumPy's, CuPy's or torch's, in float32 or
+    axes are those of space, the ones before them are a batch. Arrays may be NumPy's, CuPy's or torch's, in float32 or
     float64 (others raise InputError); the results are of the same library, dtype and device, and torch differentiates
     through every method. An axis of up to `DENSE_POINTS` points is transformed by a dense matrix product, a longer
-    Fourier or Chebyshev axis by the FFT;
-    Legendre axes always by matrices.
+    Fourier or Chebyshev axis by the FFT; Legendre axes always by matrices.
 
     Parameters
     ----------
@@ -51,17 +50,17 @@ class TensorBasis:
 
     @property
     def ndim(self) -> int:
-        """d, the number of space dimensions."""
+        """Return d, the number of space dimensions."""
         return len(self.axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Coefficients along each axis."""
+        """Return the number of coefficients along each axis."""
         return tuple(axis.n for axis in self.axes)
 
     @property
     def volume(self) -> float:
-        """Of the box."""
+        """Return the volume of the box."""
         return math.prod(axis.length for axis in self.axes)
 
     def __repr__(self) -> str:
@@ -92,15 +91,16 @@ class TensorBasis:
         self.check(coefficients)
         for d, m in enumerate(self._read_shape(shape)):
             basis, axis = self.axes[d], d - self.ndim
-            if _fast(basis, m) and math.prod(coefficients.shape):  # torch has no transforms of nothing
+            if _fast(basis, m) and math.prod(coefficients.shape):  # torch does not transform empty arrays
                 coefficients = _fast_synthesis(basis, coefficients, axis, m)
             else:
-                coefficients = along(placed(basis, "synthesis_matrix", m, like=coefficients), coefficients, axis)
+                coefficients = apply_along(
+                    on_device_of(basis, "synthesis_matrix", m, like=coefficients), coefficients, axis
+                )
         return coefficients
 
     def to_coefficients(self, values: Any) -> Any:
-        """Return the coefficients of values on the collocation points, of any number m_d an axis; see
-        :meth:`Basis.analysis_matrix`."""
+        """Return the coefficients of values at any number m_d of collocation points, see `Basis.analysis_matrix`."""
         self._check_values(values)
         for d, basis in enumerate(self.axes):
             axis = d - self.ndim
@@ -108,7 +108,7 @@ class TensorBasis:
             if _fast(basis, m) and math.prod(values.shape):
                 values = _fast_analysis(basis, values, axis)
             else:
-                values = along(placed(basis, "analysis_matrix", m, like=values), values, axis)
+                values = apply_along(on_device_of(basis, "analysis_matrix", m, like=values), values, axis)
         return values
 
     def from_cells(self, values: Any) -> Any:
@@ -116,15 +116,17 @@ class TensorBasis:
         self._check_values(values)
         for d, basis in enumerate(self.axes):
             axis = d - self.ndim
-            values = along(placed(basis, "cell_analysis_matrix", values.shape[axis], like=values), values, axis)
+            values = apply_along(
+                on_device_of(basis, "cell_analysis_matrix", values.shape[axis], like=values), values, axis
+            )
         return values
 
     def to_cells(self, coefficients: Any, shape: Sequence[int]) -> Any:
         """Return the values at the centres of equal cells."""
         self.check(coefficients)
         for d, (basis, m) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
-            matrix = placed(basis, "cell_synthesis_matrix", m, like=coefficients)
-            coefficients = along(matrix, coefficients, d - self.ndim)
+            matrix = on_device_of(basis, "cell_synthesis_matrix", m, like=coefficients)
+            coefficients = apply_along(matrix, coefficients, d - self.ndim)
         return coefficients
 
     def evaluate(self, coefficients: Any, *points: np.ndarray, derivatives: Sequence[int] | None = None) -> Any:
@@ -141,7 +143,7 @@ class TensorBasis:
         array, shape (*batch, m_1, …, m_d)
         """
         for d, matrix in enumerate(self._evaluation(coefficients, points, derivatives)):
-            coefficients = along(matrix, coefficients, d - self.ndim)
+            coefficients = apply_along(matrix, coefficients, d - self.ndim)
         return coefficients
 
     def evaluate_at(self, coefficients: Any, points: np.ndarray, derivatives: Sequence[int] | None = None) -> Any:
@@ -168,7 +170,7 @@ class TensorBasis:
         ]
 
     def resize(self, coefficients: Any, shape: Sequence[int]) -> Any:
-        """Return the coefficients in `resized(shape)`: functions that are gone are cut off, new ones get zero."""
+        """Return the coefficients in `resized(shape)`: dropped functions are cut off, new ones get zero."""
         self.check(coefficients)
         xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
         for d, (basis, n) in enumerate(zip(self.axes, self._read_shape(shape), strict=True)):
@@ -176,7 +178,7 @@ class TensorBasis:
                 continue
             axis = coefficients.ndim + d - self.ndim
             here, there = basis.places(n)
-            # Kept and new functions stand in runs, cosines and sines: a join of slices and zeros.
+            # Shared and new functions form runs, cosines and sines: the result joins slices and zeros.
             pieces, filled = [], 0
             for run in _runs(here, there):
                 if run[1] > filled:
@@ -193,8 +195,8 @@ class TensorBasis:
     def derivative(self, coefficients: Any, axis: int, order: int = 1) -> Any:
         """Return the coefficients of ∂^order u/∂x_axis^order in the same basis.
 
-        Exact but for the Nyquist cosine of an even Fourier axis, whose odd derivatives are not in the basis and are
-        dropped; ``resize`` to ``derivative_size()`` functions first to keep them.
+        It is exact except for the Nyquist cosine of an even Fourier axis: its odd derivatives are not in the basis and
+        are dropped; ``resize`` to ``derivative_size()`` functions first to keep them.
         """
         self.check(coefficients, axis)
         basis = self.axes[axis]
@@ -215,8 +217,8 @@ class TensorBasis:
     def integral(self, coefficients: Any, axis: int) -> Any:
         """Return an antiderivative along `axis`, in the same basis.
 
-        Polynomials: zero at the axis's low end, the highest degree truncated (``resize`` to n + 1 first to keep it).
-        Fourier: of u − mean u, with mean zero.
+        For polynomials it is zero at the axis's low end, and the highest degree is truncated (``resize`` to n + 1
+        first to keep it). For Fourier series it is that of u − mean u, and has mean zero.
         """
         return self._apply("integral_matrix", coefficients, axis, self.axes[axis].n)
 
@@ -224,7 +226,7 @@ class TensorBasis:
         """Return ∫ u dx over the box, shape (*batch)."""
         self.check(coefficients)
         for basis in reversed(self.axes):
-            coefficients = coefficients @ placed(basis, "integrals", like=coefficients)
+            coefficients = coefficients @ on_device_of(basis, "integrals", like=coefficients)
         return coefficients
 
     def inner(self, first: Any, second: Any) -> Any:
@@ -240,7 +242,7 @@ class TensorBasis:
             if isinstance(basis, Chebyshev):
                 coefficients = self._apply("gram_matrix", coefficients, d)
             else:  # orthogonal
-                squares = placed(basis, "weighted_squares", like=coefficients)
+                squares = on_device_of(basis, "weighted_squares", like=coefficients)
                 coefficients = coefficients * squares.reshape(-1, *(1,) * (self.ndim - 1 - d))
         return coefficients
 
@@ -251,7 +253,7 @@ class TensorBasis:
     # Products
 
     def dealiased_shape(self, factors: int = 2) -> tuple[int, ...]:
-        """Return the points an axis needs for a product of `factors` series without aliases in the kept functions."""
+        """Return the points an axis needs for a product of `factors` series without aliases in the basis."""
         return tuple(axis.dealiased_points(factors) for axis in self.axes)
 
     def multiply(self, *factors: Any, dealias: bool = True, full: bool = False) -> Any:
@@ -289,8 +291,8 @@ class TensorBasis:
 
     def _apply(self, kind: str, coefficients: Any, axis: int, *arguments: Any) -> Any:
         self.check(coefficients, axis)
-        matrix = placed(self.axes[axis], kind, *arguments, like=coefficients)
-        return along(matrix, coefficients, axis - self.ndim)
+        matrix = on_device_of(self.axes[axis], kind, *arguments, like=coefficients)
+        return apply_along(matrix, coefficients, axis - self.ndim)
 
     def check(self, coefficients: Any, axis: int = 0) -> None:
         """Raise InputError unless `coefficients` are a real array (*batch, *shape), and the basis has the `axis`."""
@@ -319,7 +321,7 @@ class TensorBasis:
         return tuple(int(m) for m in shape)
 
 
-def along(matrix: Any, array: Any, axis: int) -> Any:
+def apply_along(matrix: Any, array: Any, axis: int) -> Any:
     """Multiply the `axis` (negative) of `array` by `matrix` (rows, n)."""
     if axis == -1:
         return array @ matrix.T
@@ -335,7 +337,7 @@ def _fast(basis: Basis, m: int) -> bool:
 
 
 def _fast_synthesis(basis: Basis, coefficients: Any, axis: int, m: int) -> Any:
-    """Values at m points by an inverse real FFT along `axis`."""
+    """Return values at m points by an inverse real FFT along `axis`."""
     xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
     series = xp.moveaxis(coefficients, axis, -1)
     if isinstance(basis, Fourier):
@@ -355,7 +357,7 @@ def _fast_synthesis(basis: Basis, coefficients: Any, axis: int, m: int) -> Any:
 
 
 def _fast_analysis(basis: Basis, values: Any, axis: int) -> Any:
-    """Coefficients by a real FFT along `axis`."""
+    """Return coefficients by a real FFT along `axis`."""
     xp, device = array_api_compat.array_namespace(values), array_api_compat.device(values)
     series = xp.moveaxis(values, axis, -1)
     m = series.shape[-1]
@@ -375,7 +377,7 @@ def _fast_analysis(basis: Basis, values: Any, axis: int) -> Any:
 
 
 def _fourier_derivative(basis: Fourier, coefficients: Any, axis: int, order: int) -> Any:
-    """d^r cos ωx/dx^r = ω^r cos(ωx + rπ/2), and so the sines: O(n) where the matrix is n²."""
+    """Differentiate by d^r cos ωx/dx^r = ω^r cos(ωx + rπ/2), and the sines likewise: O(n), not n² as by the matrix."""
     xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
     series = xp.moveaxis(coefficients, axis, -1)
     powers = xp.asarray(basis.frequencies**order, dtype=series.dtype, device=device)
@@ -392,7 +394,7 @@ def _fourier_derivative(basis: Fourier, coefficients: Any, axis: int, order: int
 
 
 def _chebyshev_derivative(basis: Chebyshev, coefficients: Any, axis: int) -> Any:
-    """c'_j = (2/ℓ) Σ 2k c_k over k > j with k − j odd, c'_0 half of that: running sums from the end."""
+    """Compute c'_j = (2/ℓ) Σ 2k c_k over k > j with k − j odd, c'_0 half of that, by running sums from the end."""
     xp, device = array_api_compat.array_namespace(coefficients), array_api_compat.device(coefficients)
     series = xp.moveaxis(coefficients, axis, -1)
     weights = np.arange(basis.n) * (4.0 / basis.length)
@@ -408,7 +410,7 @@ def _chebyshev_derivative(basis: Chebyshev, coefficients: Any, axis: int) -> Any
 
 
 def _fourier_scale(cosines: int, m: int) -> np.ndarray:
-    """F_k of cos(kωx) on m points: m for k = 0 and at the Nyquist limit, m/2 between."""
+    """Return F_k of cos(kωx) on m points: m for k = 0 and at the Nyquist limit, m/2 between."""
     scale = np.full(cosines + 1, 0.5 * m)
     scale[0] = m
     if 2 * cosines == m:
@@ -417,7 +419,7 @@ def _fourier_scale(cosines: int, m: int) -> np.ndarray:
 
 
 def _half_turn(k: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Real and imaginary part of e^{iπk/2m}, the shift of the points by half a spacing."""
+    """Return real and imaginary part of e^{iπk/2m}, the shift of the points by half a spacing."""
     return np.cos(np.pi * k / (2.0 * m)), np.sin(np.pi * k / (2.0 * m))
 
 

@@ -91,6 +91,10 @@ class TimeStepper:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_schemes": OrderedDict(), "_terms": {}, "_programs": OrderedDict()}
 
+    def __repr__(self) -> str:
+        term = getattr(self.term, "__name__", type(self.term).__name__)
+        return f"TimeStepper({self.scheme}, order {self.order}, {term}, {self.grid})"
+
     @property
     def stages(self) -> int:
         """Return the evaluations of N in a step."""

@@ -1,6 +1,7 @@
 """What every preconditioner promises: each test runs for each name in PRECONDITIONERS."""
 
 import inspect
+import re
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from resolvent.solvers import (
     PRECONDITIONERS,
     SOLVERS,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     Preconditioner,
     cg,
@@ -47,7 +48,7 @@ def coefficient(seed=0, contrast=4.0):
 
 @cache
 def diffusion(seed=0):
-    return DiffusionStencil(coefficient(seed))
+    return Diffusion(coefficient(seed))
 
 
 def build(name, A=None):
@@ -78,6 +79,12 @@ def test_is_a_linear_operator_with_a_kind(name):
     assert M.kind in ("spd", "linear", "nonlinear")
     assert M.setup_seconds > 0.0
     assert PRECONDITIONERS[name].__doc__
+
+
+def test_shows_itself_in_one_line(name):
+    M = build(name)
+    assert re.fullmatch(rf"{type(M).__name__}\(n={M.shape[0]}, kind='{M.kind}'.*\), set up in [\d.e+-]+ s", repr(M))
+    assert repr(type(M)()) == f"{type(M).__name__}(not set up)"
 
 
 def test_is_spd_for_a_diffusion_operator(name):
@@ -187,7 +194,7 @@ def test_update_serves_the_new_matrix(name):
 
 def test_update_refuses_another_size(name):
     with pytest.raises(InputError, match="setup"):
-        build(name).update(DiffusionStencil(np.ones((3, 3))))
+        build(name).update(Diffusion(np.ones((3, 3))))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +324,7 @@ def test_mistakes_are_named_in_one_line(name, mistake):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_tiny_systems(name, n):
-    A = DiffusionStencil(np.full((n, 1), 2.0))
+    A = Diffusion(np.full((n, 1), 2.0))
     M = PRECONDITIONERS[name].setup(A)
     result = solver_for(M)(A, np.ones(n), rtol=1e-12, M=M)
     assert result.converged

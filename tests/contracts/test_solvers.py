@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
 import resolvent.solvers
-from resolvent.solvers import SOLVERS, DiffusionStencil, InputError, SolveResult, Status, get_solver
+from resolvent.solvers import SOLVERS, Diffusion, InputError, SolveResult, Status, get_solver
 from resolvent.solvers.registry import ACCEPTED_KINDS, METHODS
 
 pytestmark = pytest.mark.parametrize("name", list(SOLVERS))
@@ -35,7 +35,7 @@ ESTIMATE = {"chebyshev": 21, "richardson": 21}
 
 def diffusion():
     coefficient = np.exp(0.3 * np.random.default_rng(1).standard_normal(GRID))
-    return DiffusionStencil(coefficient)
+    return Diffusion(coefficient)
 
 
 def right_hand_side(*shape, seed=2):

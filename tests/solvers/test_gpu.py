@@ -11,7 +11,7 @@ from resolvent.solvers import (
     Chebyshev,
     ChebyshevPolynomial,
     CoefficientNorm,
-    DiffusionStencil,
+    Diffusion,
     Fourier,
     InputError,
     Jacobi,
@@ -35,7 +35,7 @@ cupyx_sparse = pytest.importorskip("cupyx.scipy.sparse")
 
 
 def system(complex_=False):
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((12, 10)))).tocsr()
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((12, 10)))).tocsr()
     if complex_:
         phases = sp.diags_array(np.exp(1j * np.random.default_rng(1).random(120)))
         A = sp.csr_array(phases @ A @ phases.conj())

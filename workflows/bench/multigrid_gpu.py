@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resolvent.solvers import DiffusionStencil, solve_batch
+from resolvent.solvers import Diffusion, solve_batch
 from resolvent.solvers.multigrid.device.hierarchy import BYTES_PER_ITERATION
 
 from .solvers import RTOL
@@ -70,7 +70,7 @@ def compare(cupy: Any, n: int, samples: int, rounds: int) -> tuple[Any, ...]:
             fractions.append(moved / elapsed / bandwidth)
     worst = 0.0
     for field, x in zip(fields, result.x[:FIELDS].get(), strict=True):
-        worst = max(worst, float(np.linalg.norm(1.0 - DiffusionStencil(field) @ x.ravel()) / n))
+        worst = max(worst, float(np.linalg.norm(1.0 - Diffusion(field) @ x.ravel()) / n))
     return (
         f"{n}²",
         samples,

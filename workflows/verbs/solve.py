@@ -11,14 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.data.format.atomic_files import write_atomically
 from resolvent.solvers import (
-    BoxDiffusion,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     MatrixProperties,
     SolveResult,
     SolverSpec,
     Status,
-    box_diffusion,
     matrix_properties,
 )
 from resolvent.solvers.choice import Choice, choose, sensible_solvers
@@ -51,7 +49,7 @@ def run(overrides: Sequence[str]) -> int:
     tolerances = {k: config[k] for k in ("rtol", "atol", "maxiter") if config[k] is not None}
     if name == "all":
         columns = columns_of(named.system.rhs)
-        specs = sensible_solvers(properties, isinstance(operator, DiffusionStencil), tolerances, columns)
+        specs = sensible_solvers(properties, _on_unit_square(named), tolerances, columns)
     symmetric = next((spec.name for spec in specs if METHODS[spec.name].hermitian), None)
     if symmetric and not properties.self_adjoint:
         raise InputError(
@@ -122,17 +120,22 @@ def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[
     return results
 
 
+def _on_unit_square(named: NamedSystem) -> bool:
+    """Return whether the operator is diffusion on the unit square, which fast Poisson inverts approximately."""
+    operator = named.system.operator
+    return isinstance(operator, Diffusion) and operator.matrix_free
+
+
 def _load_kernels(named: NamedSystem, spec: SolverSpec) -> None:
     """Solve a system of a few unknowns, so that no solver is charged for compiling its kernels."""
     operator, plain = named.system.operator, SolverSpec(spec.name, {}, spec.preconditioner, {})
-    if isinstance(operator, BoxDiffusion) and spec.preconditioner == "multigrid":
-        small = box_diffusion(np.ones((2,) * len(operator.shape_grid)))
+    if isinstance(operator, Diffusion) and spec.preconditioner == "multigrid":
+        small = Diffusion(np.ones((2,) * len(operator.shape_grid)))
         plain.solve(small, np.ones(small.shape[0]))
         return
-    grid = isinstance(operator, DiffusionStencil)
-    stencil = DiffusionStencil(np.ones((2, 2)))
+    grid, square = _on_unit_square(named), Diffusion(np.ones((2, 2)))
     if grid or spec.preconditioner not in ("fast_poisson", "multigrid"):
-        plain.solve(stencil if grid else stencil.tocsr().astype(operator.dtype), np.ones(4, dtype=operator.dtype))
+        plain.solve(square if grid else square.tocsr().astype(operator.dtype), np.ones(4, dtype=operator.dtype))
 
 
 def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import BoxStencil, InputError, box_diffusion
+from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_number
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.diffusion import diffusion_matrix
+from resolvent.solvers.matrices.faces import faces
 
 from ...boundaries import Sides, well_words
 from ...certificates import balance
@@ -186,16 +189,14 @@ class Helmholtz(Problem):
         k = np.ascontiguousarray(parameters["wavenumber"], dtype=np.float64)
         source = np.ravel(parameters["source"])
         if self.condition == "dirichlet":
-            diffusion = box_diffusion(np.ones(self.shape))
-            return LinearSystem(_shifted(diffusion, -(k**2)), source, self.shape)
+            return LinearSystem(_shifted_laplacian("dirichlet", -(k**2)), source, self.shape)
         shift = (-(k**2)).astype(np.complex128)
         for axis, n in enumerate(self.shape):
             for end, behind in ((0, 1), (-1, -2)):
                 inward = np.moveaxis(k, axis, 0)
                 at_wall = (3.0 * inward[end] - inward[behind]) / 2.0
                 np.moveaxis(shift, axis, 0)[end] -= 1j * at_wall * n / (1.0 - 1j * at_wall / (2.0 * n))
-        insulated = box_diffusion(np.ones(self.shape), boundary="neumann")
-        return LinearSystem(_shifted(insulated, shift), source.astype(np.complex128), self.shape)
+        return LinearSystem(_shifted_laplacian("neumann", shift), source.astype(np.complex128), self.shape)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         if self._published:
@@ -244,8 +245,10 @@ class Helmholtz(Problem):
         return fields["solution_real"] + 1j * np.asarray(fields["solution_imag"], dtype=np.float64)
 
 
-def _shifted(operator: BoxStencil, shift: np.ndarray) -> Any:
-    """Return the matrix with `shift` added to its diagonal, in CSR form."""
-    matrix = operator.tocsr().astype(np.result_type(operator.dtype, shift))
+def _shifted_laplacian(boundary: str, shift: np.ndarray) -> Any:
+    """Return −Δ_h with `shift` added to its diagonal, in CSR form."""
+    box = read_box(shift.shape, None, boundary)
+    laplacian = diffusion_matrix(faces(np.ones(shift.shape), box), box.periodic)
+    matrix = laplacian.astype(np.result_type(laplacian.dtype, shift))
     matrix.setdiag(matrix.diagonal() + shift.ravel())
     return matrix

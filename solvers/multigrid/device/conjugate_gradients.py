@@ -151,9 +151,9 @@ class DeviceSolver:
         scale = np.ldexp(1.0, -np.frexp(largest)[1])
         finest = self.hierarchy.levels[0]
         weights = (np.float64(2.0 * hy**-2), np.float64(2.0 * hx**-2))
-        given = (samples, *integers(ny, nx, self._sides), *weights, self._launcher.xp.asarray(scale), coefficients)
+        inputs = (samples, *integers(ny, nx, self._sides), *weights, self._launcher.xp.asarray(scale), coefficients)
         made = (self.east, self.north, finest.east, finest.north)
-        self._start("transmissibilities", Tiling.over(ny + 1, nx + 1, self._capacity), count, (*given, *made))
+        self._start("transmissibilities", Tiling.over(ny + 1, nx + 1, self._capacity), count, (*inputs, *made))
         self._mark("DEFINITE").fill(1)
         self.hierarchy.set_up(samples, count, self._mark("DEFINITE"))
         return scale
@@ -200,8 +200,8 @@ class DeviceSolver:
         # Samples whose true residual is to be computed.
         grid, block = tiling.grid_of_suspended(count), tiling.block
         self._launcher.launch("catch_up", grid, block, (suspended, capacity, *size, marks, scalars, before, after, x))
-        given = (capacity, *size, sides, np.int32(shared), scalars, *faces, rhs, x)
-        self._launcher.launch("true_residual", grid, block, (suspended, *given, self._r, single, partials))
+        inputs = (capacity, *size, sides, np.int32(shared), scalars, *faces, rhs, x)
+        self._launcher.launch("true_residual", grid, block, (suspended, *inputs, self._r, single, partials))
         few = min(count, SUSPENDED_AT_ONCE)
         self._finish("settle", blocks, few, suspended, (now, limits[0], partials, scalars, marks, log))
 
@@ -224,10 +224,10 @@ class DeviceSolver:
         return self._scalars[SCALAR[name]]
 
 
-def samples_at_once(launcher: Launcher, box: Box, wanted: int) -> int:
+def samples_at_once(launcher: Launcher, box: Box, count: int) -> int:
     """Return how many samples the device's free memory holds, at least one, at most `count`.
 
     A tenth is left for what the allocator wastes.
     """
     fit = math.floor(0.9 * launcher.free_bytes() / DeviceSolver.bytes_per_sample(box))
-    return max(1, min(wanted, fit))
+    return max(1, min(count, fit))

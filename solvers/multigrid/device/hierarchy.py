@@ -139,16 +139,16 @@ class DeviceHierarchy:
                 return
             coarse = self.levels[level + 1]
             sizes = integers(fine.ny, fine.nx, coarse.ny, coarse.nx)
-            given = (samples, *sizes, *integers(self._sides, diagonals), *fine.links)
-            self._start("weights_between", coarse.tiling, count, (*given, fine.weights))
-            self._start("weights_amid", coarse.tiling, count, (*given, fine.weights))
+            inputs = (samples, *sizes, *integers(self._sides, diagonals), *fine.links)
+            self._start("weights_between", coarse.tiling, count, (*inputs, fine.weights))
+            self._start("weights_amid", coarse.tiling, count, (*inputs, fine.weights))
             scratch = (coarse.x, coarse.z)
-            self._start("coarse_links", coarse.tiling, count, (*given, fine.weights, *coarse.links, *scratch))
+            self._start("coarse_links", coarse.tiling, count, (*inputs, fine.weights, *coarse.links, *scratch))
             coarse_given = (samples, *integers(coarse.ny, coarse.nx, self._sides))
             self._start("join_coarse_links", coarse.tiling, count, (*coarse_given, *scratch, *coarse.links))
             if self._definite_as_is:
                 ends = (coarse.east, coarse.north)
-                self._start("links_to_walls", coarse.tiling, count, (*given, fine.weights, *ends))
+                self._start("links_to_walls", coarse.tiling, count, (*inputs, fine.weights, *ends))
 
     def cycle(self, samples: Any, count: int, states: Any) -> None:
         """Run one V-cycle for the right-hand sides in the finest level's r, for the samples that are running."""
@@ -165,12 +165,12 @@ class DeviceHierarchy:
         omegas = self._omegas
         for level, fine in enumerate(self.levels[:-1]):
             coarse = self.levels[level + 1]
-            given = (*integers(fine.ny, fine.nx, self._sides, level > 0), *fine.links, fine.inverse)
+            inputs = (*integers(fine.ny, fine.nx, self._sides, level > 0), *fine.links, fine.inverse)
             second = omegas[1] if len(omegas) > 1 else np.float32(0.0)
-            plan.append(("relax_from_zero", fine.tiling, (*given, omegas[0], second, fine.r, fine.x)))
+            plan.append(("relax_from_zero", fine.tiling, (*inputs, omegas[0], second, fine.r, fine.x)))
             here, there = fine.x, fine.z
             for omega in omegas[2:]:
-                plan.append(("relax", fine.tiling, (*given, omega, fine.r, here, there)))
+                plan.append(("relax", fine.tiling, (*inputs, omega, fine.r, here, there)))
                 here, there = there, here
             sizes = integers(fine.ny, fine.nx, coarse.ny, coarse.nx, self._sides)
             moved = (*sizes, np.int32(level > 0), *fine.links, fine.weights, fine.r, here, coarse.r)
@@ -180,14 +180,14 @@ class DeviceHierarchy:
         plan.append(("solve_coarsest", self._coarsest_tiling(), dense))
         for level in range(last - 1, -1, -1):
             fine, coarse = self.levels[level], self.levels[level + 1]
-            given = (*integers(fine.ny, fine.nx, self._sides, level > 0), *fine.links, fine.inverse)
+            inputs = (*integers(fine.ny, fine.nx, self._sides, level > 0), *fine.links, fine.inverse)
             sizes = integers(fine.ny, fine.nx, coarse.ny, coarse.nx, self._sides)
             correction = coarse.x if level + 1 == last else self._after(level + 1)
             here = self._before(level)
             there = fine.z if here is fine.x else fine.x
             plan.append(("prolong", fine.tiling, (*sizes, fine.weights, correction, here)))
             for step, omega in enumerate(omegas):
-                arguments = (*given, omega, fine.r, here, there)
+                arguments = (*inputs, omega, fine.r, here, there)
                 if level == 0 and step == len(omegas) - 1:
                     plan.append(("relax_with_product", fine.tiling, (*arguments, self._partials)))
                 else:

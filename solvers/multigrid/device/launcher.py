@@ -55,9 +55,9 @@ def program() -> str:
 @functools.cache
 def enumerators(name: str) -> dict[str, int]:
     """Return the names and values of an enumeration of the program that counts from zero."""
-    found = re.search(rf"enum {name} \{{([^}}=]*)\}}", program())
-    assert found is not None
-    return {entry.strip(): value for value, entry in enumerate(found.group(1).split(","))}
+    match = re.search(rf"enum {name} \{{([^}}=]*)\}}", program())
+    assert match is not None
+    return {entry.strip(): value for value, entry in enumerate(match.group(1).split(","))}
 
 
 class CupyLauncher:

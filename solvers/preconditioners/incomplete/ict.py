@@ -116,7 +116,7 @@ def _sort(keys: np.ndarray, items: np.ndarray) -> None:
 def _factor(
     indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, shift: float, tolerance: float, fill: float
 ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """Left-looking incomplete Cholesky of a lower triangle in CSC form, diagonals first.
+    """Factor a lower triangle in CSC form, diagonals first, by left-looking incomplete Cholesky.
 
     Columns j of L that have an entry in row k are found through linked lists, each column waiting in the list of the
     row of its next entry.

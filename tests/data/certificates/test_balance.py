@@ -11,7 +11,7 @@ import pytest
 from resolvent.data import make_problem
 from resolvent.data.boundaries import plain_sides, read_sides
 from resolvent.data.certificates import balance, face_fluxes
-from resolvent.solvers import DiffusionStencil, box_diffusion
+from resolvent.solvers import Diffusion
 
 
 def test_knows_nothing_of_solvers() -> None:
@@ -62,7 +62,7 @@ def test_diffusion_equals_the_operator(shape: tuple[int, ...], boundary: object)
     rng = np.random.default_rng(0)
     a, u, sides = np.exp(rng.normal(size=shape)), rng.normal(size=shape), read_sides(boundary, len(shape))
     for coefficient in (a, None):
-        operator = box_diffusion(np.ones(shape) if coefficient is None else a, boundary=sides)
+        operator = Diffusion(np.ones(shape) if coefficient is None else a, boundary=sides)
         expected = (operator @ u.ravel()).reshape(shape)
         np.testing.assert_allclose(balance.diffusion(coefficient, u, sides), expected, rtol=1e-11, atol=1e-10)
         magnitude = (abs(operator.tocsr()) @ np.abs(u).ravel()).reshape(shape)
@@ -73,7 +73,7 @@ def test_diffusion_equals_the_operator(shape: tuple[int, ...], boundary: object)
 def test_diffusion_equals_the_matrix_free_stencil() -> None:
     rng = np.random.default_rng(1)
     a, u = np.exp(rng.normal(size=(12, 8))), rng.normal(size=(12, 8)) + 1j * rng.normal(size=(12, 8))
-    expected = (DiffusionStencil(a) @ u.ravel()).reshape(u.shape)
+    expected = (Diffusion(a) @ u.ravel()).reshape(u.shape)
     found = balance.diffusion(a, u, read_sides("dirichlet", 2))
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-10)
 
@@ -88,7 +88,7 @@ def test_convection_magnitude_is_the_absolute_matrix(scheme: str) -> None:
         parts.append(balance.convection(w, unit, scheme).ravel())
     convection = np.array(parts).T
     expected = problem.system(parameters).operator.tocsr().toarray()
-    expected = expected - epsilon * box_diffusion(np.ones((5, 7))).tocsr().toarray()
+    expected = expected - epsilon * Diffusion(np.ones((5, 7))).tocsr().toarray()
     np.testing.assert_allclose(convection, expected, atol=1e-10)
     u = np.random.default_rng(0).normal(size=(5, 7))
     reach = balance.convection_magnitude(w, u, scheme).ravel()

@@ -19,7 +19,7 @@ import yaml
 
 from resolvent.data import Dataset, GenerationProgress, generate, make_problem, verify
 from resolvent.data.format.folder import DatasetFolder, ShardRecord, read_manifest
-from resolvent.solvers import DiffusionStencil, InputError, SolverSpec
+from resolvent.solvers import Diffusion, InputError, SolverSpec
 
 SPLITS = {"train": 10, "valid": 4, "test": 4}
 
@@ -163,10 +163,10 @@ def test_compression_is_lossless(compression: str, darcy_master: Path, tmp_path:
 
 
 def test_default_path_never_builds_a_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: DiffusionStencil) -> None:
+    def refuse(self: Diffusion) -> None:
         raise AssertionError("a matrix was built")
 
-    monkeypatch.setattr(DiffusionStencil, "tocsr", refuse)
+    monkeypatch.setattr(Diffusion, "tocsr", refuse)
     for name, settings in (("poisson", {}), ("darcy", {}), ("darcy", {"medium": "lognormal"})):
         out = tmp_path / f"{name}{len(settings)}"
         generate(make_problem(name, resolution=16, **settings), out, splits={"train": 2})

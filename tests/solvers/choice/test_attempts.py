@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from resolvent.solvers import DiffusionStencil, InputError, LinearSystem, Status, box_diffusion, solve
+from resolvent.solvers import Diffusion, InputError, LinearSystem, Status, solve
 from resolvent.solvers.choice import choose
 from resolvent.solvers.choice.attempts import solve_in_turn
 
@@ -104,22 +104,22 @@ def test_diffusion_on_boxes_from_some_size_on_is_for_compiled_multigrid(monkeypa
     monkeypatch.setattr("resolvent.solvers.choice.automatic.MULTIGRID_CELLS", 100)
     coefficient = np.exp(normal(12, 10))
     b = normal(120)
-    for operator in (DiffusionStencil(coefficient), box_diffusion(coefficient, boundary=["periodic", "dirichlet"])):
+    for operator in (Diffusion(coefficient), Diffusion(coefficient, boundary=["periodic", "dirichlet"])):
         result = solve(operator, b)
         check(operator.tocsr(), b, result)
         assert result.message.startswith("cg + multigrid, for the matrix is diffusion on a grid")
         assert choose(LinearSystem(operator, b, (12, 10)))[0].spec.runs_compiled(operator, b)
-    singular = box_diffusion(coefficient, boundary="neumann")
+    singular = Diffusion(coefficient, boundary="neumann")
     b -= b.mean()
     check(singular.tocsr(), b, solve(singular, b))
     with pytest.raises(InputError, match="null space"):
         solve(singular, b + 1.0)
     B = normal(120, 2)
-    stencil = DiffusionStencil(coefficient)
+    stencil = Diffusion(coefficient)
     result = solve(stencil, B)
     check(stencil.tocsr(), B, result)
     assert "multigrid," not in result.message
-    small = DiffusionStencil(np.ones((9, 9)))
+    small = Diffusion(np.ones((9, 9)))
     assert choose(LinearSystem(small, np.ones(81), (9, 9)))[0].spec.preconditioner == "fast_poisson"
 
 

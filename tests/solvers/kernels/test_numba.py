@@ -6,6 +6,7 @@ If a test fails, a new Numba has changed one of these properties: kernels may be
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import llvmlite
@@ -47,6 +48,15 @@ def plain_loops_are_guarded() -> None:
     """Without any promise LLVM guards the loop: else the absence of guards below would prove nothing."""
     code = llvm(numba.njit(error_model="numpy")(add), *vectors(3))
     assert CHECK in code, advice("../../tests/solvers/kernels/test_numba.py", "overlap checks have another name")
+
+
+def test_no_other_folder_knows_numbas_internals() -> None:
+    root = Path(__file__).parents[3]
+    internals = re.compile(r"^\s*(?:from|import) (?:llvmlite|numba\.)", re.MULTILINE)
+    for folder in ("solvers", "data", "operators", "workflows"):
+        for path in (root / folder).rglob("*.py"):
+            if path.parent != root / "solvers" / "kernels":
+                assert not internals.search(path.read_text(encoding="utf-8")), f"{path}: move it to solvers/kernels"
 
 
 def test_unaliased_loads_and_stores_need_no_overlap_check() -> None:

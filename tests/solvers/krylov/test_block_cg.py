@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import IC0, DiffusionStencil, Status, block_cg, cg
+from resolvent.solvers import IC0, Diffusion, Status, block_cg, cg
 
 
 def with_spectrum(eigenvalues, seed=0):
@@ -17,7 +17,7 @@ def with_spectrum(eigenvalues, seed=0):
 
 
 def diffusion(n=24):
-    return DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((n, n))))
+    return Diffusion(np.exp(np.random.default_rng(0).standard_normal((n, n))))
 
 
 def test_one_column_is_cg():

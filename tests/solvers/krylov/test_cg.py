@@ -9,7 +9,7 @@ import scipy.sparse.linalg as spla
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import IC0, SSOR, DiffusionStencil, Direct, InputError, Jacobi, Status, cg
+from resolvent.solvers import IC0, SSOR, Diffusion, Direct, InputError, Jacobi, Status, cg
 
 
 def with_spectrum(eigenvalues, seed=0):
@@ -34,7 +34,7 @@ def test_energy_error_stays_below_the_chebyshev_bound(condition):
 
 
 def test_iterations_stay_below_the_condition_number_bound_on_diffusion():
-    A = DiffusionStencil(np.ones((32, 32)))
+    A = Diffusion(np.ones((32, 32)))
     # Exact spectrum of the cell-centred Laplacian: the extreme eigenvalues of one axis, twice.
     h = 1 / 32
     low, high = 2 * (2 / h * math.sin(math.pi * h / 2)) ** 2, 2 * (2 / h) ** 2
@@ -58,7 +58,7 @@ def test_as_many_iterations_as_distinct_eigenvalues(distinct):
 @pytest.mark.parametrize("preconditioner", [None, Jacobi, SSOR, IC0])
 def test_agrees_with_scipy(preconditioner):
     a = np.exp(np.random.default_rng(3).standard_normal((20, 24)))
-    A = DiffusionStencil(a).tocsr()
+    A = Diffusion(a).tocsr()
     b = np.random.default_rng(4).standard_normal(A.shape[0])
     M = None if preconditioner is None else preconditioner.setup(A)
     seen = []
@@ -156,7 +156,7 @@ def test_the_zero_matrix():
 
 def test_a_recurrence_that_drifts_is_corrected():
     """From a huge guess, the residual of the recurrence and the true one part by ε‖A‖‖x0‖."""
-    A = DiffusionStencil(np.ones((16, 16)))
+    A = Diffusion(np.ones((16, 16)))
     b = np.random.default_rng(0).standard_normal(256)
     x0 = 1e9 * np.random.default_rng(1).standard_normal(256)
     result = cg(A, b, x0, rtol=1e-9)
@@ -193,7 +193,7 @@ def test_not_a_number_inside_is_reported_and_does_not_reach_x(where, word):
 
 
 def test_counts_every_product_and_application():
-    stencil = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((30, 30))))
+    stencil = Diffusion(np.exp(np.random.default_rng(0).standard_normal((30, 30))))
     counts = {"A": 0, "M": 0}
 
     def multiply(v):
@@ -241,7 +241,7 @@ def test_mistakes_in_M(M, word):
 def test_pyamg_hierarchies_are_named():
     import pyamg
 
-    A = sp.csr_matrix(DiffusionStencil(np.ones((8, 8))).tocsr())
+    A = sp.csr_matrix(Diffusion(np.ones((8, 8))).tocsr())
     hierarchy = pyamg.ruge_stuben_solver(A)
     with pytest.raises(InputError, match="aspreconditioner"):
         cg(A, np.ones(64), M=hierarchy)

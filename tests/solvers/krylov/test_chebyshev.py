@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from resolvent.solvers import IC0, DiffusionStencil, InputError, Status, cg, chebyshev, richardson
+from resolvent.solvers import IC0, Diffusion, InputError, Status, cg, chebyshev, richardson
 
 
 def with_spectrum(eigenvalues, seed=0):
@@ -44,7 +44,7 @@ def test_error_stays_below_the_bound_with_the_true_bounds():
 
 @pytest.mark.parametrize("preconditioned", [False, True])
 def test_estimated_bounds_come_close_to_cg(preconditioned):
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((40, 40))))
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((40, 40))))
     b = np.random.default_rng(1).standard_normal(1600)
     M = IC0.setup(A) if preconditioned else None
     result = chebyshev(A, b, rtol=1e-8, M=M)
@@ -98,7 +98,7 @@ def test_richardsons_estimated_step_is_the_best_one():
 
 
 def test_richardson_is_preconditioned_and_takes_any_matrix_with_a_step():
-    A = DiffusionStencil(np.ones((12, 12)))
+    A = Diffusion(np.ones((12, 12)))
     b = np.ones(144)
     assert richardson(A, b, rtol=1e-8, M=IC0.setup(A)).iterations < 0.5 * richardson(A, b, rtol=1e-8).iterations
     skew = np.eye(4) + 0.5 * np.triu(np.ones((4, 4)), 1)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse.linalg as spla
 
-from resolvent.solvers import IC0, DiffusionStencil, InputError, Status, cg, fcg
+from resolvent.solvers import IC0, Diffusion, InputError, Status, cg, fcg
 
 
 def diffusion(n=24, seed=0):
-    return DiffusionStencil(np.exp(np.random.default_rng(seed).standard_normal((n, n))))
+    return Diffusion(np.exp(np.random.default_rng(seed).standard_normal((n, n))))
 
 
 class Changing:

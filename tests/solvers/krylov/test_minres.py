@@ -9,7 +9,7 @@ import scipy.sparse.linalg as spla
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import DiffusionStencil, Jacobi, Status, cg, gmres, minres
+from resolvent.solvers import Diffusion, Jacobi, Status, cg, gmres, minres
 
 
 def with_spectrum(eigenvalues, seed=0, complex_=False):
@@ -72,7 +72,7 @@ def scipy_residual(A, b, M, k):
 
 
 def test_a_positive_definite_system_takes_no_more_iterations_than_cg():
-    A = DiffusionStencil(np.exp(np.random.default_rng(3).standard_normal((20, 20))))
+    A = Diffusion(np.exp(np.random.default_rng(3).standard_normal((20, 20))))
     b = np.ones(400)
     M = Jacobi.setup(A)
     assert minres(A, b, rtol=1e-8).iterations <= cg(A, b, rtol=1e-8).iterations

@@ -5,20 +5,42 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resolvent.solvers import BoxStencil, DiffusionStencil, InputError, box_diffusion, cg, gmres
+import resolvent.solvers.matrices
+from resolvent.solvers import BoxStencil, Diffusion, InputError, cg, gmres
+from resolvent.solvers.matrices.box import read_box
+from resolvent.solvers.matrices.diffusion import diffusion_matrix
+from resolvent.solvers.matrices.faces import faces
 
 
-def test_is_the_diffusion_stencil_on_the_square() -> None:
+def test_is_the_same_operator_without_a_matrix() -> None:
     a = np.exp(np.random.default_rng(0).normal(size=(6, 9)))
-    np.testing.assert_allclose(box_diffusion(a).tocsr().toarray(), DiffusionStencil(a).tocsr().toarray(), rtol=1e-14)
-    np.testing.assert_allclose(box_diffusion(a).diagonal(), DiffusionStencil(a).diagonal(), rtol=1e-14)
+    free, box = Diffusion(a), read_box(a.shape, None, "dirichlet")
+    assembled = diffusion_matrix(faces(a, box), box.periodic)
+    assert free.matrix_free
+    np.testing.assert_allclose(free.tocsr().toarray(), assembled.toarray(), rtol=1e-14)
+    np.testing.assert_allclose(free.diagonal(), assembled.diagonal(), rtol=1e-14)
+    u = np.random.default_rng(1).normal(size=(54, 2))
+    np.testing.assert_allclose(free @ u, assembled @ u, rtol=1e-12, atol=1e-9)
+
+
+def test_old_names_work_and_warn() -> None:
+    a = np.exp(np.random.default_rng(0).normal(size=(3, 4)))
+    box = read_box(a.shape, (1.0, 2.0), "neumann")
+    for module in (resolvent.solvers, resolvent.solvers.matrices):
+        for name, arguments in (("DiffusionStencil", (a,)), ("box_diffusion", (a, 2.0)), ("BoxDiffusion", (a, box))):
+            with pytest.warns(DeprecationWarning, match="import Diffusion"):
+                old = getattr(module, name)
+            assert isinstance(old(*arguments), Diffusion)
+    assert Diffusion(a, box).box == box
+    with pytest.raises(InputError, match="the box has"):
+        Diffusion(a.T, box)
 
 
 @pytest.mark.parametrize(
     "boundary", ["dirichlet", "neumann", "periodic", (("neumann", "dirichlet"), "periodic", "neumann")]
 )
 def test_symmetric_with_row_sums_at_the_walls_only(boundary: object) -> None:
-    operator = box_diffusion(np.exp(np.random.default_rng(1).normal(size=(3, 4, 5))), boundary=boundary)
+    operator = Diffusion(np.exp(np.random.default_rng(1).normal(size=(3, 4, 5))), boundary=boundary)
     dense = operator.tocsr().toarray()
     np.testing.assert_array_equal(dense, dense.T)
     sums = dense.sum(axis=1).reshape(3, 4, 5)
@@ -66,7 +88,7 @@ def test_scalar_links_and_one_cell_axes() -> None:
 def test_solvers_take_it() -> None:
     a = np.exp(np.random.default_rng(3).normal(size=(5, 6, 4)))
     x = np.random.default_rng(4).normal(size=a.size)
-    operator = box_diffusion(a, lengths=(1.0, 2.0, 0.5))
+    operator = Diffusion(a, lengths=(1.0, 2.0, 0.5))
     for result in (cg(operator, operator @ x, rtol=1e-12), gmres(operator, operator @ x, rtol=1e-12, restart=120)):
         np.testing.assert_allclose(result.x, x, atol=1e-8)
 
@@ -76,13 +98,13 @@ def test_solvers_take_it() -> None:
     [
         (np.ones((2, 2, 2, 2)), {}, "one to three axes"),
         (np.array([[1.0, -1.0]]), {}, "1 values that are not positive"),
-        (np.ones((2, 2)) * 1j, {}, "real coefficient"),
+        (np.ones((2, 2)) * 1j, {}, "complex"),
         (np.ones((2, 2)), {"boundary": "robin"}, "boundary in y is 'robin'"),
     ],
 )
 def test_wrong_arguments(coefficient: np.ndarray, settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
-        box_diffusion(coefficient, **settings)
+        Diffusion(coefficient, **settings)
     assert "\n" not in str(raised.value)
 
 

@@ -40,6 +40,10 @@ def test_operator_equals_its_entries(sizes: tuple[int, ...]) -> None:
     np.testing.assert_allclose(symmetric.H @ x.real, symmetric @ x.real)
 
 
+def test_operator_shows_itself_in_one_line() -> None:
+    assert repr(ToeplitzOperator([np.ones(4), np.ones(3)])) == "ToeplitzOperator(grid 4x3)"
+
+
 def test_operator_refuses_nonsense() -> None:
     with pytest.raises(InputError, match="first column"):
         ToeplitzOperator([])

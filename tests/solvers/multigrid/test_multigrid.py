@@ -7,7 +7,7 @@ import pytest
 import scipy.fft
 import scipy.sparse.linalg as spla
 
-from resolvent.solvers import DiffusionStencil, InputError, Multigrid, Status, cg, solve_batch
+from resolvent.solvers import Diffusion, InputError, Multigrid, Status, cg, solve_batch
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
@@ -67,7 +67,7 @@ def test_equals_a_direct_solve(shape, in_y, in_x):
 
 def test_the_stencil_is_the_same_operator():
     a = rough((9, 14))
-    np.testing.assert_allclose(matrix_of(a).toarray(), DiffusionStencil(a).tocsr().toarray(), rtol=1e-13, atol=1e-9)
+    np.testing.assert_allclose(matrix_of(a).toarray(), Diffusion(a).tocsr().toarray(), rtol=1e-13, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (3, 50), (1, 200), (200, 1), (5, 5)])
@@ -234,7 +234,7 @@ def test_three_dimensions(boundary):
 @pytest.mark.parametrize("shape", [(12, 12), (13, 10), (8, 30)])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_the_cycle_is_symmetric_and_definite(shape, steps):
-    A = DiffusionStencil(rough(shape, spread=2.0))
+    A = Diffusion(rough(shape, spread=2.0))
     M = Multigrid.setup(A, steps=steps)
     dense = M @ np.eye(A.shape[0])
     np.testing.assert_allclose(dense, dense.T, atol=1e-6 * np.abs(dense).max())
@@ -298,7 +298,7 @@ def _dense(links, ny, nx, periodic):
 
 
 def test_preconditions_cg_on_a_stencil():
-    A = DiffusionStencil(thresholded(64, 100.0))
+    A = Diffusion(thresholded(64, 100.0))
     M = Multigrid.setup(A)
     result = cg(A, np.ones(64 * 64), rtol=1e-10, M=M)
     assert result.converged
@@ -306,11 +306,16 @@ def test_preconditions_cg_on_a_stencil():
 
 
 def test_prints_its_hierarchy():
-    text = str(Multigrid.setup(DiffusionStencil(np.ones((40, 40)))))
+    M = Multigrid.setup(Diffusion(np.ones((40, 40))))
+    text = str(M)
     assert "Number of Levels:     4" in text
     assert "Operator Complexity:  1.5" in text
     assert "40x40" in text
     assert "5x5" in text
+    assert M._repr_html_().count("<tr>") == 5
+    assert "<td>40x40</td>" in M._repr_html_()
+    assert "grid=40x40, levels=4, steps=2" in repr(M)
+    assert str(Multigrid()) == Multigrid()._repr_html_() == "Multigrid(not set up)"
 
 
 MISTAKES = {
@@ -340,7 +345,7 @@ def test_mistakes_are_named_in_one_line(mistake):
 
 
 def test_refuses_what_is_no_diffusion_matrix():
-    A = DiffusionStencil(rough((6, 6))).tocsr()
+    A = Diffusion(rough((6, 6))).tocsr()
     B = A.tolil()
     B[0, 20] = B[20, 0] = -1.0
     for matrix in (B.tocsr(), A + 3.0 * np.eye(36), -A, A @ A):

@@ -1,12 +1,14 @@
 """Algebraic multigrid: iterations independent of the grid, the cycle, near null spaces."""
 
+import re
+
 import numpy as np
 import pyamg
 import pytest
 import scipy.sparse as sp
 from pyamg.gallery import linear_elasticity
 
-from resolvent.solvers import AMG, DiffusionStencil, InputError, cg, gmres
+from resolvent.solvers import AMG, Diffusion, InputError, cg, gmres
 
 METHODS = ("ruge_stuben", "smoothed_aggregation")
 
@@ -20,7 +22,7 @@ def binary(n, contrast, seed=0):
 def test_iterations_do_not_grow_with_the_grid_or_the_contrast(method):
     counts = []
     for n, contrast in ((32, 4.0), (96, 4.0), (96, 1e4)):
-        A = DiffusionStencil(binary(n, contrast))
+        A = Diffusion(binary(n, contrast))
         result = cg(A, np.ones(n * n), rtol=1e-8, M=AMG.setup(A, method=method))
         assert result.converged
         counts.append(result.iterations)
@@ -32,7 +34,7 @@ def test_iterations_do_not_grow_with_the_grid_or_the_contrast(method):
 @pytest.mark.parametrize("cycle", ["V", "W"])
 def test_the_cycle_is_pyamgs(method, cycle):
     """Our cycle from a zero guess against one iteration of pyamg's own on the same hierarchy."""
-    A = DiffusionStencil(binary(24, 10.0))
+    A = Diffusion(binary(24, 10.0))
     M = AMG.setup(A, method=method, cycle=cycle)
     assert len(M.hierarchy.levels) >= 3
     r = np.random.default_rng(0).standard_normal(24 * 24)
@@ -51,7 +53,7 @@ def test_rigid_body_modes_help_elasticity():
 
 
 def test_jacobi_smoothing_is_symmetric_too():
-    A = DiffusionStencil(binary(12, 4.0))
+    A = Diffusion(binary(12, 4.0))
     M = AMG.setup(A, smoother="jacobi")
     matrix = M @ np.eye(144)
     assert M.kind == "spd"
@@ -60,7 +62,7 @@ def test_jacobi_smoothing_is_symmetric_too():
 
 
 def test_a_nonsymmetric_matrix_gives_a_linear_preconditioner():
-    A = sp.csr_array(DiffusionStencil(np.ones((20, 20))).tocsr() + sp.diags_array(np.full(399, -100.0), offsets=-1))
+    A = sp.csr_array(Diffusion(np.ones((20, 20))).tocsr() + sp.diags_array(np.full(399, -100.0), offsets=-1))
     M = AMG.setup(A)
     assert M.kind == "linear"
     with pytest.raises(InputError, match="gmres"):
@@ -82,7 +84,7 @@ def test_a_singular_neumann_problem():
 
 
 def test_complex_hermitian_by_smoothed_aggregation():
-    A = DiffusionStencil(binary(16, 4.0)).tocsr()
+    A = Diffusion(binary(16, 4.0)).tocsr()
     phases = sp.diags_array(np.exp(1j * np.random.default_rng(0).random(256)))
     A = sp.csr_array(phases @ A @ phases.conj())
     M = AMG.setup(A, method="smoothed_aggregation", B=phases.diagonal())
@@ -93,9 +95,9 @@ def test_complex_hermitian_by_smoothed_aggregation():
 
 
 def test_update_keeps_the_transfers_and_recomputes_the_operators():
-    M = AMG.setup(DiffusionStencil(binary(32, 4.0)))
+    M = AMG.setup(Diffusion(binary(32, 4.0)))
     transfers = [level.P for level in M.hierarchy.levels[:-1]]
-    A = DiffusionStencil(1.0 + binary(32, 8.0))
+    A = Diffusion(1.0 + binary(32, 8.0))
     M.update(A)
     assert all(before is level.P for before, level in zip(transfers, M.hierarchy.levels, strict=False))
     for fine, coarse in zip(M.hierarchy.levels[:-1], M.hierarchy.levels[1:], strict=True):
@@ -104,7 +106,7 @@ def test_update_keeps_the_transfers_and_recomputes_the_operators():
 
 
 def test_a_hierarchy_of_one_level_is_the_inverse():
-    A = DiffusionStencil(np.ones((4, 4)))
+    A = Diffusion(np.ones((4, 4)))
     M = AMG.setup(A, max_coarse=100)
     assert len(M.hierarchy.levels) == 1
     np.testing.assert_allclose(A @ (M @ np.arange(16.0)), np.arange(16.0), atol=1e-9)
@@ -126,9 +128,22 @@ def test_a_hierarchy_of_one_level_is_the_inverse():
 )
 def test_mistakes(arguments, word):
     with pytest.raises(InputError, match=word):
-        AMG.setup(DiffusionStencil(np.ones((4, 4))), **arguments)
+        AMG.setup(Diffusion(np.ones((4, 4))), **arguments)
 
 
 def test_ruge_stuben_refuses_complex_matrices():
     with pytest.raises(InputError, match="smoothed_aggregation"):
         AMG.setup(np.array([[2.0, 1j], [-1j, 2.0]]))
+
+
+def test_prints_its_hierarchy():
+    M = AMG.setup(Diffusion(np.ones((24, 24))))
+    levels = M.hierarchy.levels
+    text = str(M)
+    assert f"Number of Levels:     {len(levels)}" in text
+    assert f"Operator Complexity:  {M.hierarchy.operator_complexity():.3f}" in text
+    assert all(re.search(rf"{k} +{level.A.shape[0]} +{level.A.nnz} ", text) for k, level in enumerate(levels))
+    assert M._repr_html_().count("<tr>") == len(levels) + 1
+    assert f"<td>{levels[1].A.nnz}</td>" in M._repr_html_()
+    assert f"levels={len(levels)}" in repr(M)
+    assert str(AMG()) == AMG()._repr_html_() == "AMG(not set up)"

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import DiffusionStencil, Direct, InputError, Status, cg, gmres
+from resolvent.solvers import Diffusion, Direct, InputError, Status, cg, gmres
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 30), complex_=st.booleans(), definite=st.booleans())
@@ -36,7 +36,7 @@ def test_positive_diagonal_does_not_make_a_matrix_definite():
 
 @pytest.mark.parametrize("solver", [cg, gmres])
 def test_one_iteration(solver):
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((30, 30))))
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((30, 30))))
     result = solver(A, np.ones(900), rtol=1e-10, M=Direct.setup(A))
     assert result.status is Status.CONVERGED
     assert result.iterations == 1
@@ -45,8 +45,7 @@ def test_one_iteration(solver):
 @pytest.mark.parametrize("shift", [0.0, -500.0], ids=["definite", "indefinite"])
 def test_update_keeps_the_order_and_solves_the_new_system(shift):
     matrices = [
-        DiffusionStencil(np.exp(np.random.default_rng(seed).standard_normal((25, 20)))).tocsr()
-        + shift * sp.eye_array(500)
+        Diffusion(np.exp(np.random.default_rng(seed).standard_normal((25, 20)))).tocsr() + shift * sp.eye_array(500)
         for seed in (0, 1, 2)
     ]
     M = Direct.setup(matrices[0])
@@ -63,7 +62,7 @@ def test_update_keeps_the_order_and_solves_the_new_system(shift):
 
 
 def test_update_may_change_the_kind():
-    A = DiffusionStencil(np.ones((6, 6))).tocsr()
+    A = Diffusion(np.ones((6, 6))).tocsr()
     M = Direct.setup(A)
     assert M.kind == "spd"
     indefinite = A - 100.0 * sp.eye_array(36)

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
-from resolvent.solvers import DiffusionStencil, FastPoisson, InputError, cg
+from resolvent.solvers import Diffusion, FastPoisson, InputError, cg
 
 
 def laplacian(shape, lengths):
@@ -42,17 +42,17 @@ def test_is_the_inverse_of_the_laplacian(shape, lengths, dtype):
 
 
 def test_reads_the_grid_of_the_stencil():
-    M = FastPoisson.setup(DiffusionStencil(np.ones((6, 9))), dtype="float64")
+    M = FastPoisson.setup(Diffusion(np.ones((6, 9))), dtype="float64")
     assert M.grid == (6, 9)
-    np.testing.assert_allclose(DiffusionStencil(np.ones((6, 9))) @ (M @ np.arange(54.0)), np.arange(54.0), atol=1e-10)
-    M.update(DiffusionStencil(np.ones((9, 6))))
+    np.testing.assert_allclose(Diffusion(np.ones((6, 9))) @ (M @ np.arange(54.0)), np.arange(54.0), atol=1e-10)
+    M.update(Diffusion(np.ones((9, 6))))
     assert M.grid == (9, 6)
 
 
 @pytest.mark.parametrize("contrast", [4.0, 100.0])
 def test_the_condition_number_is_bounded_by_the_contrast(contrast):
     a = np.where(np.random.default_rng(0).random((12, 12)) < 0.5, contrast, 1.0)
-    A = DiffusionStencil(a)
+    A = Diffusion(a)
     M = FastPoisson.setup(A, dtype="float64")
     eigenvalues = np.linalg.eigvals((M @ np.eye(144)) @ A.tocsr().toarray()).real
     assert 1.0 <= eigenvalues.max() / eigenvalues.min() <= contrast * (1 + 1e-10)
@@ -62,7 +62,7 @@ def test_iterations_do_not_grow_with_the_grid():
     """Binary Darcy: about two dozen iterations to 1e-10 at any resolution, in float32 as in float64."""
     for n in (32, 64, 128):
         y, x = np.meshgrid(*(2 * [(np.arange(n) + 0.5) / n]), indexing="ij")
-        A = DiffusionStencil(np.where(np.sin(7 * x + 2 * y) * np.cos(5 * y - 3 * x) > 0, 12.0, 3.0))
+        A = Diffusion(np.where(np.sin(7 * x + 2 * y) * np.cos(5 * y - 3 * x) > 0, 12.0, 3.0))
         single, double = (
             cg(A, np.ones(n * n), rtol=1e-10, M=FastPoisson.setup(A, dtype=dtype)) for dtype in ("float32", "float64")
         )
@@ -75,7 +75,7 @@ def test_iterations_do_not_grow_with_the_grid():
 def test_diagonal_scaling_helps_a_smooth_strong_coefficient():
     n = 48
     y, x = np.meshgrid(*(2 * [(np.arange(n) + 0.5) / n]), indexing="ij")
-    A = DiffusionStencil(np.exp(3.0 * np.sin(3 * x) * np.cos(4 * y)))
+    A = Diffusion(np.exp(3.0 * np.sin(3 * x) * np.cos(4 * y)))
     counts = {
         scaling: cg(A, np.ones(n * n), rtol=1e-8, M=FastPoisson.setup(A, scaling=scaling)).iterations
         for scaling in ("none", "sqrt_diagonal")
@@ -84,14 +84,14 @@ def test_diagonal_scaling_helps_a_smooth_strong_coefficient():
 
 
 def test_needs_no_entries_and_no_diagonal():
-    A = DiffusionStencil(np.full((10, 10), 5.0))
+    A = Diffusion(np.full((10, 10), 5.0))
     products = spla.LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=float)
     M = FastPoisson.setup(products, shape=(10, 10), dtype="float64")
     np.testing.assert_allclose(M @ (A @ np.arange(100.0)), 5.0 * np.arange(100.0), rtol=1e-9, atol=1e-8)
 
 
 def test_single_precision_reaches_a_certified_double_precision_residual():
-    A = DiffusionStencil(np.where(np.indices((64, 64)).sum(0) % 20 < 10, 12.0, 3.0))
+    A = Diffusion(np.where(np.indices((64, 64)).sum(0) % 20 < 10, 12.0, 3.0))
     result = cg(A, np.ones(64**2), rtol=1e-12, M=FastPoisson.setup(A))
     assert result.converged
     assert np.linalg.norm(np.ones(64**2) - A.tocsr() @ result.x) <= 1.01e-12 * 64
@@ -183,4 +183,4 @@ def test_a_neumann_problem_takes_one_iteration_with_its_null_space():
 @pytest.mark.parametrize("boundary", ["robin", 3, (), ("dirichlet", "robin"), ("neumann",) * 3])
 def test_the_boundary_is_checked(boundary):
     with pytest.raises(InputError, match="boundary"):
-        FastPoisson.setup(DiffusionStencil(np.ones((4, 4))), boundary=boundary)
+        FastPoisson.setup(Diffusion(np.ones((4, 4))), boundary=boundary)

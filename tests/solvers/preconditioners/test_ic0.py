@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import IC0, DiffusionStencil, InputError, cg
+from resolvent.solvers import IC0, Diffusion, InputError, cg
 
 
 def reference(A):
@@ -22,7 +22,7 @@ def reference(A):
 
 
 def diffusion(shape=(9, 7), seed=0):
-    return DiffusionStencil(np.exp(np.random.default_rng(seed).standard_normal(shape)))
+    return Diffusion(np.exp(np.random.default_rng(seed).standard_normal(shape)))
 
 
 def dominant(seed, n, complex_):

@@ -7,11 +7,11 @@ import scipy.sparse.linalg as spla
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import FSAI, IC0, ICT, ILU0, ILUT, DiffusionStencil, InputError, cg, gmres
+from resolvent.solvers import FSAI, IC0, ICT, ILU0, ILUT, Diffusion, InputError, cg, gmres
 
 
 def diffusion(shape=(9, 7), seed=0):
-    return DiffusionStencil(np.exp(np.random.default_rng(seed).standard_normal(shape)))
+    return Diffusion(np.exp(np.random.default_rng(seed).standard_normal(shape)))
 
 
 def convection(n=20, speed=60.0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from resolvent.solvers import DiffusionStencil, Direct, InputError, cg, gmres
+from resolvent.solvers import Diffusion, Direct, InputError, cg, gmres
 
 
 def _installed(backend):
@@ -29,7 +29,7 @@ PACKAGES = [
 
 
 def diffusion(seed=0):
-    return DiffusionStencil(np.exp(np.random.default_rng(seed).standard_normal((20, 18))))
+    return Diffusion(np.exp(np.random.default_rng(seed).standard_normal((20, 18))))
 
 
 @pytest.mark.parametrize("backend", PACKAGES)

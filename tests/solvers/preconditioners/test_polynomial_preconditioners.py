@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from resolvent.solvers import (
     BlockJacobi,
     ChebyshevPolynomial,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     Jacobi,
     SymmetricPolynomial,
@@ -70,7 +70,7 @@ def test_outlying_eigenvalues_are_flattened():
 
 def test_chebyshev_polynomials_condition_number():
     """κ(MA) = (1 + η)/(1 − η), η = 1/T_d(σ), at the most."""
-    A = DiffusionStencil(np.ones((12, 12)))
+    A = Diffusion(np.ones((12, 12)))
     dense = A.tocsr().toarray()
     scale = 1.0 / np.sqrt(A.diagonal())
     ends = np.linalg.eigvalsh(scale[:, None] * dense * scale)[[0, -1]]
@@ -86,7 +86,7 @@ def test_chebyshev_polynomials_condition_number():
 
 
 def test_a_higher_degree_takes_fewer_iterations_and_not_many_more_products():
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((40, 40))))
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((40, 40))))
     b = np.ones(1600)
     counts = [cg(A, b, rtol=1e-9, M=ChebyshevPolynomial.setup(A, degree=d)).iterations for d in (1, 2, 4, 8)]
     assert counts == sorted(counts, reverse=True)

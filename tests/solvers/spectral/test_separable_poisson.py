@@ -17,6 +17,7 @@ from resolvent.solvers import (
     CoefficientNorm,
     Condition,
     Fourier,
+    HeatEquation,
     InputError,
     Legendre,
     RecombinedBasis,
@@ -328,3 +329,11 @@ def test_waves_stand_in_order() -> None:
         order = [k // 2 + (n // 2 if k and k % 2 == 0 else k % 2) for k in range(n)]  # 1, cos, sin, cos, sin, …
         assert np.abs(amplitudes).argmax(axis=1)[order].tolist() == list(range(n))
         assert np.count_nonzero(amplitudes) == n
+
+
+def test_solvers_show_themselves_in_one_line() -> None:
+    basis = TensorBasis(Fourier(4), Chebyshev(3))
+    assert repr(SeparablePoisson(basis, shift=1)) == f"SeparablePoisson({basis}, shift=1.0)"
+    assert repr(Legendre(3, -1.0, 2.0)) == "Legendre(n=3, low=-1.0, high=2.0)"
+    time = TensorBasis(Chebyshev(3), Fourier(4))
+    assert repr(HeatEquation(time, 0.5)) == f"HeatEquation({time}, diffusivity=0.5)"

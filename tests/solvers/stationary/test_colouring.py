@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from resolvent.solvers import (
     SSOR,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     cg,
     gauss_seidel,
@@ -27,7 +27,7 @@ def poisson(n=16):
 
 def test_a_five_point_stencil_is_red_and_black():
     j, i = np.divmod(np.arange(30 * 20), 20)
-    np.testing.assert_array_equal(greedy_colours(DiffusionStencil(np.ones((30, 20)))), (i + j) % 2)
+    np.testing.assert_array_equal(greedy_colours(Diffusion(np.ones((30, 20)))), (i + j) % 2)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,7 +82,7 @@ def test_gauss_seidel_is_sor_and_ssor_at_one():
 
 
 def test_the_multicolour_preconditioner_is_symmetric_and_costs_iterations():
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((24, 24))))
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((24, 24))))
     M = SSOR.setup(A, omega=1.0, ordering="multicolour")
     dense = M @ np.eye(576)
     np.testing.assert_allclose(dense, dense.T, atol=1e-12 * np.abs(dense).max())

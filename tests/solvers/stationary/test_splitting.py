@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from resolvent.solvers import (
     SSOR,
-    DiffusionStencil,
+    Diffusion,
     InputError,
     Status,
     cg,
@@ -42,7 +42,7 @@ def test_spectral_radius_of_jacobi(n):
 
 def test_spectral_radius_of_jacobi_agrees_with_dense_eigenvalues():
     """Both branches for large matrices, against LAPACK."""
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((24, 20)))).tocsr()
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((24, 20)))).tocsr()
     for matrix in (A, sp.csr_array(A + sp.diags_array(np.full(479, 3.0), offsets=1))):
         dense = np.eye(480) - matrix.toarray() / matrix.diagonal()[:, None]
         expected = np.abs(np.linalg.eigvals(dense)).max()
@@ -88,7 +88,7 @@ def test_sor_at_the_optimum_converges_at_omega_minus_one_up_to_its_jordan_block(
 
 @pytest.mark.parametrize("coefficient", [np.ones((N, N)), np.where(np.indices((N, N))[0] < N / 2, 12.0, 3.0)])
 def test_the_best_omega_of_a_scan_is_youngs(coefficient):
-    A = DiffusionStencil(coefficient)
+    A = Diffusion(coefficient)
     scan = np.arange(1.0, 1.96, 0.025)
     iterations = [sor(A, np.ones(N * N), rtol=1e-8, omega=float(omega)).iterations for omega in scan]
     assert abs(scan[int(np.argmin(iterations))] - optimal_omega(A)) <= 0.05
@@ -110,7 +110,7 @@ def test_one_iteration_is_the_textbook_sweep():
 
 
 def test_the_ssor_preconditioner_is_one_iteration_of_ssor():
-    A = DiffusionStencil(np.exp(np.random.default_rng(0).standard_normal((7, 9))))
+    A = Diffusion(np.exp(np.random.default_rng(0).standard_normal((7, 9))))
     r = np.random.default_rng(1).standard_normal(63)
     M = SSOR.setup(A, omega=1.4)
     np.testing.assert_allclose(M @ r, ssor(A, r, maxiter=1, omega=1.4).x, rtol=1e-12)
@@ -123,7 +123,7 @@ def test_ssor_with_a_good_omega_takes_the_square_root_of_the_growth():
     """κ ~ h⁻² of A, h⁻¹ of MA with ω = 2/(1 + πh): iterations of cg double or grow by √2 (Axelsson)."""
 
     def iterations(n, preconditioned):
-        A = DiffusionStencil(np.ones((n, n)))
+        A = Diffusion(np.ones((n, n)))
         M = SSOR.setup(A, omega=2 / (1 + math.pi / n)) if preconditioned else None
         return cg(A, np.random.default_rng(0).standard_normal(n * n), rtol=1e-8, M=M).iterations
 

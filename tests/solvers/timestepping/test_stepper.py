@@ -313,6 +313,12 @@ def test_fields_and_modes_of_another_grid_are_refused() -> None:
         VorticityTerm(grid, np.ones((8, 8)))
 
 
+def test_shows_itself_in_one_line() -> None:
+    grid = FourierGrid((8, 8))
+    stepper = TimeStepper(grid.laplacian(), VorticityTerm(grid), "ars443")
+    assert repr(stepper) == f"TimeStepper(ars443, order 3, VorticityTerm, {grid!r})"
+
+
 def test_steps_are_differentiable_in_torch() -> None:
     grid = FourierGrid((8, 8))
     for shift in (0.0, 1.0):

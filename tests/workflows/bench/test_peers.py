@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resolvent.solvers import DiffusionStencil
+from resolvent.solvers import Diffusion
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
@@ -21,7 +21,7 @@ from resolvent.workflows.bench.peers.petsc import petsc_peers, settings
 
 def _system(dimensions: int, seed: int, n: int = 20) -> tuple[Any, np.ndarray]:
     if dimensions == 2:
-        return DiffusionStencil(bench.thresholded(n, 3.0, 12.0, seed)).tocsr(), np.ones(n**2)
+        return Diffusion(bench.thresholded(n, 3.0, 12.0, seed)).tocsr(), np.ones(n**2)
     field = bench.thresholded_cube(n, 3.0, 12.0, seed)
     box = read_box(field.shape, None, "dirichlet")
     return assemble(faces(field, box), box.periodic), np.ones(n**3)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from resolvent.data import SpectralProblem
 from resolvent.solvers import Fourier, TensorBasis
-from resolvent.solvers.spectral.tensor_basis import along
+from resolvent.solvers.spectral.tensor_basis import apply_along
 
 __all__ = ["DifferenceLoss", "SampledDifferenceLoss", "five_point_errors"]
 
@@ -50,7 +50,7 @@ class SampledDifferenceLoss:
 
     def _at_nodes(self, coefficients: Tensor) -> Tensor:
         for d, matrix in enumerate(self._matrices):
-            coefficients = along(matrix.to(coefficients), coefficients, d - 2)
+            coefficients = apply_along(matrix.to(coefficients), coefficients, d - 2)
         return coefficients
 
 

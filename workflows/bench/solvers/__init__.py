@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.data.format.versions import versions
 from resolvent.data.random_fields.gaussian import GaussianRandomField
-from resolvent.solvers import AMG, IC0, DiffusionStencil, FastPoisson, cg, solve_batch
+from resolvent.solvers import AMG, IC0, Diffusion, FastPoisson, cg, solve_batch
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
@@ -115,7 +115,7 @@ def compare(n: int, rounds: int, chosen: dict[str, Peer]) -> list[tuple[Any, ...
     iterations: list[int] = []
     for k in range(-1, rounds):  # round −1 compiles and analyses
         a = thresholded(n, 3.0, 12.0, k + 1)
-        A = DiffusionStencil(a)
+        A = Diffusion(a)
         matrix = A.tocsr()
         for name in seconds:
             calls = BATCH if name in (OURS, SINES) else REPEATS.get(n, 1)
@@ -125,7 +125,7 @@ def compare(n: int, rounds: int, chosen: dict[str, Peer]) -> list[tuple[Any, ...
                 x = batch.x[0].ravel()
             elif name == SINES:
                 for _ in range(BATCH):
-                    stencil = DiffusionStencil(a)
+                    stencil = Diffusion(a)
                     x = cg(stencil, rhs, rtol=RTOL, M=FastPoisson.setup(stencil)).x
             else:
                 for _ in range(calls):

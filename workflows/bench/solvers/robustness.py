@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse.linalg as spla
 
 from resolvent.data.random_fields.gaussian import GaussianRandomField
-from resolvent.solvers import AMG, DiffusionStencil, cg, solve_batch
+from resolvent.solvers import AMG, Diffusion, cg, solve_batch
 
 RTOL = 1e-10
 SEEDS = {"smooth": 10, "rough": 3}
@@ -57,7 +57,7 @@ def contrasts(n: int = 256) -> list[str]:
                 began = time.perf_counter()
                 result = solve_batch(a[None], 1.0, rtol=RTOL, threads=1)
                 elapsed = time.perf_counter() - began
-                matrix = DiffusionStencil(a).tocsr()
+                matrix = Diffusion(a).tocsr()
                 iterations.append(int(result.iterations[0]))
                 residuals.append(float(np.linalg.norm(rhs - matrix @ result.x.ravel()) / n))
                 methods.add(f"{result.methods[0]} {result.statuses[0]}")

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.solvers import DiffusionStencil, Direct, InputError, cg
+from resolvent.solvers import BoxStencil, Diffusion, Direct, InputError, cg
 
 
 def assembled(a):
@@ -32,7 +32,7 @@ def assembled(a):
 def test_three_forms_of_one_symmetric_positive_definite_matrix(seed, ny, nx, spread):
     rng = np.random.default_rng(seed)
     a = np.exp(spread * rng.standard_normal((ny, nx)))
-    stencil = DiffusionStencil(a)
+    stencil = Diffusion(a)
     expected = assembled(a)
     size = np.abs(expected).max()
     matrix = stencil.tocsr()
@@ -54,7 +54,7 @@ def test_three_forms_of_one_symmetric_positive_definite_matrix(seed, ny, nx, spr
 @pytest.mark.parametrize("factor", [1e-12, 1e12])
 def test_is_homogeneous_in_the_coefficient(factor):
     a = np.exp(np.random.default_rng(0).standard_normal((6, 5)))
-    np.testing.assert_allclose(DiffusionStencil(factor * a) @ np.ones(30), factor * (DiffusionStencil(a) @ np.ones(30)))
+    np.testing.assert_allclose(Diffusion(factor * a) @ np.ones(30), factor * (Diffusion(a) @ np.ones(30)))
 
 
 def manufactured(n, ny=None):
@@ -78,7 +78,7 @@ def test_is_second_order(stretch):
     errors = []
     for n in (16, 32, 64):
         a, u, f = manufactured(n, stretch * n)
-        computed = Direct.setup(DiffusionStencil(a)) @ f.ravel()
+        computed = Direct.setup(Diffusion(a)) @ f.ravel()
         difference = computed.reshape(u.shape) - u
         errors.append((np.sqrt(np.mean(difference**2)), np.abs(difference).max()))
     rates = np.log2(np.array(errors)[:-1] / np.array(errors)[1:])
@@ -93,7 +93,7 @@ def test_harmonic_faces_keep_second_order_across_a_jump():
     for n in (32, 64):
         y = (np.arange(n) + 0.5) / n
         a = np.where(y < 0.5, 1.0, 100.0)
-        matrix = DiffusionStencil(a[:, None]).tocsr().toarray() - np.diag(4.0 * a)
+        matrix = Diffusion(a[:, None]).tocsr().toarray() - np.diag(4.0 * a)
         flux = (1 / 8 + (1 / 2 - 1 / 8) / 100) / (1 / 2 + 1 / 200)  # a u′ at y = 0, from u(1) = 0
         below = flux * y - y**2 / 2
         above = flux / 2 - 1 / 8 + (flux * (y - 0.5) - (y**2 - 0.25) / 2) / 100
@@ -104,14 +104,14 @@ def test_harmonic_faces_keep_second_order_across_a_jump():
 def test_the_maximum_principle_holds():
     a = np.exp(2 * np.random.default_rng(0).standard_normal((20, 20)))
     f = np.random.default_rng(1).random(400)
-    assert cg(DiffusionStencil(a), f, rtol=1e-12).x.min() > 0.0
+    assert cg(Diffusion(a), f, rtol=1e-12).x.min() > 0.0
 
 
 def test_poisson_series_at_the_centre():
     """−Δu = 1 on the unit square: u(½, ½) = 0.07367135… (Timoshenko)."""
     errors = []
     for n in (32, 64):
-        u = cg(DiffusionStencil(np.ones((n, n))), np.ones(n * n), rtol=1e-12).x.reshape(n, n)
+        u = cg(Diffusion(np.ones((n, n))), np.ones(n * n), rtol=1e-12).x.reshape(n, n)
         centre = u[n // 2 - 1 : n // 2 + 1, n // 2 - 1 : n // 2 + 1].mean()
         errors.append(abs(centre - 0.0736713532814))
     assert errors[1] < 1e-4
@@ -125,8 +125,8 @@ def test_poisson_series_at_the_centre():
         (-np.ones((3, 3)), "positive"),
         (np.full((3, 3), np.nan), "9 values"),
         (np.array([[1.0, np.inf]]), "1 values"),
-        (np.ones(5), "shape"),
-        (np.ones((2, 2, 2)), "shape"),
+        (np.float64(1.0), "shape"),
+        (np.ones((2, 2, 2, 2)), "shape"),
         (np.ones((0, 3)), "shape"),
         (np.ones((2, 2)) * 1j, "complex"),
         ([["a"]], "real numbers"),
@@ -135,4 +135,13 @@ def test_poisson_series_at_the_centre():
 )
 def test_mistakes(coefficient, word):
     with pytest.raises(InputError, match=word):
-        DiffusionStencil(coefficient)
+        Diffusion(coefficient)
+
+
+def test_shows_itself_in_one_line():
+    a = np.full((4, 6), 3.0)
+    a[0, 0] = 12.0
+    assert repr(Diffusion(a)) == "Diffusion(4x6 cells on 1x1, dirichlet, 3 ≤ a ≤ 12, matrix-free)"
+    other = Diffusion(a, 2.0, ("periodic", ("neumann", "dirichlet")))
+    assert repr(other) == "Diffusion(4x6 cells on 2x2, periodic x neumann|dirichlet, 3 ≤ a ≤ 12, CSR)"
+    assert repr(BoxStencil(a, [0.0, 0.0], [0.0, 0.0], (True, True))) == "BoxStencil(4x6 cells, float64)"
