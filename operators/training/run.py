@@ -36,7 +36,7 @@ __all__ = ["Run", "open_run"]
 COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds", "processor_seconds")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """Hold what the training loop works with.
 
