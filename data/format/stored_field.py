@@ -82,6 +82,7 @@ class FieldEncoder:
         self._compression = compression
         self._lossy = compression.lossy and first.role == "output"
         self._chunks: list[Chunk] = []
+        self._filters: _Filters | None = None  # made when the first sample comes
         self._error = 0.0
 
     def add(self, values: np.ndarray) -> np.ndarray:
@@ -99,7 +100,9 @@ class FieldEncoder:
         if self._compression.name == "gzip":
             self._chunks.append((0, deflated_chunk(values)))
         else:
-            self._chunks.append(_filtered_chunk(values.reshape(self._chunk_shape()), self._compression.filters()))
+            shape = self._chunk_shape()
+            self._filters = self._filters or _Filters(shape, values.dtype, self._compression.filters())
+            self._chunks.append(self._filters.encode(values.reshape(shape)))
         return values
 
     def finish(self) -> StoredField:
@@ -134,8 +137,9 @@ class FieldEncoder:
         bound = compression.bound(values)
         # A field of zeros has a relative bound of 0, which SZ3 does not take; any bound keeps zeros.
         filters = compression.lossy_filters(bound or 1.0)
-        chunk = _filtered_chunk(values[None], filters)
-        decoded = _decoded_chunk(chunk, values, filters)
+        shape = (1, *values.shape)
+        chunk = _Filters(shape, values.dtype, filters).encode(values[None])
+        decoded = _Filters(shape, values.dtype, filters).decode(chunk)[0]
         largest = float(np.abs(values).max(initial=0.0))
         error = float(np.abs(decoded.astype(np.float64) - values.astype(np.float64)).max(initial=0.0))
         if not error <= bound:
@@ -148,25 +152,21 @@ class FieldEncoder:
         return decoded
 
 
-def _filtered_chunk(values: np.ndarray, filters: Mapping[str, Any]) -> Chunk:
-    """Return the one chunk that HDF5's filters make of `values`."""
-    with _in_memory() as file:
-        dataset = file.create_dataset("values", data=values, chunks=values.shape, **filters)
-        dataset.flush()
-        mask, raw = dataset.id.read_direct_chunk((0,) * values.ndim)
+class _Filters:
+    """Encode and decode single chunks by HDF5's filters, in a file in memory that is used again and again."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], filters: Mapping[str, Any]) -> None:
+        self._file = h5py.File(io.BytesIO(), "w")
+        self._dataset = self._file.create_dataset("chunk", shape=shape, dtype=dtype, chunks=shape, **filters)
+        self._origin = (0,) * len(shape)
+
+    def encode(self, values: np.ndarray) -> Chunk:
+        self._dataset.write_direct(np.ascontiguousarray(values))
+        mask, raw = self._dataset.id.read_direct_chunk(self._origin)  # HDF5 filters what is in its cache first
         return mask, raw
 
-
-def _decoded_chunk(chunk: Chunk, like: np.ndarray, filters: Mapping[str, Any]) -> np.ndarray:
-    """Return what a reader gets from a chunk of one sample, in the shape and dtype of `like`."""
-    mask, raw = chunk
-    shape = (1, *like.shape)
-    with _in_memory() as file:
-        dataset = file.create_dataset("values", shape=shape, dtype=like.dtype, chunks=shape, **filters)
-        dataset.id.write_direct_chunk((0,) * len(shape), raw, mask)
-        decoded: np.ndarray = dataset[0]
+    def decode(self, chunk: Chunk) -> np.ndarray:
+        mask, raw = chunk
+        self._dataset.id.write_direct_chunk(self._origin, raw, mask)
+        decoded: np.ndarray = self._dataset[...]
         return decoded
-
-
-def _in_memory() -> h5py.File:
-    return h5py.File(io.BytesIO(), "w")
