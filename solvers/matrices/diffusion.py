@@ -14,7 +14,7 @@ from ..operands import is_gpu
 from .box import Box, read_box
 from .box_stencil import stencil_matrix
 from .coefficient import read_coefficient
-from .diffusion_kernels import diffusion_stencil
+from .diffusion_kernels import diffusion_stencil, face_transmissibilities
 from .faces import along_axis, cell_sums, faces
 
 
@@ -45,6 +45,8 @@ class Diffusion(LinearOperator):
     box : Box
     shape_grid : tuple of int
         Cells per axis; unknowns are in C order.
+    matrix_free : bool
+        Whether products need no matrix: on the unit square with Dirichlet walls.
 
     Raises
     ------
@@ -68,20 +70,15 @@ class Diffusion(LinearOperator):
         if self.box.shape != a.shape:
             raise InputError(f"coefficient has shape {a.shape}; the box has {self.box.shape} cells.")
         self.shape_grid: tuple[int, ...] = a.shape
-
-    @property
-    def matrix_free(self) -> bool:
-        """Return whether products need no matrix: on the unit square with Dirichlet walls."""
-        return self.box.lengths == (1.0, 1.0) and all(self.box.walls)
+        self.matrix_free = self.box.lengths == (1.0, 1.0) and all(self.box.walls)
 
     @cached_property
     def _faces(self) -> tuple[np.ndarray, ...]:
         """Transmissibilities over the cells' extents; the multigrid solver, which has its own, never asks for them."""
         if not self.matrix_free:
             return faces(self.coefficient, self.box)
-        # 2 n² is exact where 2/(1/n)² is not.
-        means = faces(self.coefficient, self.box, weights=(1.0, 1.0))
-        return tuple(2.0 * n * n * mean for n, mean in zip(self.shape_grid, means, strict=True))
+        horizontal, vertical = face_transmissibilities(self.coefficient)
+        return vertical, horizontal
 
     @cached_property
     def _matrix(self) -> sp.csr_array:

@@ -15,16 +15,16 @@ def along_axis(dimension: int, axis: int, which: slice) -> tuple[slice, ...]:
     return tuple(which if d == axis else slice(None) for d in range(dimension))
 
 
-def faces(coefficient: np.ndarray, box: Box, weights: Sequence[float] | None = None) -> tuple[np.ndarray, ...]:
+def faces(coefficient: np.ndarray, box: Box) -> tuple[np.ndarray, ...]:
     """Return the transmissibilities of the faces across each axis of a box, any dimension, in float64.
 
     One array per axis, with one entry more along its own axis than the grid: 2 a₁a₂/(a₁ + a₂)/h² between cells and
-    around a periodic axis, 2a/h² at walls, 0 at insulated sides. `weights` replaces 2/h², one number an axis.
+    around a periodic axis, 2a/h² at walls, 0 at insulated sides.
     """
     result = []
     for axis, spacing in enumerate(box.spacings):
         part = partial(along_axis, coefficient.ndim, axis)
-        weight = 2.0 / spacing**2 if weights is None else weights[axis]
+        weight = 2.0 / spacing**2
         cells = coefficient.shape[axis]
         face = np.zeros([n + (d == axis) for d, n in enumerate(coefficient.shape)])
         first, last = part(slice(0, 1)), part(slice(-1, None))
