@@ -50,7 +50,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("operators/activations.py", "operators/operator.py", "operators/samples"),
     ("operators/normalization.py", "operators/grid", "operators/spectral"),
     ("operators/registry.py", "operators/evaluation"),
-    ("operators/problem_network.py", "operators/saving.py", "operators/baselines"),
+    ("operators/networks_for_problems.py", "operators/saving.py", "operators/baselines"),
     ("operators/gaussian", "operators/training"),
     ("operators/__init__.py",),
     ("workflows/compose.py", "workflows/console.py", "workflows/matrix_files.py", "workflows/run_folder.py"),

@@ -2,7 +2,7 @@
 
 A cell holds the products with A per system (set-up of the space included) and the milliseconds of processor time per
 system (preconditioner, ordering and analysis included); one thread, every residual recomputed. For the families see
-`families`.
+`families.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from resolvent.solvers import (
 
 from ...console import say
 from ..markdown import Section, write_results
-from .families import SEED, Family, Systems, families, matrix_of
+from .families import SEED, Family, Systems, listed_families, matrix_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -108,7 +108,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     with threadpool_limits(1):
         warm_up()
         fills = measured_fills()
-        rows = [measured(family) for family in families()]
+        rows = [measured(family) for family in listed_families()]
         beside = compare_with_gcrotmk()
     write(folder, rows, fills, beside)
     folder.finish(families=len(rows))
@@ -177,7 +177,7 @@ def write(folder: RunFolder, rows: Sequence[Row], fills: Sequence[Fill], beside:
 def warm_up() -> None:
     """Compile and load what the cells use, on a small family."""
     for place, kind in ((4, "definite"), (11, "nonsymmetric"), (12, "indefinite")):
-        systems = families(3, 3)[place].build()
+        systems = listed_families(3, 3)[place].build()
         for method in METHODS:
             outcome_of(systems, method, kind, (1e-2, 10.0) if place == 11 else None)
             outcome_of(systems, method, kind)

@@ -77,7 +77,7 @@ def time_steps(count: int, **settings: Any) -> Systems:
     return Systems([(matrix_of(s.operator), s.rhs) for s in islice(steps, count)], None)
 
 
-def families(published: int = 100, correct: int = 20, large: int = 4, cube: int = 32) -> Sequence[Family]:
+def listed_families(published: int = 100, correct: int = 20, large: int = 4, cube: int = 32) -> Sequence[Family]:
     """Return the families: published ones with `published` samples, correct ones with `correct`, in 3-D `large`."""
     old, new = partial(_family, True), partial(_family, False)
     open_box: dict[str, Any] = {"resolution": cube, "dimension": 3, "k0": 10.0, "boundary": "absorbing"}

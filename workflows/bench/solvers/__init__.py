@@ -28,7 +28,7 @@ from resolvent.solvers.multigrid.fallback import assemble
 from ..peers.direct import direct_peers
 from ..peers.petsc import Peer, petsc_peers
 from ..peers.scipy_sines import cg_with_sines
-from .robustness import ROUGHNESS, robustness, thresholded
+from .robustness import ROUGHNESS, robustness_notes, thresholded
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -219,7 +219,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
         say(f"{CUBE}³")
         rows += compare_cubes(CUBE, min(rounds, CUBE_ROUNDS), peers(dimensions=3))
         say("robustness, bandwidth, threads")
-        notes += robustness()
+        notes += robustness_notes()
         for n in (256, 512):
             fields = np.stack([thresholded(n, 3.0, 12.0, seed) for seed in range(BATCH)])
             notes += bandwidth_and_threads(f"{n}²", fields, BYTES_PER_CELL, rounds)

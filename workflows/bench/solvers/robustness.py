@@ -103,6 +103,6 @@ def growth() -> list[str]:
     return lines
 
 
-def robustness() -> list[str]:
+def robustness_notes() -> list[str]:
     """Return all lines."""
     return contrasts() + lognormal() + growth()
