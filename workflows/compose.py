@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -45,14 +46,15 @@ def group_options(group: str) -> list[str]:
     return list(_loader().get_group_options(group, results_filter=ObjectType.CONFIG))
 
 
-def groups_of(verb: str) -> list[str]:
+@cache
+def groups_of(verb: str) -> tuple[str, ...]:
     """Return the config groups that a verb's defaults list names (inside `configs`)."""
     loaded = _loader().load_configuration(
         config_name=verb, overrides=[], run_mode=_run_mode(), from_shell=False, validate_sweep_overrides=False
     )
     choices = OmegaConf.to_container(loaded.hydra.runtime.choices)
     assert isinstance(choices, dict)
-    return [group for group in GROUPS if group in choices]
+    return tuple(group for group in GROUPS if group in choices)
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -106,7 +108,7 @@ def compose_verb(verb: str, overrides: Sequence[str], sweeps: bool = False) -> D
         plain = _compose(verb, [_first(o) for o in chosen])
         for override in settings:
             _check_key(verb, override, plain)
-        config = _compose(verb, [_first(o) for o in chosen + settings])
+        config = _compose(verb, [_first(o) for o in chosen + settings]) if settings else plain
         for override in settings:
             _check_type(override, plain, config)
         return config
