@@ -14,9 +14,9 @@ from .evaluation import (
 )
 from .gaussian import KernelRidge
 from .grid import FFNO, FNO, SpectralConvolution, UNet
+from .networks_for_problems import problem_network
 from .normalization import NormalizedOperator, channel_statistics
 from .operator import ChannelStatistics, Operator
-from .networks_for_problems import problem_network
 from .registry import OPERATORS, build_operator
 from .samples import DrawnSamples, GridDataset, Window, WindowedDataset, spread_arrays, training_view
 from .saving import load_operator, read_description, save_operator

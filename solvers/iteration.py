@@ -35,7 +35,7 @@ from array_api_compat import array_namespace
 from .errors import InputError
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
-from .preconditioner import Kind, check_kind
+from .preconditioner import Kind
 from .result import SEVERITY, SolveResult, Status, counted
 from .stopping import EPSILON, Floor, Progress, check_tolerances
 
@@ -91,6 +91,45 @@ class Method:
     exact: bool = False
     growth: float = 1e9
     callback: Literal["x", "pr_norm"] = "x"
+
+    def __post_init__(self) -> None:
+        _ACCEPTED[self.name] = self.accepts
+
+    def check_kind(self, M: Any) -> None:
+        """Refuse a preconditioner whose `kind` the method's theory does not cover.
+
+        An object without `kind` (a plain LinearOperator, an array, a callable) is trusted.
+
+        Raises
+        ------
+        InputError
+            Naming the kind of M, those that the method accepts and solvers that take this kind.
+        """
+        accepted = " or ".join(repr(kind) for kind in self.accepts)
+        if not accepted:
+            takers = _takers("spd")
+            raise InputError(
+                f"{self.name} takes no preconditioner, but M was given: leave M out, or use {takers} with M."
+            )
+        kind = getattr(M, "kind", None)
+        if kind is None or kind in self.accepts:
+            return
+        takers = _takers(kind)
+        fix = f"use {takers}" if takers else f"no solver here takes that kind; give one of kind {accepted}"
+        raise InputError(
+            f"{self.name} takes a preconditioner of kind {accepted}, but M ({type(M).__name__}) is {kind!r}: {fix}."
+        )
+
+
+_ACCEPTED: dict[str, tuple[Kind, ...]] = {}  # of the methods that have been imported
+
+# Named where no method that takes the kind has been imported.
+_SUITED = {"spd": "cg or gmres", "linear": "gmres", "nonlinear": "fcg or fgmres"}
+
+
+def _takers(kind: str) -> str:
+    names = [name for name, kinds in _ACCEPTED.items() if kind in kinds]
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or _SUITED.get(kind, "")
 
 
 class Column:
@@ -231,7 +270,7 @@ def read_system(
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
     if M is not None:
-        check_kind(method.name, method.accepts, M)
+        method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:

@@ -130,40 +130,5 @@ class Preconditioner(LinearOperator):
         return self if self.kind == "spd" else super()._adjoint()
 
 
-def check_kind(solver: str, accepted: tuple[Kind, ...], M: Any) -> None:
-    """Refuse a preconditioner whose `kind` the solver's theory does not cover.
-
-    An object without `kind` (a plain LinearOperator, an array, a callable) is trusted.
-
-    Raises
-    ------
-    InputError
-        Naming the kind of M, those that the solver accepts and the solvers that take this kind.
-    """
-    if not accepted:
-        raise InputError(
-            f"{solver} takes no preconditioner, but M was given: leave M out, or use {_takers('spd')} with M."
-        )
-    kind = getattr(M, "kind", None)
-    if kind is None or kind in accepted:
-        return
-    takers = _takers(kind)
-    fix = f"use {takers}" if takers else f"no solver here takes that kind; give one of kind {_either(accepted)}"
-    raise InputError(
-        f"{solver} takes a preconditioner of kind {_either(accepted)}, but M ({type(M).__name__}) is {kind!r}: {fix}."
-    )
-
-
-def _takers(kind: str) -> str:
-    from .registry import ACCEPTED_KINDS  # the registry imports the solvers, which import this file
-
-    names = [name for name, kinds in ACCEPTED_KINDS.items() if kind in kinds]
-    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-def _either(kinds: tuple[Kind, ...]) -> str:
-    return " or ".join(repr(kind) for kind in kinds)
-
-
 def _entries_of_lists(A: Any) -> Any:
     return np.asarray(A) if isinstance(A, list | tuple | np.matrix) else A

@@ -69,7 +69,8 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(OmegaConf.to_yaml(compose_verb(verb, [o for o in overrides if o != "--cfg"], sweeps=verb == "sweep")))
         return 0
-    module = importlib.import_module(f"resolvent.workflows.verbs.{verb}")
+    # The benches run the other verbs, and so stand above them.
+    module = importlib.import_module(f"resolvent.workflows.{'' if verb == 'bench' else 'verbs.'}{verb}")
     return int(module.run(overrides))
 
 

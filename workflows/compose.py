@@ -89,7 +89,7 @@ def compose_verb(verb: str, overrides: Sequence[str], sweeps: bool = False) -> D
         plain = _compose(verb, [_first(o) for o in chosen])
         for override in settings:
             _check_key(verb, override, plain)
-        config = _compose(verb, [_first(o) for o in chosen + settings])
+        config = _compose(verb, [_first(o) for o in chosen + settings]) if settings else plain
         for override in settings:
             _check_type(override, plain, config)
         return config

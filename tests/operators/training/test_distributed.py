@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -51,24 +52,22 @@ PROGRAM = """
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch without gloo")
-def test_two_processes_equal_one(tmp_path: Path) -> None:
+def test_two_processes_equal_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     optimizers = ["adamw", *(["psgd"] if find_spec("pytorch_optimizer") else [])]  # psgd draws random probes
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    runs = [
-        subprocess.Popen(
-            [*start, str(program), str(tmp_path / name), devices, *optimizers],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for start, name, devices in (([sys.executable], "one", "1"), (launch, "two", "2"))
-    ]
-    for run in runs:
-        output, _ = run.communicate(timeout=300)
-        assert run.returncode == 0, output
+    with subprocess.Popen(
+        [*launch, str(program), str(tmp_path / "two"), "2", *optimizers],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as two:
+        monkeypatch.setattr(sys, "argv", [str(program), str(tmp_path / "one"), "1", *optimizers])
+        runpy.run_path(str(program))
+        output, _ = two.communicate(timeout=300)
+    assert two.returncode == 0, output
     for optimizer in optimizers:
         _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer, epochs=3)
     for feed in ("unrolled", "pushforward"):

@@ -13,7 +13,7 @@ from resolvent.workflows.bench import skr
 from resolvent.workflows.bench.markdown import Section, write_results
 from resolvent.workflows.bench.skr import Fill, Outcome, Row, verdict
 from resolvent.workflows.bench.skr import gcrotmk as skr_gcrotmk
-from resolvent.workflows.bench.skr.families import Systems, listed_families, frequency_sweep, sampled, time_steps
+from resolvent.workflows.bench.skr.families import Systems, frequency_sweep, listed_families, sampled, time_steps
 
 
 def test_systems_are_those_of_the_zoo() -> None:
