@@ -33,8 +33,9 @@ demo: $(VENV)/.installed ## the whole loop in under 15 minutes: generate, verify
 test: lint typecheck ## lint, types and tests, on a plain install
 	$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal
 
-lint: $(VENV)/.installed ## ruff
+lint: $(VENV)/.installed ## ruff, and the English of docstrings
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python .ci/docstrings.py
 
 typecheck: $(VENV)/.installed ## mypy on the installed package
 	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml --cache-dir .mypy_cache $(foreach p,solvers data operators workflows,-p resolvent.$(p))
