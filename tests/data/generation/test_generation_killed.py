@@ -73,7 +73,7 @@ def test_killed_at_every_kind_of_instant(darcy_master: Path, tmp_path: Path, ins
     published = [0]
     real_publish, real_accept = atomic_files.publish, dataset_folder.DatasetFolder.accept
 
-    def publish(temporary: Path, target: Path) -> None:
+    def publish(temporary: Path, target: Path, flush: bool = True) -> None:
         if target.suffix == ".hdf5":
             published[0] += 1
             if published[0] == 3 and instant == "while a file is written":
@@ -82,7 +82,7 @@ def test_killed_at_every_kind_of_instant(darcy_master: Path, tmp_path: Path, ins
                 _die()
             if published[0] == 3 and instant == "before the rename":
                 _die()
-            real_publish(temporary, target)
+            real_publish(temporary, target, flush)
             if published[0] == 3 and instant == "after the rename":
                 _die()
             return
@@ -90,7 +90,7 @@ def test_killed_at_every_kind_of_instant(darcy_master: Path, tmp_path: Path, ins
             _die()
         if instant == "before the statistics" and target.name == "stats.yaml":
             _die()
-        real_publish(temporary, target)
+        real_publish(temporary, target, flush)
 
     def accept(self: dataset_folder.DatasetFolder, temporary: Path, record: dataset_folder.ShardRecord) -> None:
         if published[0] == 2 and instant == "within the manifest line":
