@@ -1,19 +1,6 @@
 """Write, open and check the dataset format: folder, files, digests, compression (FORMAT.md is the specification)."""
 
-from .atomic_files import write_atomically
-from .check import Violation, check_format
-from .compression import Compression
-from .field import Field, Role
-from .layout import FORMAT_VERSION, ShardContents, open_shard
+import lazy_loader
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Compression",
-    "Field",
-    "Role",
-    "ShardContents",
-    "Violation",
-    "check_format",
-    "open_shard",
-    "write_atomically",
-]
+# The exports stand in __init__.pyi, which editors and type checkers read too; nothing is imported before it is used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
