@@ -47,6 +47,7 @@ from resolvent.solvers import InputError
 from ..grids import AXES
 from .atomic_files import one_line
 from .compression import PLUGIN
+from .hdf5_objects import add_array, set_attributes
 from .stored_field import StoredField
 from .untrusted_hdf5 import check_file
 from .versions import versions
@@ -166,17 +167,17 @@ def _write_root(file: h5py.File, contents: ShardContents) -> None:
         "output_fields": names["output"],
         "config": json.dumps(contents.config, sort_keys=True),
     }
-    file.attrs.update(root)
+    set_attributes(file, root)
 
 
 def _write_grid(file: h5py.File, contents: ShardContents) -> None:
     grid = contents.grid
     spatial = list(grid.names or AXES[: len(grid.axes)])
     dimensions = file.create_group("dimensions")
-    dimensions.attrs.update({"spatial_dims": spatial})
+    set_attributes(dimensions, {"spatial_dims": spatial})
     for axis, points in zip(("time", *spatial), (grid.times, *grid.axes), strict=True):
         # The Well's checker reads 'time_varying' as "has a leading time axis", which the time axis itself has.
-        dimensions.create_dataset(axis, data=points).attrs.update(sample_varying=False, time_varying=axis == "time")
+        add_array(dimensions, axis, points, sample_varying=False, time_varying=axis == "time")
 
     conditions = file.create_group("boundary_conditions")
     if grid.boundary is None:
@@ -187,15 +188,15 @@ def _write_grid(file: h5py.File, contents: ShardContents) -> None:
     for axis, word, mask in zip(spatial, words, masks, strict=True):
         group = conditions.create_group(f"{axis}_{word}")
         about = {"associated_dims": [axis], "associated_fields": outputs, "bc_type": word}
-        group.attrs.update(about | {"sample_varying": False, "time_varying": False})
-        group.create_dataset("mask", data=mask)
+        set_attributes(group, about | {"sample_varying": False, "time_varying": False})
+        add_array(group, "mask", mask)
 
 
 def _write_scalars(file: h5py.File, scalars: Mapping[str, float]) -> None:
     group = file.create_group("scalars")
-    group.attrs.update({"field_names": list(scalars)})
+    set_attributes(group, {"field_names": list(scalars)})
     for key, value in scalars.items():
-        group.create_dataset(key, data=float(value)).attrs.update(sample_varying=False, time_varying=False)
+        add_array(group, key, float(value), sample_varying=False, time_varying=False)
 
 
 def _write_fields(file: h5py.File, contents: ShardContents) -> None:
@@ -213,9 +214,9 @@ def _write_fields(file: h5py.File, contents: ShardContents) -> None:
             "units": item.units,
             "description": item.description,
         }
-        _write_chunks(groups[where], name, item).attrs.update(about)
+        set_attributes(_write_chunks(groups[where], name, item), about)
     for name, group in groups.items():
-        group.attrs.update({"field_names": names[name]})
+        set_attributes(group, {"field_names": names[name]})
 
 
 def _write_chunks(group: h5py.Group, name: str, item: StoredField) -> h5py.Dataset:
@@ -228,15 +229,15 @@ def _write_chunks(group: h5py.Group, name: str, item: StoredField) -> h5py.Datas
 def _write_provenance(file: h5py.File, contents: ShardContents) -> None:
     provenance = file.create_group("provenance")
     about = {"config_hash": contents.config_hash, "split": contents.split, "start": contents.start}
-    provenance.attrs.update(about | {"versions": _versions()})
+    set_attributes(provenance, about | {"versions": _versions()})
     if contents.nested_digests:
-        provenance.attrs.update({"digest_over": "fields"})
+        set_attributes(provenance, {"digest_over": "fields"})
     for name, values in contents.provenance.items():
-        provenance.create_dataset(name, data=values)
+        add_array(provenance, name, values)
     if contents.chains:
         chains = file.create_group("chains")
-        chains.create_dataset("number", data=np.array(list(contents.chains)))
-        chains.create_dataset("report", data=np.array(list(contents.chains.values())))
+        add_array(chains, "number", np.array(list(contents.chains)))
+        add_array(chains, "report", np.array(list(contents.chains.values())))
 
 
 def _ends(count: int) -> np.ndarray:
