@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 # Each floor imports from those before it only: nothing of its own floor but of its own entry. An entry is a file or a
 # folder; within a folder, an entry of its own takes a file out. `package` is the source of `resolvent/__init__.py`.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("conf", "solvers/errors.py", "solvers/kernels", "solvers/linear_system.py", "solvers/result.py"),
+    ("conf", "solvers/errors.py", "solvers/linear_system.py", "solvers/result.py"),
+    ("solvers/kernels",),
     ("solvers/moved_names.py",),
     ("solvers/arguments.py",),
     ("solvers/preconditioner.py", "solvers/spectral"),

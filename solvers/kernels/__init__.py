@@ -1,12 +1,12 @@
-"""Define how compiled code is made: the only place that knows Numba's and LLVM's internals.
+"""Define how compiled code is made, loaded and called: the only place that knows.
 
-Nothing here imports the rest of the project. `tests/solvers/kernels/test_numba.py` checks what these files rely on.
+C++ files stand beside the Python files that call them, in the room of their family; here is what they share: views of
+arrays, vectors and sums (`views.hpp`, `lines.hpp`, `complex.hpp`), what Python sees of them (`exports.hpp`, `binding`),
+the libraries that are loaded (`library`) and how they are built (`building/`).
 """
 
 from .alignment import aligned
-from .cache_lines import line_operation
-from .dispatch import body_by_type
-from .rows import row_kernel
-from .unaliased import load, no_inline, store
+from .binding import Kernel, Structure
+from .library import level, use_level
 
-__all__ = ["aligned", "body_by_type", "line_operation", "load", "no_inline", "row_kernel", "store"]
+__all__ = ["Kernel", "Structure", "aligned", "level", "use_level"]

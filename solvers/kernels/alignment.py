@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+LINE = 64
+"""Bytes of a cache line, and of the widest vector."""
+
 
 def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
     """Return `count` vectors of zeros whose starts, modulo a page, lie a quarter of a page apart.
@@ -20,6 +23,11 @@ def aligned(count: int, size: int, dtype: Any) -> tuple[np.ndarray, ...]:
     first = (-memory.ctypes.data) % page
     starts = [(first + k * stride + k % 4 * page // 4) // item for k in range(count)]
     return tuple(memory[start : start + size] for start in starts)
+
+
+def lane_count(dtype: Any) -> int:
+    """Return how many values of `dtype` a cache line holds: 16 of float32, 8 of float64."""
+    return LINE // np.dtype(dtype).itemsize
 
 
 def whole_lines(n: int, entries: int) -> int:

@@ -1,0 +1,1 @@
+"""Build the kernels: `compiling` calls the compiler, `backend` is what pip calls."""

@@ -1,0 +1,136 @@
+"""Load the compiled kernels: one shared library an instruction level, chosen once by the processor's features.
+
+Nothing is loaded before the first kernel is called. The environment variable RESOLVENT_KERNELS names a level to use
+(results then have the bits of that level), or `debug`: a build that checks every index, made on first use.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import sys
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .building import compiling
+
+__all__ = ["level", "library", "symbol", "use_level"]
+
+ROOT = Path(__file__).resolve().parents[2]
+_FOLDER = ROOT / compiling.LIBRARIES
+_REINSTALL = "install Resolvent again (pip install --force-reinstall --no-deps resolvent)"
+_lock = threading.Lock()
+_pinned: list[str] = []
+
+
+def use_level(name: str) -> None:
+    """Pin the instruction level, such as 'x86-64-v2', before the first kernel is called.
+
+    Results have the same bits on all processors that have the level, and other bits (by rounding) than on another.
+    """
+    with _lock:
+        if library.cache_info().currsize and level() != name:
+            raise InputError(
+                f"the kernels are loaded at level {level()}: choose {name} before the first solve, by "
+                f"RESOLVENT_KERNELS={name} in the environment"
+            )
+        _pinned[:] = [name]
+
+
+@cache
+def level() -> str:
+    """Return the instruction level of the kernels: the pinned one, or the highest that the processor has."""
+    wanted = _pinned[0] if _pinned else os.environ.get("RESOLVENT_KERNELS", "")
+    if wanted == "debug":
+        return wanted
+    known = compiling.levels()
+    best = _best_level(known)
+    if not wanted:
+        return best
+    if wanted not in known:
+        raise InputError(f"RESOLVENT_KERNELS or level is {wanted!r}: expected one of {', '.join((*known, 'debug'))}")
+    if known.index(wanted) > known.index(best):
+        raise InputError(f"level is {wanted}, but this processor has {best} at most: choose that, or leave level out")
+    return wanted
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Return the library of the level, loaded."""
+    name = level()
+    path = _debug_library() if name == "debug" else _FOLDER / compiling.library_name(name)
+    loaded = _load(path)
+    loaded.library_digest.restype = ctypes.c_char_p
+    digest = loaded.library_digest().decode()
+    record = path.with_name(compiling.RECORD)
+    if not record.is_file() or json.loads(record.read_text(encoding="utf-8"))["digest"] != digest:
+        raise InputError(
+            f"the compiled kernels {path} are of another version than {record.name} beside them: {_REINSTALL}"
+        )
+    return loaded
+
+
+def symbol(name: str) -> Any:
+    """Return a function of the library."""
+    try:
+        return getattr(library(), name)
+    except AttributeError:
+        raise InputError(f"the compiled kernels have no {name}, so they are of another version: {_REINSTALL}") from None
+
+
+def _best_level(known: tuple[str, ...]) -> str:
+    if len(known) == 1:
+        return known[0]
+    number = _load(_FOLDER / compiling.library_name(known[0])).processor_level()
+    if number < 2:
+        raise InputError(
+            f"this processor ({platform.processor() or platform.machine()}) has no SSE4.2, which Resolvent's kernels "
+            f"need: use a processor of level x86-64-v2 (made after 2009)"
+        )
+    return known[min(number - 2, len(known) - 1)]
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    _rebuild_in_place()
+    if not path.is_file():
+        raise InputError(f"the compiled kernels are missing, expected {path.name} in {path.parent}: {_REINSTALL}")
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise InputError(f"the compiled kernels {path} cannot be loaded ({error}): {_REINSTALL}") from None
+
+
+@cache
+def _rebuild_in_place() -> None:
+    """Build what changed, where the kernels were built in place (an editable install keeps its objects)."""
+    objects = _FOLDER / "objects"
+    if not objects.is_dir():
+        return
+    made = min((path.stat().st_mtime for path in _FOLDER.glob("kernels-*")), default=0.0)
+    headers = (path for folder in compiling.FOLDERS for path in (ROOT / folder).rglob("*.hpp"))
+    if any(path.stat().st_mtime > made for path in (*compiling.sources(ROOT), *headers)):
+        print("building the kernels, whose sources changed", file=sys.stderr, flush=True)
+        _built(compiling.build_in_place, ROOT)
+
+
+def _debug_library() -> Path:
+    """Return the library that checks every index, built on first use from the sources beside this file."""
+    folder = Path(tempfile.gettempdir()) / f"resolvent-kernels-{compiling.digest(ROOT, compiling.sources(ROOT))}"
+    path = folder / compiling.library_name("debug")
+    if not path.is_file():
+        print("building the kernels with checks", file=sys.stderr, flush=True)
+        _built(compiling.build, ROOT, folder, folder / "objects", True)
+    return path
+
+
+def _built(build: object, *arguments: object) -> None:
+    try:
+        build(*arguments)  # type: ignore[operator]
+    except compiling.BuildError as error:
+        raise InputError(str(error)) from None
