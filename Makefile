@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
-SOURCES := $(shell find package solvers data operators workflows conf -name '*.py' -o -name '*.pyi' -o -name '*.yaml' -o -name '*.cu' -o -name 'FORMAT.md' -o -name 'py.typed') pyproject.toml setup.py README.md
+SOURCES := $(shell find package solvers data operators workflows conf -name '*.py' -o -name '*.pyi' -o -name '*.yaml' -o -name '*.cu' -o -name '*.cpp' -o -name '*.hpp' -o -name 'FORMAT.md' -o -name 'py.typed') pyproject.toml setup.py README.md
 
 export MPLBACKEND := Agg
 

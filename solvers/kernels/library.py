@@ -65,15 +65,7 @@ def library() -> ctypes.CDLL:
     """Return the library of the level, loaded."""
     name = level()
     path = _debug_library() if name == "debug" else _FOLDER / compiling.library_name(name)
-    loaded = _load(path)
-    loaded.library_digest.restype = ctypes.c_char_p
-    digest = loaded.library_digest().decode()
-    record = path.with_name(compiling.RECORD)
-    if not record.is_file() or json.loads(record.read_text(encoding="utf-8"))["digest"] != digest:
-        raise InputError(
-            f"the compiled kernels {path} are of another version than {record.name} beside them: {_REINSTALL}"
-        )
-    return loaded
+    return _load(path)
 
 
 def symbol(name: str) -> Any:
@@ -98,8 +90,13 @@ def _best_level(known: tuple[str, ...]) -> str:
 
 def _load(path: Path) -> ctypes.CDLL:
     _rebuild_in_place()
-    if not path.is_file():
-        raise InputError(f"the compiled kernels are missing, expected {path.name} in {path.parent}: {_REINSTALL}")
+    record = path.with_name(compiling.RECORD)
+    if not (path.is_file() and record.is_file()):
+        raise InputError(
+            f"the compiled kernels are missing, expected {path.name} and {record.name} in {path.parent}: {_REINSTALL}"
+        )
+    if compiling.sha256(path) not in json.loads(record.read_text(encoding="utf-8"))["libraries"].values():
+        raise InputError(f"the compiled kernels {path} are damaged, or not those of {record.name}: {_REINSTALL}")
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

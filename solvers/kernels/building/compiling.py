@@ -18,16 +18,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# Contraction off: the same bits from every compiler. Without -ftrapping-math and errno loops with sqrt and conditions
-# are vectorised; neither changes a result.
-FLAGS = (
-    "-std=c++17 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti "
-    "-fvisibility=hidden -Wall -Wextra"
-).split()
-CHECKED = (
-    "-std=c++17 -O1 -g -ffp-contract=off -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra "
-    "-DRESOLVENT_CHECKED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-).split()
+# Contraction is off and nothing is reordered: the same bits from every compiler. Without errno and trapping operations
+# loops with square roots and conditions are vectorised; neither changes a result.
+_BITS = ["-std=c++17", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = [*_BITS, "-O3", "-fno-math-errno", "-fno-trapping-math"]
+_SANITIZERS = "-fsanitize=address,undefined"
+CHECKED = [*_BITS, "-O1", "-g", "-fno-omit-frame-pointer", "-DRESOLVENT_CHECKED", _SANITIZERS, "-fno-sanitize-recover"]
 FOLDERS = ("solvers", "data", "operators", "workflows")
 LIBRARIES = Path("solvers") / "kernels" / "libraries"
 RECORD = "built.json"
@@ -64,6 +60,11 @@ def compiler() -> list[str] | None:
     except ImportError:
         return None
     return [sys.executable, "-m", "ziglang", "c++"]
+
+
+def requirements() -> list[str]:
+    """Return the packages that a build needs: zig's compiler where the machine has no other."""
+    return [] if compiler() else ["ziglang>=0.13"]
 
 
 def sources(root: Path) -> list[Path]:
@@ -109,7 +110,6 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
     flags = CHECKED if checked else FLAGS
     wanted = ("debug",) if checked else tuple(chosen or levels())
     files = sources(root)
-    whole = digest(root, files, FLAGS)
     folder.mkdir(parents=True, exist_ok=True)
     objects.mkdir(parents=True, exist_ok=True)
 
@@ -122,8 +122,6 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
         level, path = job
         everywhere = path.name == "processor.cpp"
         options = [*flags, *([] if everywhere else machine(level)), *([] if sys.platform == "win32" else ["-fPIC"])]
-        if everywhere:
-            options.append(f'-DRESOLVENT_DIGEST="{whole}"')
         own = digest(root, [path], [*command, *options, level])
         name = "-".join(path.relative_to(root).with_suffix("").parts)
         made = objects / f"{name}-{level}-{own}.o"
@@ -149,8 +147,18 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
         )
         _run([*linker, "-shared", *mine, *extra, "-o", str(partial)])
         partial.replace(target)
-    record = {"digest": whole, "levels": wanted, "compiler": _version(command), "flags": flags}
+    record = {
+        "sources": digest(root, files),
+        "compiler": _version(command),
+        "flags": flags,
+        "libraries": {level: sha256(folder / library_name(level)) for level in wanted},
+    }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Return the digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _version(command: list[str]) -> str:
