@@ -16,7 +16,7 @@ from .library import symbol
 
 __all__ = ["BoundKernel", "Kernel", "Structure", "address"]
 
-_TYPES = {
+_TYPES: dict[str, np.dtype] = {
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
     "c64": np.dtype(np.complex64),
@@ -80,9 +80,7 @@ class Kernel:
         function = symbol("_".join([self.name, *(_NAMES[dtype] for dtype in key)]))
         function.argtypes = [_SCALARS.get(kind, ctypes.c_void_p) for kind in self.kinds]
         function.restype = _RESULTS[self.returns]
-        types: list[np.dtype | None] = []
-        for kind in self.kinds:
-            types.append(by_letter.get(kind, _TYPES.get(kind[:-1])) if kind[-1] == "*" else None)
+        types = [None if kind[-1] != "*" else by_letter.get(kind) or _TYPES[kind[:-1]] for kind in self.kinds]
         self._functions[key] = function, types
         return self._functions[key]
 
