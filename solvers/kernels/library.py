@@ -35,29 +35,33 @@ def use_level(name: str) -> None:
     Results have the same bits on all processors that have the level, and other bits (by rounding) than on another.
     """
     with _lock:
+        _check_level(name)
         if library.cache_info().currsize and level() != name:
             raise InputError(
                 f"the kernels are loaded at level {level()}: choose {name} before the first solve, by "
                 f"RESOLVENT_KERNELS={name} in the environment"
             )
         _pinned[:] = [name]
+        level.cache_clear()
 
 
 @cache
 def level() -> str:
     """Return the instruction level of the kernels: the pinned one, or the highest that the processor has."""
     wanted = _pinned[0] if _pinned else os.environ.get("RESOLVENT_KERNELS", "")
-    if wanted == "debug":
-        return wanted
+    if wanted:
+        _check_level(wanted)
+    return wanted or _best_level()
+
+
+def _check_level(name: str) -> None:
     known = compiling.levels()
-    best = _best_level(known)
-    if not wanted:
-        return best
-    if wanted not in known:
-        raise InputError(f"RESOLVENT_KERNELS or level is {wanted!r}: expected one of {', '.join((*known, 'debug'))}")
-    if known.index(wanted) > known.index(best):
-        raise InputError(f"level is {wanted}, but this processor has {best} at most: choose that, or leave level out")
-    return wanted
+    if name == "debug":
+        return
+    if name not in known:
+        raise InputError(f"level is {name!r}: expected one of {', '.join((*known, 'debug'))}")
+    if known.index(name) > known.index(_best_level()):
+        raise InputError(f"level is {name}, but this processor has {_best_level()} at most: leave level out")
 
 
 @cache
@@ -76,7 +80,9 @@ def symbol(name: str) -> Any:
         raise InputError(f"the compiled kernels have no {name}, so they are of another version: {_REINSTALL}") from None
 
 
-def _best_level(known: tuple[str, ...]) -> str:
+@cache
+def _best_level() -> str:
+    known = compiling.levels()
     if len(known) == 1:
         return known[0]
     number = _load(_FOLDER / compiling.library_name(known[0])).processor_level()
