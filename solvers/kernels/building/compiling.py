@@ -26,8 +26,8 @@ FLAGS = [*_BITS, "-O3", "-fno-math-errno", "-fno-trapping-math"]
 _SANITIZERS = "-fsanitize=address,undefined"
 CHECKED = [*_BITS, "-O1", "-g", "-fno-omit-frame-pointer", "-DRESOLVENT_CHECKED", _SANITIZERS, "-fno-sanitize-recover"]
 NO_COMPILER = (
-    "building Resolvent's kernels needs a C++ compiler: none of $CXX, c++, g++, clang++ was found; install one (Debian: "
-    "apt install g++) or run `pip install ziglang`"
+    "building Resolvent's kernels needs a C++ compiler: none of $CXX, c++, g++, clang++ was found; install one "
+    "(Debian: apt install g++) or run `pip install ziglang`"
 )
 FOLDERS = ("solvers", "data", "operators", "workflows")
 LIBRARIES = Path("solvers") / "kernels" / "libraries"
