@@ -93,7 +93,7 @@ struct Vector {
   }
   static Vector all(T value) {
     Vector v;
-    for (int k = 0; k < PARTS; ++k) v.part[k] = Part{} + value;
+    for (int k = 0; k < PARTS; ++k) v.part[k] = value - Part{};  // x − 0 is x for every x, 0 + x is not for −0
     return v;
   }
   friend Vector operator+(Vector a, Vector b) {
