@@ -19,9 +19,9 @@ auto joined(T low, T high, std::integer_sequence<int, I...>) {
 
 template <class T>
 typename Register<T, SIDE<T>>::type load_halves(const T *low, const T *high) {
-  typename Register<T, SIDE<T> / 2>::type a, b;
-  std::memcpy(&a, low, sizeof a);
-  std::memcpy(&b, high, sizeof b);
+  typedef typename Register<T, SIDE<T> / 2>::type Half;
+  typedef typename Register<T, SIDE<T> / 2>::unaligned Stored;
+  const Half a = *reinterpret_cast<const Stored *>(low), b = *reinterpret_cast<const Stored *>(high);
   return joined(a, b, std::make_integer_sequence<int, SIDE<T>>{});
 }
 
@@ -57,7 +57,10 @@ void transpose_tile(Row<const T> source, i64 from, Row<T> target, i64 to) {
         rows[k] = load_halves(line<const T>(source, at, HALF), line<const T>(source, at + HALF * L, HALF));
       }
       exchange_within<1>(rows);
-      for (int j = 0; j < N; ++j) std::memcpy(line<T>(target, to + (j0 + j) * L + i0, N), &rows[j], sizeof rows[j]);
+      for (int j = 0; j < N; ++j) {
+        typedef typename Register<T, N>::unaligned Stored;
+        *reinterpret_cast<Stored *>(line<T>(target, to + (j0 + j) * L + i0, N)) = rows[j];
+      }
     }
   }
 }
