@@ -72,6 +72,14 @@ void store_pair(Pair<T> a, Row<T> re, Row<T> im, i64 at) {
   a.im.store(line<T>(im, at, PART<T>));
 }
 
+// Rows of a block, in order.
+template <class T>
+struct BlockRows {
+  Row<const T> re, im;
+
+  Pair<T> operator()(i64 k, i64 lane) const { return load_pair<T>(re, im, k * LANES<T> + lane); }
+};
+
 // Rows anywhere: row k begins at positions[k].
 template <class T>
 struct PlacedRows {
@@ -191,32 +199,30 @@ void begin(const Plan<T> &plan, const Rows &rows, const Block<T> &y) {
   });
 }
 
-// Run the passes from number `first` to the last but one; y is as large as x.
+// Run all passes between the first and the last; y is as large as x.
 template <class T>
-Blocks<T> run_passes(const Plan<T> &plan, i64 first, Block<T> x, Block<T> y) {
-  i64 s = 1, twiddle = 0, m = plan.n;
-  for (i64 k = 0; k + 1 < plan.radices.size; ++k) {
+Blocks<T> run_passes_between(const Plan<T> &plan, Block<T> x, Block<T> y) {
+  i64 s = plan.radices[0], m = plan.n / s, twiddle = m * (s - 1);
+  for (i64 k = 1; k + 1 < plan.radices.size; ++k) {
     const i64 r = plan.radices[k];
     m /= r;
-    if (k >= first) {
-      with_radix(r, [&](auto radix) {
-        middle_pass<radix(), T>(m, s, plan.cosines, plan.sines, twiddle, x.re, x.im, y.re, y.im);
-      });
-      const Block<T> free = x;
-      x = y;
-      y = free;
-    }
+    with_radix(r, [&](auto radix) {
+      middle_pass<radix(), T>(m, s, plan.cosines, plan.sines, twiddle, x.re, x.im, y.re, y.im);
+    });
+    const Block<T> free = x;
+    x = y;
+    y = free;
     twiddle += m * (r - 1);
     s *= r;
   }
   return {x, y};
 }
 
-// Run all passes from number `first` on on block x; y is as large. The rows of the result are mapped.
+// Run all passes but the first on block x; y is as large. The rows of the result are mapped.
 template <Direction DIRECTION, class T, class Map = Itself<T>>
-Blocks<T> finish(const Plan<T> &plan, i64 first, const Block<T> &x, const Block<T> &y, Map map = {}) {
+Blocks<T> finish(const Plan<T> &plan, const Block<T> &x, const Block<T> &y, Map map = {}) {
   const bool inverse = DIRECTION == INVERSE;
-  Blocks<T> z = run_passes(plan, first, inverse ? x.exchanged() : x, inverse ? y.exchanged() : y);
+  Blocks<T> z = run_passes_between(plan, inverse ? x.exchanged() : x, inverse ? y.exchanged() : y);
   if (inverse) z = z.exchanged();
   with_radix(plan.last_radix(), [&](auto radix) {
     constexpr int R = radix();
@@ -225,18 +231,21 @@ Blocks<T> finish(const Plan<T> &plan, i64 first, const Block<T> &x, const Block<
   return z;
 }
 
-// Transform block x with e^{∓2πi jk/n}; y is as large.
-template <Direction DIRECTION, class T>
+// Transform block x with e^{−2πi jk/n}; y is as large.
+template <class T>
 Blocks<T> transform(const Plan<T> &plan, const Block<T> &x, const Block<T> &y) {
-  return finish<DIRECTION>(plan, 0, x, y);
+  if (plan.radices.size == 1) return finish<FORWARD>(plan, x, y);
+  begin<FORWARD, false>(plan, BlockRows<T>{x.re, x.im}, y);
+  return finish<FORWARD>(plan, y, x);
 }
 
-// Transform block x with e^{−2πi jk/n}; row k of the result goes to positions[k]. Rows 3n/8 to 5n/8, and all whose
-// position is negative, are not written.
+// Transform block x with e^{−2πi jk/n} in two passes or more; row k of the result goes to positions[k]. Rows 3n/8 to
+// 5n/8, and all whose position is negative, are not written.
 template <class T>
 void transform_to(const Plan<T> &plan, const Block<T> &x, const Block<T> &y, View<const i64> positions,
                   const Block<T> &to) {
-  const Block<T> z = run_passes(plan, 0, x, y).result;
+  begin<FORWARD, false>(plan, BlockRows<T>{x.re, x.im}, y);
+  const Block<T> z = run_passes_between(plan, y, x).result;
   with_radix(plan.last_radix(), [&](auto radix) {
     constexpr int R = radix();
     last_pass_to<R, T>(plan.n / R, z.re, z.im, positions, to.re, to.im);

@@ -88,7 +88,7 @@ i64 transform_lanes(i64 n, i64 passes, const i64 *radices, const T *cosines, con
                     T *y_im) {
   const i64 size = n * LANES<T>;
   const Block<T> x{{x_re, size}, {x_im, size}}, y{{y_re, size}, {y_im, size}};
-  return transform<FORWARD>(Plan<T>(n, passes, radices, cosines, sines), x, y).result.re.data == y_re;
+  return transform(Plan<T>(n, passes, radices, cosines, sines), x, y).result.re.data == y_re;
 }
 
 }  // namespace

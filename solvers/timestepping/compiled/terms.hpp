@@ -198,14 +198,14 @@ struct VorticityStages {
         table<T>(MIRRORED ? tables.mirrored_kx : tables.kx, n),
         table<T>(tables.ky, columns).from(block * L)};
     begin<INVERSE, true>(plan_x, velocities, m.a);
-    const Block<T> z = finish<INVERSE>(plan_x, 1, m.a, m.b).result;
+    const Block<T> z = finish<INVERSE>(plan_x, m.a, m.b).result;
     cross(n, width, (MIRRORED ? columns : 0) + block * L, z, m.t);
   }
 
   // The lines of a tile to the points along y, squared there, and back to the modes.
   void squares_of_lines(const Block<T> &tile, const Memory<T> &m) const {
     begin<INVERSE, true>(plan_y, PlacedRows<T>{tile.re, tile.im, table<i64>(tables.enter, tables.n2)}, m.a);
-    const Blocks<T> z = finish<INVERSE>(plan_y, 1, m.a, m.b, Square<T>{});
+    const Blocks<T> z = finish<INVERSE>(plan_y, m.a, m.b, Square<T>{});
     transform_to(plan_y, z.result, z.other, table<i64>(tables.leave, tables.n2), tile);
     for (i64 lane = 0; lane < L; ++lane) {  // the columns k_y = 0 and −0 are the same
       tile.re[columns * L + lane] = tile.re[lane];
@@ -282,8 +282,8 @@ struct PolynomialStages {
     const auto real = table<i64>(tables.real, tables.h + 1), imaginary = table<i64>(tables.imaginary, tables.h + 1);
     begin<INVERSE, false>(plan_y, merged_rows(modes, real, imaginary, roots), m.a);
     const Polynomial<T> polynomial{T(tables.square), T(tables.cube)};
-    const Blocks<T> z = finish<INVERSE>(plan_y, 1, m.a, m.b, polynomial);
-    return transform<FORWARD>(plan_y, z.result, z.other).result;
+    const Blocks<T> z = finish<INVERSE>(plan_y, m.a, m.b, polynomial);
+    return transform(plan_y, z.result, z.other).result;
   }
 };
 
@@ -329,7 +329,7 @@ struct PlaneStages : PolynomialStages<T> {
     for (i64 block = 0; block < tables.blocks; ++block) {
       const Block<T> u = m.V.from(source * size() + block * (rows + 1) * L);
       begin<INVERSE, true>(plan_x, PlacedRows<T>{u.re, u.im, table<i64>(tables.rows, n)}, m.a);
-      cross(n, width, block * L, finish<INVERSE>(plan_x, 1, m.a, m.b).result, m.t);
+      cross(n, width, block * L, finish<INVERSE>(plan_x, m.a, m.b).result, m.t);
     }
     for (i64 at = 0; at < n * width; at += L * width) {
       const Block<T> tile = m.t.from(at);
