@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.interpolate import CubicSpline
 
 from resolvent.solvers import InputError
 from resolvent.solvers.choice.spec import SolverSpec
@@ -165,6 +164,8 @@ class PublishedDarcy:
 
 def _spline_matrix(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the matrix of the cubic not-a-knot spline from values at `points` to values at `others`."""
+    from scipy.interpolate import CubicSpline  # half a second, which few need
+
     return CubicSpline(points, np.eye(points.size), bc_type="not-a-knot", extrapolate=True)(others)
 
 
