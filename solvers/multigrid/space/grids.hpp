@@ -1,11 +1,11 @@
 // How a three-dimensional level lies in memory, and how its rim is filled.
 //
 // Every vector of a level has a rim of one cell: cell (k, j, i) of an (nz, ny, nx) grid has the index
-// (k + 1) s + (j + 1) w + i + 1 with w = nx + 2 and s = (ny + 2) w. Neighbours lie at constant distances, so that a loop
-// runs over a whole plane or level. The rim holds zeros, or the cells of the other side where the box is periodic.
+// (k + 1) s + (j + 1) w + i + 1 with w = nx + 2 and s = (ny + 2) w. Neighbours lie at constant distances, so that a
+// loop runs over a whole plane or level. The rim holds zeros, or the cells of the other side where the box is periodic.
 //
-// A level's operator is Σ t (x_cell − x_neighbour) + σ x_cell: thirteen vectors of links t, of which entry c of vector m
-// couples cell c with its neighbour in DIRECTIONS[m], and the links σ to walls, where x = 0. The finest level and
+// A level's operator is Σ t (x_cell − x_neighbour) + σ x_cell: thirteen vectors of links t, of which entry c of vector
+// m couples cell c with its neighbour in DIRECTIONS[m], and the links σ to walls, where x = 0. The finest level and
 // rediscretised ones have three of the thirteen, AXES, in the order x, y, z; links to walls are among them, as links to
 // the rim.
 #pragma once
@@ -24,26 +24,26 @@
 //   kinds             links by kinds of cells, see `split_level`
 //   faces             (3 n) transmissibilities of the finest level, in float64; iterate, (n); directions, (3 n)
 //   dense             two matrices of the coarsest level's size
-#define SPACE_MEMBERS(FIELD)  \
-  FIELD(float *, arena)       \
-  FIELD(i64 *, levels)        \
-  FIELD(i64, level_count)     \
-  FIELD(i64 *, wraps)         \
-  FIELD(i64 *, walls)         \
-  FIELD(float *, ends)        \
-  FIELD(float *, omegas)      \
-  FIELD(i64, steps)           \
+#define SPACE_MEMBERS(FIELD)   \
+  FIELD(float *, arena)        \
+  FIELD(i64 *, levels)         \
+  FIELD(i64, level_count)      \
+  FIELD(i64 *, wraps)          \
+  FIELD(i64 *, walls)          \
+  FIELD(float *, ends)         \
+  FIELD(float *, omegas)       \
+  FIELD(i64, steps)            \
   FIELD(float *, omegas_below) \
-  FIELD(i64, steps_below)     \
-  FIELD(i64, rediscretised)   \
-  FIELD(float *, rings)       \
-  FIELD(float *, work)        \
-  FIELD(i64, work_size)       \
-  FIELD(float *, tile)        \
-  FIELD(float *, kinds)       \
-  FIELD(double *, faces)      \
-  FIELD(double *, iterate)    \
-  FIELD(float *, directions)  \
+  FIELD(i64, steps_below)      \
+  FIELD(i64, rediscretised)    \
+  FIELD(float *, rings)        \
+  FIELD(float *, work)         \
+  FIELD(i64, work_size)        \
+  FIELD(float *, tile)         \
+  FIELD(float *, kinds)        \
+  FIELD(double *, faces)       \
+  FIELD(double *, iterate)     \
+  FIELD(float *, directions)   \
   FIELD(double *, dense)
 STRUCTURE(Space, SPACE_MEMBERS)
 
@@ -52,9 +52,9 @@ namespace resolvent::space {
 enum Axis { Z, Y, X };
 
 // (z, y, x) towards half of the neighbours: along the row, then three in each of four neighbouring rows.
-constexpr i64 DIRECTIONS[13][3] = {{0, 0, -1},  {0, -1, -1}, {0, -1, 0}, {0, -1, 1}, {-1, -1, -1}, {-1, -1, 0},
-                                   {-1, -1, 1}, {-1, 0, -1}, {-1, 0, 0}, {-1, 0, 1}, {-1, 1, -1},  {-1, 1, 0},
-                                   {-1, 1, 1}};
+constexpr i64 DIRECTIONS[13][3] = {{0, 0, -1},  {0, -1, -1}, {0, -1, 0},  {0, -1, 1}, {-1, -1, -1},
+                                   {-1, -1, 0}, {-1, -1, 1}, {-1, 0, -1}, {-1, 0, 0}, {-1, 0, 1},
+                                   {-1, 1, -1}, {-1, 1, 0},  {-1, 1, 1}};
 constexpr i64 AXES[3] = {0, 2, 8};
 
 // Entries behind the last vector of `kinds`, which whole tiles read.
@@ -72,11 +72,11 @@ auto row_at(View<T> v, i64 p) {
 
 // A level: its shape, and the vectors that it has in the arena.
 struct Level {
-  i64 size[3];      // cells along z, y, x
-  i64 stride[3];    // 2 along axes on which the next level has half the cells, else 1
-  i64 w, s, n;      // entries of a row, of a plane and of the level, with rim
+  i64 size[3];    // cells along z, y, x
+  i64 stride[3];  // 2 along axes on which the next level has half the cells, else 1
+  i64 w, s, n;    // entries of a row, of a plane and of the level, with rim
   bool periodic[3];
-  float end[3];     // the weight of the last coarse point at the cell behind it, in linear interpolation
+  float end[3];  // the weight of the last coarse point at the cell behind it, in linear interpolation
   View<float> r, x, z, inverse_diagonal, ground;
   View<float> links;          // n for each direction
   View<float> parts, spread;  // four planes each in the layout of the next level

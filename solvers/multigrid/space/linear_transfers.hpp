@@ -1,8 +1,8 @@
 // Linear interpolation and its transpose between three-dimensional levels, by planes, without stored weights.
 //
-// Along each axis that is coarsened, even cells are coarse points and odd ones lie halfway between two of them. The last
-// cell of an even axis has a coarse point on one side only; its weight is that of linear interpolation towards the wall,
-// one at an insulated side. The transfers are products of three such one-dimensional ones.
+// Along each axis that is coarsened, even cells are coarse points and odd ones lie halfway between two of them. The
+// last cell of an even axis has a coarse point on one side only; its weight is that of linear interpolation towards the
+// wall, one at an insulated side. The transfers are products of three such one-dimensional ones.
 #pragma once
 
 #include "solvers/multigrid/space/transfers.hpp"
