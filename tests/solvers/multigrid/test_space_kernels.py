@@ -119,8 +119,8 @@ def v_cycle(workspace, level, r):
         return np.linalg.solve(A, r)
     links = np.diag(np.diag(A)) - A
     walls = A.sum(axis=1)
-    D = np.maximum(links, 0.0).sum(axis=1) + np.maximum(walls, 0.0)
-    inverse = np.where(D > 1e-7 * np.abs(A).max(), 1.0 / np.where(D > 0.0, D, 1.0), 0.0)
+    diagonal = np.maximum(links, 0.0).sum(axis=1) + np.maximum(walls, 0.0)
+    inverse = np.where(diagonal > 1e-7 * np.abs(A).max(), 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 0.0)
     steps = workspace._space.steps
     below = max(steps, COARSE_STEPS) if workspace.rediscretised else steps
     omegas = fourth_kind_steps(below if level else steps)
