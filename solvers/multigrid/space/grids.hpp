@@ -83,9 +83,9 @@ struct Level {
   View<float> weights;        // 27 vectors in that layout, see transfers.hpp; on the coarsest level the dense inverse
   View<float> kinds;          // links by kinds of cells, in that layout
 
+  // The index of a cell.
   i64 at(i64 k, i64 j, i64 i) const { return (k + 1) * s + (j + 1) * w + i + 1; }
   i64 distance(int axis) const { return axis == Z ? s : axis == Y ? w : 1; }
-  // Whether a wave of planes meets no copies of cells of the same plane.
   bool any_periodic() const { return periodic[Z] || periodic[Y] || periodic[X]; }
   bool periodic_in_planes() const { return periodic[Y] || periodic[X]; }
   View<float> link(i64 m) const { return links.part(m * n, (m + 1) * n); }
@@ -96,50 +96,37 @@ struct Level {
   }
 };
 
-// Columns of the table of levels, as in grids.py; those from R on are offsets.
-enum Column {
-  SIZE = 0,
-  STRIDE = 3,
-  ROW_LENGTH = 6,
-  PLANE_LENGTH,
-  LENGTH,
-  R,
-  X_COLUMN,
-  Z_COLUMN,
-  INVERSE_DIAGONAL,
-  GROUND,
-  LINKS,
-  WEIGHTS,
-  PARTS,
-  SPREAD,
-  KINDS,
-  COLUMNS
+// A row of the table of levels (grids.py): the level's shape, and where its vectors begin in the arena.
+struct TableRow {
+  i64 size[3], stride[3], w, s, n;
+  i64 r, x, z, inverse_diagonal, ground, links, weights, parts, spread;
+  i64 kinds;  // in `kinds`
 };
 
 inline Level level_of(const Space &space, i64 number) {
-  const i64 *row = space.levels + number * COLUMNS;
-  const bool coarsest = number == space.level_count - 1;
-  const i64 *next = coarsest ? row : row + COLUMNS;
+  const TableRow *row = reinterpret_cast<const TableRow *>(space.levels) + number;
+  const bool finest = number == 0, coarsest = number == space.level_count - 1;
+  const TableRow &next = coarsest ? *row : row[1];
   Level level;
   for (int axis = 0; axis < 3; ++axis) {
-    level.size[axis] = row[SIZE + axis];
-    level.stride[axis] = row[STRIDE + axis];
+    level.size[axis] = row->size[axis];
+    level.stride[axis] = row->stride[axis];
     level.periodic[axis] = space.wraps[axis] != 0;
     level.end[axis] = space.ends[3 * number + axis];
   }
-  level.w = row[ROW_LENGTH], level.s = row[PLANE_LENGTH], level.n = row[LENGTH];
-  const auto vector = [&](Column column, i64 size) { return View<float>{space.arena + row[column], size}; };
-  level.r = vector(R, level.n);
-  level.x = vector(X_COLUMN, level.n);
-  level.z = vector(Z_COLUMN, level.n);
-  level.inverse_diagonal = vector(INVERSE_DIAGONAL, level.n);
-  level.ground = vector(GROUND, level.n);
-  level.links = vector(LINKS, (number ? 13 : 3) * level.n);
-  level.parts = vector(PARTS, 4 * next[PLANE_LENGTH]);
-  level.spread = vector(SPREAD, 4 * next[PLANE_LENGTH]);
-  const i64 cells = row[SIZE] * row[SIZE + 1] * row[SIZE + 2];
-  level.weights = vector(WEIGHTS, coarsest ? cells * cells : 27 * next[LENGTH]);
-  level.kinds = {space.kinds + row[KINDS], coarsest ? 0 : 8 * (number ? 15 : 5) * next[LENGTH] + KINDS_MARGIN};
+  level.w = row->w, level.s = row->s, level.n = row->n;
+  const auto vector = [&](i64 offset, i64 size) { return View<float>{space.arena + offset, size}; };
+  level.r = vector(row->r, row->n);
+  level.x = vector(row->x, row->n);
+  level.z = vector(row->z, row->n);
+  level.inverse_diagonal = vector(row->inverse_diagonal, row->n);
+  level.ground = vector(row->ground, row->n);
+  level.links = vector(row->links, (finest ? 3 : 13) * row->n);
+  level.parts = vector(row->parts, 4 * next.s);
+  level.spread = vector(row->spread, 4 * next.s);
+  const i64 cells = level.size[Z] * level.size[Y] * level.size[X];
+  level.weights = vector(row->weights, coarsest ? cells * cells : 27 * next.n);
+  level.kinds = {space.kinds + row->kinds, coarsest ? 0 : 8 * (finest ? 5 : 15) * next.n + KINDS_MARGIN};
   return level;
 }
 
