@@ -169,7 +169,6 @@ def test_set_up_and_cycle(seed):
     for level, (ny, nx) in enumerate(made.sizes):
         links = layout.links_of(arena, levels, level)
         A = matrix(links, ny, nx, periodic)
-        size = np.abs(A).max()
         if level == 0:
             for single, double in zip(links, (made.east, made.north), strict=True):
                 np.testing.assert_array_equal(single, double.astype(np.float32))
