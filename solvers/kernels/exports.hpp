@@ -19,4 +19,4 @@
     MEMBERS(RESOLVENT_MEMBER)                                       \
   };                                                                \
   }                                                                 \
-  EXPORT const char *NAME##_members() { return MEMBERS(RESOLVENT_MEMBER_TEXT); }
+  EXPORT inline __attribute__((used)) const char *NAME##_members() { return MEMBERS(RESOLVENT_MEMBER_TEXT); }

@@ -44,6 +44,7 @@ inline float times_plus(float a, float b, float c) { return a * b + c; }
 template <class T, int N>
 struct Register {
   typedef T type __attribute__((vector_size(N * sizeof(T))));
+  typedef T unaligned __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));  // as it lies in memory
 };
 
 template <class V>
@@ -78,8 +79,8 @@ struct Vector {
   static Vector load(const S *from) {
     Vector v;
     for (int k = 0; k < PARTS; ++k) {
-      typename Register<S, WIDTH>::type x;
-      std::memcpy(&x, from + k * WIDTH, sizeof x);
+      typedef typename Register<S, WIDTH>::type Given;
+      const Given x = *reinterpret_cast<const typename Register<S, WIDTH>::unaligned *>(from + k * WIDTH);
       v.part[k] = __builtin_convertvector(x, Part);
     }
     return v;
@@ -87,13 +88,14 @@ struct Vector {
   template <class S>
   void store(S *to) const {
     for (int k = 0; k < PARTS; ++k) {
-      auto x = __builtin_convertvector(part[k], typename Register<S, WIDTH>::type);
-      std::memcpy(to + k * WIDTH, &x, sizeof x);
+      typedef typename Register<S, WIDTH>::type Wanted;
+      *reinterpret_cast<typename Register<S, WIDTH>::unaligned *>(to + k * WIDTH) =
+          __builtin_convertvector(part[k], Wanted);
     }
   }
   static Vector all(T value) {
     Vector v;
-    for (int k = 0; k < PARTS; ++k) v.part[k] = Part{} + value;
+    for (int k = 0; k < PARTS; ++k) v.part[k] = value - Part{};  // x − 0 is x for every x, 0 + x is not for −0
     return v;
   }
   friend Vector operator+(Vector a, Vector b) {

@@ -96,6 +96,7 @@ def _compiled(kernel: Kernel, matrix: sp.csr_array, *diagonals: np.ndarray) -> S
     bound: dict[np.dtype, Callable[..., None]] = {}
 
     def sweep(r: np.ndarray) -> np.ndarray:
+        r = np.ascontiguousarray(r)
         z = np.empty_like(r)
         if r.dtype not in bound:
             values = (each.astype(r.dtype, copy=False) for each in (matrix.data, *diagonals))

@@ -17,10 +17,11 @@ import numpy as np
 
 from ..arguments import is_integer
 from ..errors import InputError
+from ..kernels import Structure
 from ..spectral.fourier_grid import FourierGrid
 from .compiled.terms import CompiledTerm, compiled_term
 from .schemes import SCHEMES, Scheme
-from .stage_programs import StageProgram, stage_program
+from .stage_programs import stage_program
 from .terms import on_device_of
 
 __all__ = [
@@ -86,7 +87,7 @@ class TimeStepper:
         self.workers, self.compiled = max(1, int(workers)), compiled
         self._schemes: OrderedDict[float, Scheme] = OrderedDict()
         self._terms: dict[str, CompiledTerm | None] = {}
-        self._programs: OrderedDict[tuple[str, float], tuple[StageProgram, tuple[np.ndarray, bool]]] = OrderedDict()
+        self._programs: OrderedDict[tuple[str, float], Structure] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_schemes": OrderedDict(), "_terms": {}, "_programs": OrderedDict()}
@@ -159,7 +160,7 @@ class TimeStepper:
 
     def _advance_compiled(self, term: CompiledTerm, modes: np.ndarray, dt: float, steps: int, out: Any) -> Advanced:
         scheme = self.coefficients(dt)
-        program, C = _remembered(self._programs, (term.dtype.str, dt), lambda: _compiled(scheme, term))
+        program = _remembered(self._programs, (term.dtype.str, dt), lambda: term.prepare(stage_program(scheme)))
         states = term.pack(modes)
         blocks = len(states)
         reached = np.zeros((blocks, term.together), np.int64)
@@ -167,7 +168,7 @@ class TimeStepper:
         ends = np.linspace(0, blocks, threads + 1).astype(int)
 
         def advance_part(i: int) -> None:
-            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, program, C, reached)
+            term.advance(states, int(ends[i]), int(ends[i + 1]), steps, program, reached)
 
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
@@ -201,11 +202,6 @@ class TimeStepper:
             )
             reached[np.isfinite(sums) & (reached == step)] = step + 1
         return Advanced(V[0], reached)
-
-
-def _compiled(scheme: Scheme, term: CompiledTerm) -> tuple[StageProgram, tuple[np.ndarray, bool]]:
-    program = stage_program(scheme)
-    return program, term.spread(program.coefficients)
 
 
 def _remembered(cache: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
