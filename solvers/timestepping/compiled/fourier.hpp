@@ -95,6 +95,9 @@ struct Itself {
   Pair<T> operator()(Pair<T> a) const { return a; }
 };
 
+// Keep the compiler from loading what a loop reads before the loop: registers are few, so it would lie on the stack.
+inline void load_in_loop() { __asm__ volatile("" ::: "memory"); }
+
 // Multiply X_k by its twiddle factor; the first has none.
 template <class T>
 Pair<T> twisted(Pair<T> X, int k, Row<const T> cosines, Row<const T> sines, i64 first) {
@@ -113,6 +116,7 @@ KERNEL void first_pass(i64 m, Row<const T> cosines, Row<const T> sines, Rows row
             X = twisted<T>(X, k, cosines, sines, p * (R - 1));
             store_pair<T>(turned_to<DIRECTION>(X), y_re, y_im, (p * R + k) * L + lane);
           });
+      load_in_loop();
     }
   }
 }
@@ -130,6 +134,7 @@ KERNEL void middle_pass(i64 m, i64 s, Row<const T> cosines, Row<const T> sines, 
             X = twisted<T>(X, k, cosines, sines, first + p * (R - 1));
             store_pair<T>(X, y_re, y_im, s * (p * R + k) * L + q);
           });
+      load_in_loop();
     }
   }
 }
