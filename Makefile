@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
-SOURCES := $(shell find package solvers data operators workflows conf -name '*.py' -o -name '*.pyi' -o -name '*.yaml' -o -name '*.cu' -o -name 'FORMAT.md' -o -name 'py.typed') pyproject.toml setup.py README.md
+SOURCES := $(shell find package solvers data operators workflows conf -name '*.py' -o -name '*.pyi' -o -name '*.yaml' -o -name '*.cu' -o -name '*.cpp' -o -name '*.hpp' -o -name 'FORMAT.md' -o -name 'py.typed') pyproject.toml setup.py README.md
+
+KERNELS := $(shell find solvers data operators workflows -name '*.cpp' -o -name '*.hpp')
 
 export MPLBACKEND := Agg
 
@@ -33,9 +35,11 @@ demo: $(VENV)/.installed ## the whole loop in under 15 minutes: generate, verify
 test: lint typecheck ## lint, types and tests, on a plain install
 	$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal
 
-lint: $(VENV)/.installed ## ruff, and the English of docstrings
+lint: $(VENV)/.installed ## ruff, the English of docstrings, clang-format, and kernels without warnings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python .ci/docstrings.py
+	$(VENV)/bin/clang-format --dry-run -Werror $(KERNELS)
+	$(VENV)/bin/python solvers/kernels/building/compiling.py --warnings
 
 typecheck: $(VENV)/.installed ## mypy on the installed package
 	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml --cache-dir .mypy_cache -p resolvent

@@ -13,37 +13,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
+from resolvent.solvers.kernels import Kernel
+
 __all__ = ["Moments", "same_moments", "sample_moments"]
+
+_sample_moments = Kernel("sample_moments", "int f64* f64*")
 
 
 def sample_moments(values: np.ndarray) -> tuple[float, float, float]:
     """Return mean, sum of squared deviations from it, and number of the values of one sample, in float64."""
-    flat = np.require(values, np.float64, ["C", "W"]).reshape(-1)
-    mean = _sum_of_powers(flat, 0.0, 1) / max(flat.size, 1)
-    return mean, _sum_of_powers(flat, mean, 2), float(flat.size)
-
-
-_BLOCK = 256
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _sum_of_powers(values: np.ndarray, centre: float, power: int) -> float:
-    """Return Σ (v − centre)^power for power 1 or 2, added in blocks, whose sums are added in the end."""
-    total = 0.0
-    for begin in range(0, values.size, _BLOCK):
-        block = values[begin : begin + _BLOCK]
-        part = 0.0
-        if power == 1:
-            for i in range(block.size):
-                part += block[i] - centre
-        else:
-            for i in range(block.size):
-                part += (block[i] - centre) * (block[i] - centre)
-        total += part
-    return total
+    flat = np.ascontiguousarray(values, np.float64).reshape(-1)
+    moments = np.empty(2)
+    _sample_moments(flat.size, flat, moments)
+    mean, spread = moments.tolist()
+    return mean, spread, float(flat.size)
 
 
 def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -117,7 +117,8 @@ class Preconditioner(LinearOperator):
         if r.dtype.kind == "c" and self.dtype.kind != "c":
             # A real linear map acts on real and imaginary parts alike.
             return self._apply(r.real.copy()) + 1j * self._apply(r.imag.copy())
-        return self._apply(r.astype(self.dtype, copy=False))
+        r = r.astype(self.dtype, copy=False)
+        return self._apply(np.ascontiguousarray(r) if isinstance(r, np.ndarray) else r)
 
     def _matmat(self, R: Any) -> Any:
         if isinstance(R, np.ndarray):

@@ -16,7 +16,7 @@ from resolvent.data.format.atomic_files import write_atomically
 from resolvent.data.format.versions import versions
 from resolvent.solvers import InputError
 
-PACKAGES = ("resolvent", "numpy", "scipy", "numba", "pyamg", "torch", "h5py", "hydra-core")
+PACKAGES = ("resolvent", "numpy", "scipy", "pyamg", "torch", "h5py", "hydra-core")
 
 
 def default_out(verb: str) -> str:

@@ -47,14 +47,9 @@ def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | 
         total = np.empty(u.shape)
         periodic = (sides[0][0] == "periodic", sides[1][0] == "periodic")
         zero = tuple(side == "dirichlet" for pair in sides for side in pair)
-        rectangle_balance(_plain(a), _plain(u), periodic, zero, total)
+        rectangle_balance(np.ascontiguousarray(a), np.ascontiguousarray(u), periodic, zero, total)
         return total
     return _diffusion(a, u, sides, walls or {}, -1.0)
-
-
-def _plain(values: np.ndarray) -> np.ndarray:
-    """Return a contiguous and writeable array: Numba would compile the sweep again for any other."""
-    return np.require(values, requirements=["C", "W"])
 
 
 def diffusion_magnitude(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | None = None) -> np.ndarray:

@@ -43,6 +43,7 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
+from resolvent.solvers.kernels import level
 
 from ..grids import AXES
 from .atomic_files import one_line
@@ -135,8 +136,8 @@ class ShardContents:
 @lru_cache(maxsize=1)  # looking them up takes 10 ms, as long as a small shard
 def _versions() -> str:
     """Return the versions of what the numbers depend on, as JSON."""
-    found = versions("resolvent", "numpy", "scipy", "numba", "h5py")
-    found |= {"machine": platform.machine(), "hdf5": h5py.version.hdf5_version}
+    found = versions("resolvent", "numpy", "scipy", "h5py")
+    found |= {"machine": platform.machine(), "hdf5": h5py.version.hdf5_version, "kernels": level()}
     return json.dumps(found, sort_keys=True)
 
 

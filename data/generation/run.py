@@ -26,6 +26,8 @@ from threadpoolctl import threadpool_limits
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_integer
 from resolvent.solvers.choice.spec import SolverSpec
+from resolvent.solvers.kernels import level as kernels_level
+from resolvent.solvers.kernels import use_level
 
 from ..dataset import Dataset
 from ..format.atomic_files import storage_errors
@@ -196,6 +198,7 @@ def generate(
     solver: SolverSpec | None = None,
     dtype: str | None = None,
     compression: str | Compression = "gzip",
+    level: str | None = None,
     strategy: str | Chains = "independent",
     workers: int = 1,
     engine: str | Engine | Executor = "local",
@@ -203,10 +206,10 @@ def generate(
 ) -> GenerationReport:
     """Generate a certified dataset, or finish one.
 
-    Sample i depends on (seed, problem, i) alone, so the numbers are the same, bit for bit on one kind of machine, for
-    every `shard_size`, `workers` and `engine`. Every sample's residual is recomputed in float64 from the arrays to be
-    stored and lies below the solver's rtol. Run again on the same folder, finished shards whose SHA-256 still holds are
-    skipped; missing and damaged ones are made again.
+    Sample i depends on (seed, problem, i) alone, so the numbers are the same for every `shard_size`, `workers` and
+    `engine`, bit for bit where NumPy and SciPy compute the same bits. Every sample's residual is recomputed in float64
+    from the arrays to be stored and lies below the solver's rtol. Run again on the same folder, finished shards whose
+    SHA-256 still holds are skipped; missing and damaged ones are made again.
 
     Parameters
     ----------
@@ -233,6 +236,9 @@ def generate(
     compression : str or Compression
         'gzip', 'lzf', 'none', 'zstd' and 'blosc2' are lossless. ``Compression('sz3', 1e-6)``, or 'zfp', changes the
         outputs by at most that error bound, which the certificate counts.
+    level : str, optional
+        Instruction level of the compiled kernels in all workers, such as 'x86-64-v2'; None: the highest that this
+        processor has. Numbers have the same bits on all machines that use one level.
     strategy : str or Chains
         'independent': each sample is solved by itself. Else the samples of a chain are solved together, see
         :class:`Chains`; what misses the tolerance is solved by itself. Sample i then also depends on the strategy, the
@@ -270,6 +276,8 @@ def generate(
             f"compression={compression.name} changes numbers that the certificate of {problem.name} wants exact (given "
             "values at a boundary, a first state): use a lossless one, such as gzip or zstd"
         )
+    if level is not None:
+        use_level(level)
     solver = solver or problem.default_solver
     chains = read_chains(problem, strategy)
     bytes_per_sample = _bytes_per_sample(problem, dtype)
@@ -307,6 +315,7 @@ def generate(
                     config=folder.config,
                     config_hash=folder.hash,
                     chains=chains,
+                    level=kernels_level(),
                 )
                 for shard in missing
             ]

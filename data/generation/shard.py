@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from resolvent.solvers import InputError, SolveResult
 from resolvent.solvers.choice.spec import SolverSpec
+from resolvent.solvers.kernels import use_level
 
 from ..format.compression import Compression
 from ..format.digests import digest_of_fields, field_digest
@@ -61,6 +62,8 @@ class ShardTask:
         Written into the file.
     chains : Chains or None
         How samples are solved together; None: each by itself.
+    level : str or None
+        The instruction level of the kernels, the same for all shards; None: what this process has.
     """
 
     problem: Problem
@@ -74,6 +77,7 @@ class ShardTask:
     config: Mapping[str, Any]
     config_hash: str
     chains: Chains | None = None
+    level: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ def make_shard(
     InputError
         If a sample cannot be solved to the tolerance, or the disk refuses the file.
     """
+    if task.level is not None:
+        use_level(task.level)
     problem, compression = task.problem, task.compression
     rows: list[dict[str, Any]] = []
     solved: list[SolvedChain] = []

@@ -1,7 +1,7 @@
 """Choose the solver and preconditioner that suit a matrix, hold the pair as plain values, and solve in one call."""
 
 from .attempts import solve
-from .automatic import MULTIGRID_CELLS, Choice, choose, sensible_solvers
+from .automatic import Choice, choose, sensible_solvers
 from .spec import SolverSpec
 
-__all__ = ["MULTIGRID_CELLS", "Choice", "SolverSpec", "choose", "sensible_solvers", "solve"]
+__all__ = ["Choice", "SolverSpec", "choose", "sensible_solvers", "solve"]

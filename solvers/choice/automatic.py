@@ -26,13 +26,6 @@ FACTORABLE = 50_000
 GENTLE_CONTRAST = 100.0
 """Contrast of a coefficient up to which the fast Poisson preconditioner beats algebraic multigrid."""
 
-MULTIGRID_CELLS = 50_000
-"""Cells from which on the compiled multigrid is chosen for diffusion on a box.
-
-It is faster on every grid (256²: 7 times fast Poisson at contrast 4, 30 times algebraic multigrid at contrast 256), but
-its kernels compile for a minute, once on each machine: smaller problems are solved before that pays.
-"""
-
 _HERMITIAN_TO = 1e-10
 """Difference of uᴴ A v and (A u)ᴴ v, relative to their size, up to which an operator without entries is Hermitian."""
 
@@ -115,7 +108,7 @@ def sensible_solvers(
     if properties.may_use_cg:
         names = [None, "jacobi", "ssor", "ic0", "ict", "fsai", "chebyshev_polynomial"]
         names += ["amg", *(["fast_poisson"] if grid else [])]
-        names += ["multigrid"] if grid and properties.n >= MULTIGRID_CELLS else []
+        names += ["multigrid"] if grid else []
         pairs = [("cg", name) for name in [*names, "direct"]]
         pairs += [("block_cg", "ic0")] if columns > 1 else []
     elif properties.self_adjoint:
@@ -163,7 +156,8 @@ def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
             Choice(SolverSpec(solver, settings, "amg", {}), f"{grid}: algebraic multigrid"),
             Choice(SolverSpec("cg", settings, "direct", {}), f"{grid}: a sparse factorisation"),
         ]
-    if rhs.ndim == 1 and rhs.size >= MULTIGRID_CELLS and len(operator.shape_grid) in (2, 3):
+    constant = operator.matrix_free and contrast == 1.0  # fast Poisson is then a direct method
+    if rhs.ndim == 1 and len(operator.shape_grid) in (2, 3) and not constant:
         return [Choice(SolverSpec("cg", settings, "multigrid", {}), f"{grid}: multigrid, compiled as one solve"), *amg]
     if not operator.matrix_free:
         return []

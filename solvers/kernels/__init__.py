@@ -6,7 +6,7 @@ the libraries that are loaded (`library`) and how they are built (`building/`).
 """
 
 from .alignment import aligned
-from .binding import Kernel, Structure
+from .binding import BoundKernel, Kernel, Structure
 from .library import level, use_level
 
-__all__ = ["Kernel", "Structure", "aligned", "level", "use_level"]
+__all__ = ["BoundKernel", "Kernel", "Structure", "aligned", "level", "use_level"]

@@ -14,9 +14,9 @@ import numpy as np
 
 from .library import symbol
 
-__all__ = ["Kernel", "Structure"]
+__all__ = ["BoundKernel", "Kernel", "Structure", "address"]
 
-_TYPES = {
+_TYPES: dict[str, np.dtype] = {
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
     "c64": np.dtype(np.complex64),
@@ -48,37 +48,60 @@ class Kernel:
 
     def __init__(self, name: str, arguments: str, returns: str = "") -> None:
         self.name, self.kinds, self.returns = name, arguments.split(), returns
-        self._letters = [letter for letter in "STI" if f"{letter}*" in self.kinds]
-        self._functions: dict[tuple[np.dtype, ...], Callable[..., Any]] = {}
+        self._letters = [self.kinds.index(f"{letter}*") for letter in "STI" if f"{letter}*" in self.kinds]
+        self._functions: dict[tuple[np.dtype, ...], tuple[Callable[..., Any], list[np.dtype | None]]] = {}
 
     def __repr__(self) -> str:
         return f"Kernel({self.name}: {' '.join(self.kinds)} -> {self.returns or 'nothing'})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kernel, (self.name, " ".join(self.kinds), self.returns)
+
     def __call__(self, *arguments: Any) -> Any:
         """Call the function; arrays are checked for their type and for contiguity."""
-        passed = []
-        types: dict[str, np.dtype] = {}
-        for kind, value in zip(self.kinds, arguments, strict=True):
-            if kind[-1] != "*":
-                passed.append(value.address if kind == "struct" else value)
-                continue
-            wanted = types.setdefault(kind, value.dtype) if kind[:-1] in self._letters else _TYPES[kind[:-1]]
-            if value.dtype != wanted or not value.flags.c_contiguous:
-                raise TypeError(
-                    f"{self.name} takes contiguous arrays of {wanted}, not {value.dtype} with strides {value.strides}"
-                )
-            passed.append(value.__array_interface__["data"][0])
-        key = tuple(types[f"{letter}*"] for letter in self._letters)
-        function = self._functions.get(key) or self._find(key)
-        return function(*passed)
+        function, types = self._function(arguments)
+        return function(*[_passed(value, dtype) for value, dtype in zip(arguments, types, strict=True)])
 
-    def _find(self, key: tuple[np.dtype, ...]) -> Callable[..., Any]:
-        full = "_".join([self.name, *(_NAMES[dtype] for dtype in key)])
-        function = symbol(full)
+    def bind(self, *leading: Any) -> BoundKernel:
+        """Return the kernel with its first arguments filled in, all that tell the types, for quick calls."""
+        return BoundKernel(self, leading)
+
+    def _function(self, arguments: Any) -> tuple[Callable[..., Any], list[np.dtype | None]]:
+        """Return the function for the types of the arguments, and the types it takes: None for what is no array."""
+        key = tuple([arguments[at].dtype for at in self._letters])
+        return self._functions.get(key) or self._find(key)
+
+    def _find(self, key: tuple[np.dtype, ...]) -> tuple[Callable[..., Any], list[np.dtype | None]]:
+        by_letter: dict[str, np.dtype | None] = {
+            self.kinds[at]: dtype for at, dtype in zip(self._letters, key, strict=True)
+        }
+        if unknown := [dtype for dtype in key if dtype not in _NAMES]:
+            raise TypeError(f"{self.name} has no compiled form for arrays of {unknown[0]}")
+        function = symbol("_".join([self.name, *(_NAMES[dtype] for dtype in key)]))
         function.argtypes = [_SCALARS.get(kind, ctypes.c_void_p) for kind in self.kinds]
         function.restype = _RESULTS[self.returns]
-        self._functions[key] = function
-        return function  # type: ignore[no-any-return]
+        types = [None if kind[-1] != "*" else by_letter.get(kind) or _TYPES[kind[:-1]] for kind in self.kinds]
+        self._functions[key] = function, types
+        return self._functions[key]
+
+
+class BoundKernel:
+    """Call a kernel whose first arguments are filled in; their arrays are kept alive."""
+
+    def __init__(self, kernel: Kernel, leading: tuple[Any, ...]) -> None:
+        self._kernel, self._leading = kernel, leading
+        self._function, types = kernel._function(leading)
+        self._passed = [_passed(value, dtype) for value, dtype in zip(leading, types, strict=False)]
+        self._types = types[len(leading) :]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BoundKernel, (self._kernel, self._leading)
+
+    def __call__(self, *rest: Any) -> Any:
+        """Call the function with the arguments that are left."""
+        return self._function(
+            *self._passed, *[_passed(value, dtype) for value, dtype in zip(rest, self._types, strict=True)]
+        )
 
 
 class Structure:
@@ -89,19 +112,20 @@ class Structure:
     """
 
     def __init__(self, name: str, **members: Any) -> None:
-        kinds = [(key, _member_type(value)) for key, value in members.items()]
-        _check_members(name, kinds)
-        layout = type(name, (ctypes.Structure,), {"_fields_": kinds})
         own = self.__dict__
-        own["_memory"], own["_arrays"] = layout(), {}
+        own["_memory"], own["_arrays"] = _layout(name, members)(), {}
         own["address"] = ctypes.addressof(own["_memory"])
         for key, value in members.items():
             setattr(self, key, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        members = {key: getattr(self, key) for key, *_ in self._memory._fields_}
+        return _remade, (type(self._memory).__name__, members)
+
     def __setattr__(self, key: str, value: Any) -> None:
         if isinstance(value, np.ndarray):
             self._arrays[key] = value
-            setattr(self._memory, key, value.__array_interface__["data"][0])
+            setattr(self._memory, key, address(value))
         else:
             setattr(self._memory, key, value)
 
@@ -110,24 +134,47 @@ class Structure:
         return arrays[key] if key in arrays else getattr(self.__dict__["_memory"], key)
 
 
-def _member_type(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return ctypes.c_void_p
-    return ctypes.c_double if isinstance(value, float) else ctypes.c_int64
+def address(array: np.ndarray) -> int:
+    """Return the address of an array's first element."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # read-only, empty, or with gaps between rows: in four times the time
+        return int(array.__array_interface__["data"][0])
 
 
-_checked: dict[str, list[tuple[str, str]]] = {}
+def _passed(value: Any, dtype: np.dtype | None) -> Any:
+    """Return what ctypes passes on for an argument."""
+    if dtype is None:
+        return value.address if isinstance(value, Structure) else value
+    if value.dtype == dtype:
+        try:
+            return ctypes.addressof(ctypes.c_char.from_buffer(value))
+        except (TypeError, ValueError):
+            if value.flags.c_contiguous:
+                return address(value)
+    raise TypeError(f"a kernel takes contiguous arrays of {dtype} here, not {value.dtype} with strides {value.strides}")
 
 
-def _check_members(name: str, kinds: list[tuple[str, Any]]) -> None:
-    """Compare members with those of the C++ structure, as its `NAME_members` tells them."""
-    if name not in _checked:
+def _remade(name: str, members: dict[str, Any]) -> Structure:
+    return Structure(name, **members)
+
+
+_layouts: dict[str, tuple[type[ctypes.Structure], dict[str, Any]]] = {}
+_MEMBERS: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double}
+
+
+def _layout(name: str, members: dict[str, Any]) -> type[ctypes.Structure]:
+    """Return the class for a C++ structure, as its `NAME_members` tells it; the given members must agree."""
+    if name not in _layouts:
         tell = symbol(f"{name}_members")
         tell.restype = ctypes.c_char_p
-        parts = [each.strip().rsplit(" ", 1) for each in tell().decode().split(";") if each.strip()]
-        words = {"i64": "int", "double": "float"}
-        _checked[name] = [(key.lstrip("*"), words.get(kind, "pointer")) for kind, key in parts]
-    words = {ctypes.c_int64: "int", ctypes.c_double: "float", ctypes.c_void_p: "pointer"}
-    given = [(key, words[kind]) for key, kind in kinds]
-    if given != _checked[name]:
-        raise TypeError(f"{name} has the members {_checked[name]}, not {given}")
+        told = [each.strip().rsplit(" ", 1) for each in tell().decode().split(";") if each.strip()]
+        fields = [(key.lstrip("*"), _MEMBERS.get(kind, ctypes.c_void_p)) for kind, key in told]
+        _layouts[name] = type(name, (ctypes.Structure,), {"_fields_": fields}), dict(fields)
+    layout, kinds = _layouts[name]
+    if list(members) != list(kinds):
+        raise TypeError(f"{name} has the members {', '.join(kinds)}, not {', '.join(members)}")
+    for key, value in members.items():
+        if isinstance(value, np.ndarray) != (kinds[key] is ctypes.c_void_p):
+            raise TypeError(f"{name}.{key} is {kinds[key].__name__}, not {type(value).__name__}")
+    return layout

@@ -83,6 +83,13 @@ using Real = typename RealOf<T>::type;
 
 }  // namespace resolvent
 
+// Define an exported kernel for every type of values: DEFINE(suffix, T).
+#define FOR_VALUES(DEFINE)                 \
+  DEFINE(f32, float)                       \
+  DEFINE(f64, double)                      \
+  DEFINE(c64, resolvent::Complex<float>)   \
+  DEFINE(c128, resolvent::Complex<double>)
+
 // Define an exported kernel for every type of matrix: DEFINE(suffix, T, I) with T the values and I the indices.
 #define FOR_MATRICES(DEFINE)                                 \
   DEFINE(f32_i32, float, resolvent::i32)                     \

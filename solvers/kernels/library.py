@@ -35,29 +35,33 @@ def use_level(name: str) -> None:
     Results have the same bits on all processors that have the level, and other bits (by rounding) than on another.
     """
     with _lock:
+        _check_level(name)
         if library.cache_info().currsize and level() != name:
             raise InputError(
                 f"the kernels are loaded at level {level()}: choose {name} before the first solve, by "
                 f"RESOLVENT_KERNELS={name} in the environment"
             )
         _pinned[:] = [name]
+        level.cache_clear()
 
 
 @cache
 def level() -> str:
     """Return the instruction level of the kernels: the pinned one, or the highest that the processor has."""
     wanted = _pinned[0] if _pinned else os.environ.get("RESOLVENT_KERNELS", "")
-    if wanted == "debug":
-        return wanted
+    if wanted:
+        _check_level(wanted)
+    return wanted or _best_level()
+
+
+def _check_level(name: str) -> None:
     known = compiling.levels()
-    best = _best_level(known)
-    if not wanted:
-        return best
-    if wanted not in known:
-        raise InputError(f"RESOLVENT_KERNELS or level is {wanted!r}: expected one of {', '.join((*known, 'debug'))}")
-    if known.index(wanted) > known.index(best):
-        raise InputError(f"level is {wanted}, but this processor has {best} at most: choose that, or leave level out")
-    return wanted
+    if name == "debug":
+        return
+    if name not in known:
+        raise InputError(f"level is {name!r}: expected one of {', '.join((*known, 'debug'))}")
+    if known.index(name) > known.index(_best_level()):
+        raise InputError(f"level is {name}, but this processor has {_best_level()} at most: leave level out")
 
 
 @cache
@@ -65,15 +69,7 @@ def library() -> ctypes.CDLL:
     """Return the library of the level, loaded."""
     name = level()
     path = _debug_library() if name == "debug" else _FOLDER / compiling.library_name(name)
-    loaded = _load(path)
-    loaded.library_digest.restype = ctypes.c_char_p
-    digest = loaded.library_digest().decode()
-    record = path.with_name(compiling.RECORD)
-    if not record.is_file() or json.loads(record.read_text(encoding="utf-8"))["digest"] != digest:
-        raise InputError(
-            f"the compiled kernels {path} are of another version than {record.name} beside them: {_REINSTALL}"
-        )
-    return loaded
+    return _load(path)
 
 
 def symbol(name: str) -> Any:
@@ -84,7 +80,9 @@ def symbol(name: str) -> Any:
         raise InputError(f"the compiled kernels have no {name}, so they are of another version: {_REINSTALL}") from None
 
 
-def _best_level(known: tuple[str, ...]) -> str:
+@cache
+def _best_level() -> str:
+    known = compiling.levels()
     if len(known) == 1:
         return known[0]
     number = _load(_FOLDER / compiling.library_name(known[0])).processor_level()
@@ -98,8 +96,13 @@ def _best_level(known: tuple[str, ...]) -> str:
 
 def _load(path: Path) -> ctypes.CDLL:
     _rebuild_in_place()
-    if not path.is_file():
-        raise InputError(f"the compiled kernels are missing, expected {path.name} in {path.parent}: {_REINSTALL}")
+    record = path.with_name(compiling.RECORD)
+    if not (path.is_file() and record.is_file()):
+        raise InputError(
+            f"the compiled kernels are missing, expected {path.name} and {record.name} in {path.parent}: {_REINSTALL}"
+        )
+    if compiling.sha256(path) not in json.loads(record.read_text(encoding="utf-8"))["libraries"].values():
+        raise InputError(f"the compiled kernels {path} are damaged, or not those of {record.name}: {_REINSTALL}")
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

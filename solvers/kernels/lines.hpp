@@ -115,6 +115,7 @@ struct Vector {
     return a;
   }
   friend Vector operator*(T a, Vector b) { return all(a) * b; }
+  friend Vector operator-(Vector a, T b) { return a - all(b); }
   friend Vector operator-(Vector a) {
     for (int k = 0; k < PARTS; ++k) a.part[k] = -a.part[k];
     return a;

@@ -36,6 +36,3 @@ EXPORT int processor_level() {
 EXPORT int processor_level() { return 0; }
 
 #endif
-
-// Return the digest of all sources and flags that this library was made of.
-EXPORT const char *library_digest() { return RESOLVENT_DIGEST; }

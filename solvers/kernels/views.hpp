@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #ifdef RESOLVENT_CHECKED
 #include <cstdio>
@@ -67,6 +68,10 @@ inline T *line(T *row, i64 i, i64) {
 
 #endif
 
+// Holds where U is T, but constant.
+template <class T, class U>
+using ReadOnly = std::enable_if_t<!std::is_const_v<T> && std::is_same_v<const T, U>>;
+
 // A contiguous vector.
 template <class T>
 struct View {
@@ -85,10 +90,15 @@ struct View {
   void fill(T value) const {
     for (i64 i = 0; i < size; ++i) data[i] = value;
   }
-  operator View<const T>() const { return {data, size}; }
+  template <class U, class = ReadOnly<T, U>>
+  operator View<U>() const {
+    return {data, size};
+  }
 #ifdef RESOLVENT_CHECKED
-  operator Row<T>() const { return {data, 0, size}; }
-  operator Row<const T>() const { return {data, 0, size}; }
+  template <class U, class = std::enable_if_t<std::is_same_v<std::remove_const_t<U>, std::remove_const_t<T>>>>
+  operator Row<U>() const {
+    return {data, 0, size};
+  }
 #else
   operator T *() const { return data; }
 #endif
@@ -105,7 +115,10 @@ struct Grid {
     return {data + j * stride, columns};
   }
   T &operator()(i64 j, i64 i) const { return (*this)[j][i]; }
-  operator Grid<const T>() const { return {data, rows, columns, stride}; }
+  template <class U, class = ReadOnly<T, U>>
+  operator Grid<U>() const {
+    return {data, rows, columns, stride};
+  }
 };
 
 }  // namespace resolvent

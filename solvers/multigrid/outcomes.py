@@ -1,13 +1,13 @@
-"""Name how a compiled solve ended: the integers that kernels return, their `Status`, and the sums that they check."""
+"""Name how a compiled solve ended: the integers that kernels return, their `Status`, and the sums that are checked."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from ..kernels.rows import FAST
+from ..kernels import Kernel
 from ..result import Status
 
+# In the order of outcomes.hpp.
 CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW = range(6)
 
 STATUS = {
@@ -19,21 +19,17 @@ STATUS = {
     SLOW: Status.MAXITER,
 }
 
+_largest_magnitude = Kernel("largest_magnitude", "int f64*", "float")
+_sum_of_squares = Kernel("sum_of_squares", "int f64* float", "float")
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
+
 def largest_magnitude(v: np.ndarray) -> float:
     """Return max |v|, without NumPy's temporary array, whose pages threads would map and unmap over and over."""
-    largest = 0.0
-    for i in range(v.size):
-        largest = max(largest, abs(v[i]))
+    largest: float = _largest_magnitude(v.size, v)
     return largest
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", _nrt=False, forceinline=True)
 def sum_of_squares(v: np.ndarray, scale: float) -> float:
-    """Return Σ (scale v)²."""
-    total = 0.0
-    for i in range(v.size):
-        u = scale * v[i]
-        total += u * u
+    """Return Σ (scale v)², summed in lanes."""
+    total: float = _sum_of_squares(v.size, v, scale)
     return total

@@ -9,11 +9,9 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-import pyamg
 import scipy.linalg
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
-from pyamg.relaxation.smoothing import change_smoothers
 
 from ..errors import InputError
 from ..matrices.symmetry import is_hermitian
@@ -109,6 +107,8 @@ class AMG(Preconditioner):
         self.kind = "spd" if hermitian and bool(np.all(diagonal.real > 0.0)) else "linear"
 
     def _coarsen(self, matrix: sp.csr_matrix, hermitian: bool) -> Any:
+        import pyamg  # a fifth of a second, which only those pay who use it
+
         options: dict[str, Any] = {
             "presmoother": self._smoother,
             "postsmoother": self._smoother,
@@ -139,6 +139,8 @@ class AMG(Preconditioner):
         return B.astype(matrix.dtype)
 
     def _refill(self, matrix: sp.csr_matrix) -> None:
+        from pyamg.relaxation.smoothing import change_smoothers
+
         levels = self.hierarchy.levels
         levels[0].A = matrix
         for fine, coarse in pairwise(levels):

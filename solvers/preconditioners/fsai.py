@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from ..arguments import check_count
 from ..errors import InputError
+from ..kernels import Kernel
 from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
+
+_rows = Kernel("fsai_rows", "int I* I* T* I* I* T* int T* T* i64*", "int")
 
 
 class FSAI(Preconditioner):
@@ -54,13 +56,19 @@ class FSAI(Preconditioner):
             raise InputError("fsai needs A Hermitian, but A differs from its adjoint: use ilu0 or ilut with gmres.")
         self._take_pattern(matrix, again)
         values = np.empty(self._indices.size, dtype=self.dtype)
+        n, widest = matrix.shape[0], int(np.diff(self._indptr).max(initial=0))
         row = _rows(
+            n,
             matrix.indptr,
             matrix.indices,
             matrix.data.astype(self.dtype, copy=False),
             self._indptr,
             self._indices,
             values,
+            widest,
+            np.zeros((widest, widest), self.dtype),
+            np.zeros(widest, self.dtype),
+            np.full(n, -1),
         )
         if row >= 0:
             raise InputError(
@@ -85,67 +93,7 @@ class FSAI(Preconditioner):
             pattern.data[:] = 1.0
         lower = sp.csr_array(sp.tril(pattern))
         lower.sort_indices()
-        self._indptr, self._indices = lower.indptr, lower.indices
+        self._indptr, self._indices = (each.astype(matrix.indices.dtype) for each in (lower.indptr, lower.indices))
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         return self._adjoint_factor @ (self.factor @ r)
-
-
-@numba.njit(nogil=True, cache=True)
-def _rows(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
-    pattern_indptr: np.ndarray,
-    pattern: np.ndarray,
-    values: np.ndarray,
-) -> int:
-    """Fill G row by row: with J the pattern of row i, A_JJ z = e_i and g = z̄/√z_i.
-
-    Cholesky A_JJ = C Cᴴ gives z by one back substitution, since C⁻¹ e_i = e_i/c_ii. Return −1, or the first row whose
-    submatrix is not positive definite.
-    """
-    n = indptr.size - 1
-    widest = 0
-    for i in range(n):
-        widest = max(widest, pattern_indptr[i + 1] - pattern_indptr[i])
-    C = np.zeros((widest, widest), dtype=data.dtype)
-    z = np.zeros(widest, dtype=data.dtype)
-    place = np.full(n, -1, dtype=np.int64)
-    for i in range(n):
-        begin, stop = pattern_indptr[i], pattern_indptr[i + 1]
-        m = stop - begin
-        for a in range(m):
-            place[pattern[begin + a]] = a
-            for b in range(a + 1):
-                C[a, b] = 0.0
-        for a in range(m):
-            row = pattern[begin + a]
-            for k in range(indptr[row], indptr[row + 1]):
-                b = place[indices[k]]
-                if 0 <= b <= a:
-                    C[a, b] = data[k]
-        for a in range(m):
-            place[pattern[begin + a]] = -1
-        for a in range(m):
-            for b in range(a + 1):
-                s = C[a, b]
-                for c in range(b):
-                    s -= C[a, c] * np.conj(C[b, c])
-                if b < a:
-                    C[a, b] = s / C[b, b].real
-                else:
-                    if not s.real > 1e-15 * abs(C[a, a]):
-                        return i
-                    C[a, a] = np.sqrt(s.real)
-        last = m - 1
-        for a in range(last, -1, -1):
-            s = z[a] * 0.0
-            if a == last:
-                s += 1.0 / C[last, last].real
-            for b in range(a + 1, m):
-                s -= np.conj(C[b, a]) * z[b]
-            z[a] = s / C[a, a].real
-        for a in range(m):
-            values[begin + a] = np.conj(z[a]) * C[last, last].real
-    return -1

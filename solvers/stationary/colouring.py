@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
+from ..kernels import Kernel
 from ..operands import as_csr
+
+_colour = Kernel("colour", "int I* I* i64* i64*")
 
 
 def greedy_colours(A: Any) -> np.ndarray:
@@ -34,25 +36,10 @@ def greedy_colours(A: Any) -> np.ndarray:
     pattern = sp.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
     graph = sp.csr_array(pattern + pattern.T)
     colours = np.empty(matrix.shape[0], dtype=np.int64)
-    _colour(graph.indptr, graph.indices, colours)
+    _colour(colours.size, graph.indptr, graph.indices, colours, np.full(colours.size + 1, -1))
     return colours
 
 
 def multicolour_order(A: Any) -> np.ndarray:
     """Return the unknowns sorted by colour, each colour in their own order, (n,)."""
     return np.argsort(greedy_colours(A), kind="stable")
-
-
-@numba.njit(nogil=True, cache=True)
-def _colour(indptr: np.ndarray, indices: np.ndarray, colours: np.ndarray) -> None:
-    n = colours.size
-    taken_by = np.full(n + 1, -1, dtype=np.int64)
-    for i in range(n):
-        for k in range(indptr[i], indptr[i + 1]):
-            j = indices[k]
-            if j < i:
-                taken_by[colours[j]] = i
-        colour = 0
-        while taken_by[colour] == i:
-            colour += 1
-        colours[i] = colour

@@ -16,14 +16,17 @@ import scipy.sparse as sp
 
 from ..errors import InputError
 from ..iteration import Column, Method
+from ..kernels import Kernel
 from ..operands import as_csr, diagonal_of
 from .colouring import multicolour_order
-from .sweeps import solve_lower_part, solve_upper_part
 
 Splitting = Callable[[Any], Any]
 """r ↦ N⁻¹ r."""
 
 Ordering = Literal["natural", "multicolour"]
+
+_forward = Kernel("forward_sweep", "int I* I* T* T* T* T*")
+_symmetric = Kernel("symmetric_sweep", "int I* I* T* T* T* T* T*")
 
 
 def stationary_method(name: str) -> Method:
@@ -80,26 +83,25 @@ def _ordered(
 
 
 def _forward_sweep(matrix: sp.csr_array, omega: float) -> Splitting:
-    scaled = matrix.diagonal() / omega
-
-    def sweep(r: np.ndarray) -> np.ndarray:
-        z = np.empty_like(r)
-        solve_lower_part(matrix.indptr, matrix.indices, matrix.data, scaled, r, z)
-        return z
-
-    return sweep
+    return _compiled(_forward, matrix, matrix.diagonal() / omega)
 
 
 def _symmetric_sweep(matrix: sp.csr_array, omega: float) -> Splitting:
     diagonal = matrix.diagonal()
-    scaled = diagonal / omega
-    middle = (2.0 - omega) / omega * diagonal
+    return _compiled(_symmetric, matrix, diagonal / omega, (2.0 - omega) / omega * diagonal)
+
+
+def _compiled(kernel: Kernel, matrix: sp.csr_array, *diagonals: np.ndarray) -> Splitting:
+    """Return the sweep as a function of r, of the type of the matrix or a wider one."""
+    bound: dict[np.dtype, Callable[..., None]] = {}
 
     def sweep(r: np.ndarray) -> np.ndarray:
-        y, z = np.empty_like(r), np.empty_like(r)
-        solve_lower_part(matrix.indptr, matrix.indices, matrix.data, scaled, r, y)
-        y *= middle
-        solve_upper_part(matrix.indptr, matrix.indices, matrix.data, scaled, y, z)
+        r = np.ascontiguousarray(r)
+        z = np.empty_like(r)
+        if r.dtype not in bound:
+            values = (each.astype(r.dtype, copy=False) for each in (matrix.data, *diagonals))
+            bound[r.dtype] = kernel.bind(matrix.shape[0], matrix.indptr, matrix.indices, *values)
+        bound[r.dtype](r, z)
         return z
 
     return sweep

@@ -23,6 +23,7 @@ TABLES = {
     "skr_large": "skr.large",
     "timestepping": "timestepping",
     "operators": "operators",
+    "startup": "startup",
 }
 
 

@@ -67,6 +67,7 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             engine=engine,
             solver=spec,
             dtype=None if config.dtype is None else str(config.dtype),
+            level=None if config.level is None else str(config.level),
             compression=Compression(str(config.compression), config.error_bound, str(config.error_bound_mode)),
             strategy=Chains(str(config.strategy), config.chain, str(config.sort)),
             progress=show,

@@ -89,7 +89,6 @@ def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[S
     results = []
     for spec in specs:
         try:
-            _load_kernels(named, spec)
             result = solve_system(named, spec)
         except InputError as error:
             if len(specs) == 1:
@@ -108,7 +107,6 @@ def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[
 
     def begin(choice: Choice) -> None:
         say(f"auto: {choice.spec.label}, for the matrix is {choice.reason}")
-        _load_kernels(named, choice.spec)
 
     for choice, outcome in solve_in_turn(named.system, choices, begin=begin):
         if isinstance(outcome, InputError):
@@ -124,18 +122,6 @@ def _on_unit_square(named: NamedSystem) -> bool:
     """Return whether the operator is diffusion on the unit square, which fast Poisson inverts approximately."""
     operator = named.system.operator
     return isinstance(operator, Diffusion) and operator.matrix_free
-
-
-def _load_kernels(named: NamedSystem, spec: SolverSpec) -> None:
-    """Solve a system of a few unknowns, so that no solver is charged for compiling its kernels."""
-    operator, plain = named.system.operator, SolverSpec(spec.name, {}, spec.preconditioner, {})
-    if isinstance(operator, Diffusion) and spec.preconditioner == "multigrid":
-        small = Diffusion(np.ones((2,) * len(operator.shape_grid)))
-        plain.solve(small, np.ones(small.shape[0]))
-        return
-    grid, square = _on_unit_square(named), Diffusion(np.ones((2, 2)))
-    if grid or spec.preconditioner not in ("fast_poisson", "multigrid"):
-        plain.solve(square if grid else square.tocsr().astype(operator.dtype), np.ones(4, dtype=operator.dtype))
 
 
 def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +9,12 @@ import numpy as np
 
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of, positive_number
-from resolvent.solvers.choice import MULTIGRID_CELLS, SolverSpec
+from resolvent.solvers.choice import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from ...boundaries import is_singular, plain_sides, read_sides, well_words, without_mean
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
-from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
+from ...discretisations.finite_volumes import diffusion_system
 from ...format.field import Field
 from ...grids import space_dimension
 from ...published.darcy import published_darcy
@@ -159,10 +158,8 @@ class Darcy(Problem):
     def default_solver(self) -> SolverSpec:
         if self._published:
             return self._published.solver
-        if math.prod(self.shape) >= MULTIGRID_CELLS:
-            return SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
-        scaling = "sqrt_diagonal" if self.medium == "lognormal" else "none"
-        return diffusion_solver(self.shape, self.sides, scaling)
+        # 3 to 10 times as fast as fast Poisson with CG, from 4² cells on
+        return SolverSpec("cg", {"rtol": 1e-10}, "multigrid", {})
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         z = self.gaussian.evaluate(self.gaussian.sample(rng), *self.axes)

@@ -1,7 +1,8 @@
 """Compile the kernels, all `*.cpp` below a root folder, into one shared library an instruction level.
 
 Nothing but Python's standard library is needed, and a C++ compiler: $CXX, c++, g++ or clang++, or zig's from PyPI.
-`python solvers/kernels/building/compiling.py` builds them in place.
+`python solvers/kernels/building/compiling.py` builds them in place; with `--warnings` it only fails where the compiler
+has one.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# Contraction off: the same bits from every compiler. Without -ftrapping-math and errno loops with sqrt and conditions
-# are vectorised; neither changes a result.
-FLAGS = (
-    "-std=c++17 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti "
-    "-fvisibility=hidden -Wall -Wextra"
-).split()
-CHECKED = (
-    "-std=c++17 -O1 -g -ffp-contract=off -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra "
-    "-DRESOLVENT_CHECKED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-).split()
+# Contraction is off and nothing is reordered: the same bits from every compiler. Without errno and trapping operations
+# loops with square roots and conditions are vectorised; neither changes a result.
+_BITS = ["-std=c++17", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = [*_BITS, "-O3", "-fno-math-errno", "-fno-trapping-math"]
+_SANITIZERS = "-fsanitize=address,undefined"
+CHECKED = [*_BITS, "-O1", "-g", "-fno-omit-frame-pointer", "-DRESOLVENT_CHECKED", _SANITIZERS, "-fno-sanitize-recover"]
+NO_COMPILER = (
+    "building Resolvent's kernels needs a C++ compiler: none of $CXX, c++, g++, clang++ was found; install one "
+    "(Debian: apt install g++) or run `pip install ziglang`"
+)
 FOLDERS = ("solvers", "data", "operators", "workflows")
 LIBRARIES = Path("solvers") / "kernels" / "libraries"
 RECORD = "built.json"
@@ -66,6 +67,11 @@ def compiler() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "c++"]
 
 
+def requirements() -> list[str]:
+    """Return the packages that a build needs: zig's compiler where the machine has no other."""
+    return [] if compiler() else ["ziglang>=0.13"]
+
+
 def sources(root: Path) -> list[Path]:
     """Return all kernels' sources below a root, sorted."""
     return sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.cpp"))
@@ -101,15 +107,11 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
     """
     command = compiler()
     if command is None:
-        raise BuildError(
-            "building Resolvent's kernels needs a C++ compiler: none of $CXX, c++, g++, clang++ was found; install one "
-            "(Debian: apt install g++) or run `pip install ziglang`"
-        )
+        raise BuildError(NO_COMPILER)
     zig = "ziglang" in command
     flags = CHECKED if checked else FLAGS
     wanted = ("debug",) if checked else tuple(chosen or levels())
     files = sources(root)
-    whole = digest(root, files, FLAGS)
     folder.mkdir(parents=True, exist_ok=True)
     objects.mkdir(parents=True, exist_ok=True)
 
@@ -122,14 +124,12 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
         level, path = job
         everywhere = path.name == "processor.cpp"
         options = [*flags, *([] if everywhere else machine(level)), *([] if sys.platform == "win32" else ["-fPIC"])]
-        if everywhere:
-            options.append(f'-DRESOLVENT_DIGEST="{whole}"')
         own = digest(root, [path], [*command, *options, level])
         name = "-".join(path.relative_to(root).with_suffix("").parts)
         made = objects / f"{name}-{level}-{own}.o"
         if not made.exists():
             partial = made.with_suffix(f".{os.getpid()}.partial")
-            _run([*command, *options, "-I", str(root), "-c", str(path), "-o", str(partial)])
+            _run([*command, *options, "-I", str(root), "-c", str(path), "-o", str(partial)], path)
             for old in objects.glob(f"{name}-{level}-{'[0-9a-f]' * 16}.o"):
                 old.unlink(missing_ok=True)
             partial.replace(made)
@@ -147,17 +147,27 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False, chosen
         extra = (
             ["-fsanitize=address,undefined"] if checked else [*static, *([] if sys.platform == "darwin" else ["-s"])]
         )
-        _run([*linker, "-shared", *mine, *extra, "-o", str(partial)])
+        _run([*linker, "-shared", *mine, *extra, "-o", str(partial)], target)
         partial.replace(target)
-    record = {"digest": whole, "levels": wanted, "compiler": _version(command), "flags": flags}
+    record = {
+        "sources": digest(root, files),
+        "compiler": _version(command),
+        "flags": flags,
+        "libraries": {level: sha256(folder / library_name(level)) for level in wanted},
+    }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Return the digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _version(command: list[str]) -> str:
     return subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], subject: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
@@ -166,9 +176,7 @@ def _run(command: list[str]) -> None:
         ) from error
     if done.returncode:
         sys.stderr.write(done.stderr)
-        raise BuildError(
-            f"{command[0]} failed on {command[-3]}: see its messages above; set CXX to try another compiler"
-        )
+        raise BuildError(f"{command[0]} failed on {subject}: see its messages above; set CXX to try another compiler")
     if done.stderr and "warning" in done.stderr:
         sys.stderr.write(done.stderr)
 
@@ -178,8 +186,20 @@ def build_in_place(root: Path) -> None:
     build(root, root / LIBRARIES, root / LIBRARIES / "objects")
 
 
+def fail_on_warnings(root: Path) -> None:
+    """Read all sources, and fail at the first warning."""
+    command = compiler()
+    if command is None:
+        raise BuildError(NO_COMPILER)
+    machine = ["-march=x86-64-v3"] if "x86-64-v3" in levels() and "ziglang" not in command else []
+    checks = [*command, *FLAGS, *machine, "-Werror", "-fsyntax-only", "-I", str(root)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda path: _run([*checks, str(path)], path), sources(root)))
+
+
 if __name__ == "__main__":
+    ROOT = Path(__file__).resolve().parents[3]
     try:
-        build_in_place(Path(__file__).resolve().parents[3])
+        fail_on_warnings(ROOT) if "--warnings" in sys.argv else build_in_place(ROOT)
     except BuildError as failure:
         sys.exit(str(failure))

@@ -99,7 +99,7 @@ class DeviceSolver:
             Receives the solution of the unscaled system.
         rtol : float
         maxiter, patience : int
-            As in `solve_batch`, and in `plane.conjugate_gradients.solve`.
+            As in `solve_batch`, and in `plane.workspace.Workspace.solve`.
         """
         count = len(coefficients)
         samples = self._list(np.arange(count))

@@ -1,6 +1,6 @@
 // The set-up of the hierarchy: transmissibilities, interpolation weights (Dendy, J. Comput. Phys. 48 (1982) 366),
-// Galerkin coarse links, the inverse of the coarsest matrix. The mathematics is that of plane/interpolation.py and
-// plane/galerkin.py; here each thread gathers what its coarse point needs instead of scattering what its cell makes.
+// Galerkin coarse links, the inverse of the coarsest matrix. The mathematics is that of plane/interpolation.hpp and
+// plane/galerkin.hpp; here each thread gathers what its coarse point needs instead of scattering what its cell makes.
 
 // Faces of the finest level, in float64 and float32: scale (2/h^2) a b/(a + b) between cells, scale (2/h^2) a at walls.
 KERNEL transmissibilities(const int* list, int ny, int nx, int sides, double weight_y, double weight_x,

@@ -1,4 +1,7 @@
-"""Allocate once what one thread needs to solve problems on one two-dimensional grid."""
+"""Allocate once what one thread needs to solve problems on one two-dimensional grid, and call what is compiled.
+
+The kernels are C++: `workspace.cpp`, with a header for each of their parts.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,31 @@ import math
 
 import numpy as np
 
+from ...kernels import Kernel, Structure
 from ...kernels.alignment import aligned_empty, whole_lines
 from ...matrices.box import Box
 from ..hierarchy import grid_sizes
 from ..smoothing import fourth_kind_steps
-from .conjugate_gradients import solve
-from .cycle import EAST, INVERSE_DIAGONAL, NORTH, NX, NY, R, cells, cycle, plan, set_up_levels
-from .galerkin import LINES
-from .transmissibilities import faces2d
+from .layout import INVERSE_DIAGONAL, R, cells, plan
 
 MILD = 16.0
 """Up to this contrast conjugate gradients have float32 directions: they then take as many iterations as with float64;
 at 100 one more, at 10⁴ many."""
+
+ENOUGH = 40
+"""Iterations with float32 directions before float64 ones take over: where float32 suffices, half of them do."""
+
+REDUCTION = 3e-4
+"""Residuals are recomputed at the latest when they have shrunk by this factor: measured, as many iterations as with
+float64 directions up to 2048² cells; at 1e-5 one or two more."""
+
+LINES = 9
+"""Rows of working memory, as many as in grids.hpp."""
+
+_set_up = Kernel("plane_set_up", "struct f64* float float", "int")
+_set_up_from_faces = Kernel("plane_set_up_from_faces", "struct f64* f64*", "int")
+_cycle = Kernel("plane_cycle", "struct")
+_solve = Kernel("plane_solve", "struct f64* float float int int", "int")
 
 
 class Workspace:
@@ -38,97 +54,119 @@ class Workspace:
         ny, nx = box.shape
         self.sizes = grid_sizes(box)
         self.levels, length = plan([(shape[0], shape[1]) for shape in self.sizes])
-        self.periodic = (box.periodic[0], box.periodic[1])
-        self.walls = (box.walls[0], box.walls[1], box.walls[2], box.walls[3])
         self.arena = aligned_empty((length,), np.float32)
-        self.omegas = fourth_kind_steps(steps)
-        self.rings = aligned_empty((steps + 1, 4, whole_lines(nx + 2, 16)), np.float32, lead=1)
-        self.lines = aligned_empty((LINES, whole_lines(nx + 2, 16)), np.float32)
         self.east = aligned_empty((ny, nx + 1), np.float64)
         self.north = aligned_empty((ny + 1, nx), np.float64)
-        self.vectors: tuple[np.ndarray, ...] = ()
-        self.directions = np.zeros((2, 1, 1), dtype=np.float32)
-        self.product = np.zeros((1, 1), dtype=np.float32)
-        self.mild = False
         self.history = np.zeros(1)
-        self.scale = 1.0
+        self._vectors: tuple[np.ndarray, ...] = ()
+        hy, hx = box.spacings
+        self._weights = (2.0 * hy**-2, 2.0 * hx**-2)
+        row_width, coarsest = whole_lines(nx + 2, 16), math.prod(self.sizes[-1])
+        none, single_none = np.zeros(1), np.zeros(1, dtype=np.float32)
+        self._plane = Structure(
+            "Plane",
+            arena=self.arena,
+            arena_size=length,
+            levels=self.levels,
+            count=len(self.sizes),
+            periodic_y=int(box.periodic[0]),
+            periodic_x=int(box.periodic[1]),
+            south=int(box.walls[0]),
+            north=int(box.walls[1]),
+            west=int(box.walls[2]),
+            east=int(box.walls[3]),
+            omegas=fourth_kind_steps(steps),
+            steps=steps,
+            rings=aligned_empty((steps + 1, 4, row_width), np.float32, lead=1),
+            lines=aligned_empty((LINES, row_width), np.float32),
+            row_width=row_width,
+            coarsest=aligned_empty((2, coarsest, coarsest), np.float64),
+            faces_east=self.east,
+            faces_north=self.north,
+            x=none,
+            p=none,
+            wide_width=whole_lines(nx + 2, 8),
+            q=none,
+            r=none,
+            pair=single_none,
+            product=single_none,
+            history=self.history,
+            mild_contrast=MILD,
+            enough=ENOUGH,
+            reduction=REDUCTION,
+            mild=0,
+            scale=1.0,
+            place=0,
+            energy=0.0,
+            iterations=0,
+            residual=0.0,
+        )
 
     def set_up(self, coefficient: np.ndarray) -> bool:
         """Set the hierarchy up for cell values (ny, nx), float64; return whether the coarsest matrix is definite."""
-        hy, hx = self.box.spacings
-        highest = float(coefficient.max())
-        self.mild = highest <= MILD * float(coefficient.min())
-        largest = highest * 2.0 * max(hy**-2, hx**-2)
-        self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
-        weights = (2.0 * self.scale * hy**-2, 2.0 * self.scale * hx**-2)
-        east, north = self._single_faces()
-        faces2d(coefficient, weights, self.periodic, self.walls, self.east, self.north, east, north)
-        return self._set_up_levels()
+        self._plane.mild_contrast = MILD
+        return bool(_set_up(self._plane, coefficient, *self._weights))
 
     def set_up_from_faces(self, east: np.ndarray, north: np.ndarray, walls: tuple[bool, bool, bool, bool]) -> bool:
         """Set the hierarchy up from transmissibilities, with those to walls in the outermost entries."""
-        largest = max(float(east.max()), float(north.max()))
-        self.scale = math.ldexp(1.0, -math.frexp(largest)[1])
-        self.mild = False
-        self.walls = walls
-        np.multiply(east, self.scale, out=self.east)
-        np.multiply(north, self.scale, out=self.north)
-        for single, double in zip(self._single_faces(), (self.east, self.north), strict=True):
-            single[...] = double
-        return self._set_up_levels()
+        for side, wall in zip(("south", "north", "west", "east"), walls, strict=True):
+            setattr(self._plane, side, int(wall))
+        return bool(_set_up_from_faces(self._plane, np.ascontiguousarray(east), np.ascontiguousarray(north)))
 
     def apply(self, r: np.ndarray) -> np.ndarray:
         """Apply one cycle to a right-hand side of the scaled operator, (ny, nx); the result is a view."""
         cells(self.arena, self.levels, 0, R)[...] = r
-        offset, _ = cycle(self.arena, self.levels, self.periodic, self.omegas, self.rings, self.lines)
-        return self.arena[offset : offset + r.size].reshape(r.shape)
+        _cycle(self._plane)
+        place = self._plane.place
+        return self.arena[place : place + r.size].reshape(r.shape)
 
     def solve(
         self, rhs: np.ndarray, factor: float, tolerance: float, maxiter: int, patience: int
     ) -> tuple[int, int, float]:
-        """Run conjugate gradients on the scaled operator; see `plane.conjugate_gradients.solve`."""
-        if not self.vectors:
-            ny, nx = self.box.shape
-            padded = (ny + 2, whole_lines(nx + 2, 8))
-            x, p = (aligned_empty(padded, np.float64, lead=1) for _ in range(2))
-            self.vectors = (x, p, aligned_empty((ny, nx), np.float64), aligned_empty((ny, nx), np.float64))
-            self.directions = aligned_empty((2, ny + 2, whole_lines(nx + 2, 16)), np.float32, lead=1)
-            self.product = aligned_empty((ny, nx), np.float32)
+        """Solve A x = factor·rhs to ‖r‖ ≤ tolerance with the scaled operator, from zero, by conjugate gradients.
+
+        Parameters
+        ----------
+        rhs : (ny, nx), float64
+        factor : float
+            Brings the norm of the right-hand side near one, where float32 neither overflows nor underflows.
+        maxiter, patience : int
+            Iterations allowed. From the hundredth on, every fifty iterations, the solve gives up as slow if at its mean
+            rate so far it would need more than `patience` iterations.
+
+        Returns
+        -------
+        The outcome (see `outcomes`), the iterations and the true residual; `history` holds the norms of the residuals.
+        """
+        plane = self._plane
+        if not self._vectors:
+            self._allocate_vectors()
         if self.history.size <= maxiter:
-            self.history = np.zeros(maxiter + 1)
-        outcome: tuple[int, int, float] = solve(
-            rhs,
-            factor,
-            tolerance,
-            maxiter,
-            patience,
-            self.east,
-            self.north,
-            self.vectors,
-            self.directions,
-            self.product,
-            self.mild,
-            self.arena,
-            self.levels,
-            self.periodic,
-            self.omegas,
-            self.rings,
-            self.lines,
-            self.history,
-        )
-        return outcome
+            self.history = plane.history = np.zeros(maxiter + 1)
+        outcome = _solve(plane, rhs, factor, tolerance, maxiter, patience)
+        return outcome, plane.iterations, plane.residual
 
     @property
     def x(self) -> np.ndarray:
         """Return the iterate of the last solve, (ny, nx), a view."""
         ny, nx = self.box.shape
-        return self.vectors[0][1 : ny + 1, 1 : nx + 1]
+        return self._vectors[0][1 : ny + 1, 1 : nx + 1]
+
+    @property
+    def mild(self) -> bool:
+        """Return whether a solve begins with directions in float32."""
+        return bool(self._plane.mild)
+
+    @property
+    def scale(self) -> float:
+        """Return the power of two by which the operator is scaled."""
+        return float(self._plane.scale)
 
     def forget(self) -> None:
         """Clear all vectors: a failed solve may have left values in the rims of the grids."""
         self.arena[:] = 0.0
-        self.rings[:] = 0.0
-        for vector in (*self.vectors, self.directions):
+        self._plane.rings[:] = 0.0
+        for vector in self._vectors:
             vector[...] = 0.0
 
     def largest_diagonal(self) -> float:
@@ -136,14 +174,12 @@ class Workspace:
         inverse = cells(self.arena, self.levels, 0, INVERSE_DIAGONAL)
         return 1.0 / float(inverse[inverse > 0.0].min(initial=np.inf))
 
-    def _single_faces(self) -> tuple[np.ndarray, np.ndarray]:
-        row = self.levels[0]
-        ny, nx = int(row[NY]), int(row[NX])
-        east, north = int(row[EAST]), int(row[NORTH])
-        return (
-            self.arena[east : east + ny * (nx + 1)].reshape(ny, nx + 1),
-            self.arena[north : north + (ny + 1) * nx].reshape(ny + 1, nx),
-        )
-
-    def _set_up_levels(self) -> bool:
-        return bool(set_up_levels(self.arena, self.levels, self.periodic, self.walls, self.lines))
+    def _allocate_vectors(self) -> None:
+        (ny, nx), plane = self.box.shape, self._plane
+        padded = (ny + 2, plane.wide_width)
+        x, p = (aligned_empty(padded, np.float64, lead=1) for _ in range(2))
+        q, r = (aligned_empty((ny, nx), np.float64) for _ in range(2))
+        pair = aligned_empty((2, ny + 2, plane.row_width), np.float32, lead=1)
+        self._vectors = (x, p, q, r, pair)
+        plane.x, plane.p, plane.q, plane.r, plane.pair = self._vectors
+        plane.product = aligned_empty((ny, nx), np.float32)

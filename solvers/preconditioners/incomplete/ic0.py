@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
-from ..cholesky_kernels import factor_ic0, solve_cholesky
+from ..cholesky import cholesky_solver, factor_ic0
 from .shifts import read_shift, shifted
 
 
@@ -66,6 +66,7 @@ class IC0(Preconditioner):
 
         hint = "A is far from positive definite; use direct with gmres"
         self.shift, self._values = shifted(self.name, factor, self._first_shift, hint)
+        self._solve = cholesky_solver(self._indptr, self._indices, self._values)
         self.kind = "spd"
 
     def _take_lower_triangle(self, matrix: sp.csr_array, again: bool) -> None:
@@ -96,5 +97,5 @@ class IC0(Preconditioner):
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         z = np.empty_like(r)
-        solve_cholesky(self._indptr, self._indices, self._values, r, z)
+        self._solve(r, z)
         return z

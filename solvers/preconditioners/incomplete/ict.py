@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from ...arguments import is_real
 from ...errors import InputError
+from ...kernels import Kernel
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
-from ..cholesky_kernels import solve_cholesky
+from ..cholesky import cholesky_solver
 from .shifts import read_shift, shifted
+
+_continue = Kernel("factor_ict", "int I* I* T* float float float int i64* i64* T* T* i64* f64* i64*", "int")
+_FACTORED, _NOT_POSITIVE, _NO_MEMORY = range(3)
 
 
 class ICT(Preconditioner):
@@ -76,8 +79,7 @@ class ICT(Preconditioner):
         fill = math.inf if self.fill is None else self.fill
 
         def factored(shift: float) -> tuple[np.ndarray, ...] | None:
-            bad, *result = _factor(lower.indptr, lower.indices, lower.data, shift, self.drop_tolerance, fill)
-            return tuple(result) if bad < 0 else None
+            return _factor(lower, shift, self.drop_tolerance, fill)
 
         hint = "A is far from positive definite; use ilut or direct with gmres"
         self.shift, (indptr, indices, values) = shifted(self.name, factored, self._first_shift, hint)
@@ -85,6 +87,7 @@ class ICT(Preconditioner):
         factor.sort_indices()  # each row ends with its diagonal
         self._indptr, self._indices = factor.indptr.astype(np.int64), factor.indices.astype(np.int64)
         self._values = factor.data * np.repeat(self._side, np.diff(self._indptr))
+        self._solve = cholesky_solver(self._indptr, self._indices, self._values)
         self.kind = "spd"
 
     @property
@@ -94,117 +97,42 @@ class ICT(Preconditioner):
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         z = np.empty_like(r)
-        solve_cholesky(self._indptr, self._indices, self._values, r, z)
+        self._solve(r, z)
         return z
 
 
-@numba.njit(nogil=True, cache=True)
-def _sort(keys: np.ndarray, items: np.ndarray) -> None:
-    """Sort both by the keys, in place (Shell's method: columns are short)."""
-    gap = keys.size // 2
-    while gap > 0:
-        for i in range(gap, keys.size):
-            key, item, j = keys[i], items[i], i
-            while j >= gap and keys[j - gap] > key:
-                keys[j], items[j] = keys[j - gap], items[j - gap]
-                j -= gap
-            keys[j], items[j] = key, item
-        gap //= 2
+def _factor(lower: sp.csc_array, shift: float, tolerance: float, fill: float) -> tuple[np.ndarray, ...] | None:
+    """Factor a lower triangle in CSC form, diagonals first; return L in the same form, or None at a bad pivot.
 
-
-@numba.njit(nogil=True, cache=True)
-def _factor(
-    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, shift: float, tolerance: float, fill: float
-) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """Factor a lower triangle in CSC form, diagonals first, by left-looking incomplete Cholesky.
-
-    Columns j of L that have an entry in row k are found through linked lists, each column waiting in the list of the
-    row of its next entry.
-
-    Returns
-    -------
-    (−1 or the column whose pivot is not positive, indptr, indices, values) of L in CSC form, diagonals first
+    The memory for L grows while it is computed: the compiled loop stops before a column that might not fit, and goes on
+    with more.
     """
-    n = indptr.size - 1
-    capacity = 2 * data.size + n
-    columns = np.zeros(n + 1, dtype=np.int64)
-    rows = np.empty(capacity, dtype=np.int64)
-    values = np.empty(capacity, dtype=data.dtype)
-    work = np.zeros(n, dtype=data.dtype)
-    member = np.full(n, -1, dtype=np.int64)
-    pattern = np.empty(n, dtype=np.int64)
-    head = np.full(n, -1, dtype=np.int64)
-    following = np.full(n, -1, dtype=np.int64)
-    position = np.zeros(n, dtype=np.int64)
-    end = 0
-    for k in range(n):
-        begin, stop = indptr[k], indptr[k + 1]
-        count = 0
-        square = 0.0
-        work[k] = 1.0 + shift
-        for e in range(begin, stop):
-            i = indices[e]
-            square += abs(data[e]) ** 2
-            if i > k:
-                work[i] = data[e]
-                member[i] = k
-                pattern[count] = i
-                count += 1
-        entries = count
-        j = head[k]
-        while j >= 0:
-            after = following[j]
-            p = position[j]
-            multiplier = np.conj(values[p])
-            work[k] -= values[p] * multiplier
-            for q in range(p + 1, columns[j + 1]):
-                i = rows[q]
-                if member[i] != k:
-                    member[i] = k
-                    work[i] = 0.0
-                    pattern[count] = i
-                    count += 1
-                work[i] -= values[q] * multiplier
-            position[j] = p + 1
-            if p + 1 < columns[j + 1]:
-                row = rows[p + 1]
-                following[j] = head[row]
-                head[row] = j
-            j = after
-        pivot = work[k].real
-        if not pivot > 1e-14:
-            return k, columns, rows, values
-        root = np.sqrt(pivot)
-        threshold = tolerance * np.sqrt(square)
-        kept = 0
-        for e in range(count):
-            i = pattern[e]
-            if abs(work[i]) > threshold:
-                pattern[kept] = i
-                kept += 1
-        most = fill * max(entries, 1)
-        chosen, keys = pattern[:kept], np.empty(kept)
-        if kept > most:
-            for e in range(kept):
-                keys[e] = -abs(work[chosen[e]])
-            _sort(keys, chosen)
-            chosen = chosen[: int(most)]
-        for e in range(chosen.size):
-            keys[e] = chosen[e]
-        _sort(keys[: chosen.size], chosen)
-        if end + chosen.size + 1 > rows.size:
-            grown = 2 * rows.size + chosen.size + 1
-            more_rows, more_values = np.empty(grown, dtype=np.int64), np.empty(grown, dtype=data.dtype)
-            more_rows[:end], more_values[:end] = rows[:end], values[:end]
-            rows, values = more_rows, more_values
-        rows[end], values[end] = k, root
-        end += 1
-        for i in chosen:
-            rows[end], values[end] = i, work[i] / root
-            end += 1
-        columns[k + 1] = end
-        if chosen.size:
-            position[k] = columns[k] + 1
-            following[k] = head[chosen[0]]
-            head[chosen[0]] = k
-    return -1, columns, rows[:end].copy(), values[:end].copy()
+    n, (indptr, indices) = lower.shape[0], (lower.indptr, lower.indices)
+    columns, state = np.zeros(n + 1, np.int64), np.zeros(2, np.int64)
+    rows, values = np.empty(2 * lower.nnz + n, np.int64), np.empty(2 * lower.nnz + n, lower.dtype)
+    integers, work, keys = np.full((5, n), -1), np.zeros(n, lower.dtype), np.empty(n)
+    while True:
+        room = rows.size
+        ended = _continue(
+            n,
+            indptr,
+            indices,
+            lower.data,
+            shift,
+            tolerance,
+            fill,
+            room,
+            columns,
+            rows,
+            values,
+            work,
+            integers,
+            keys,
+            state,
+        )
+        end = int(state[1])
+        if ended == _FACTORED:
+            return columns, rows[:end].copy(), values[:end].copy()
+        if ended == _NOT_POSITIVE:
+            return None
+        rows, values = (np.concatenate([each[:end], np.empty(room + n, each.dtype)]) for each in (rows, values))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from ...errors import InputError
+from ...kernels import Kernel
 from ...matrices.symmetry import is_hermitian
 from ...operands import as_csr
 from ...preconditioner import Preconditioner
 from .shifts import read_shift, shifted
+
+_factor = Kernel("factor_ilu0", "int I* I* I* T* i64*", "int")
+_solve = Kernel("solve_ilu0", "int I* I* I* T* T* T*")
 
 
 class ILU0(Preconditioner):
@@ -47,14 +50,21 @@ class ILU0(Preconditioner):
         if not present.all():
             row = int(np.argmin(present))
             raise InputError(f"ilu0 needs a diagonal free of zeros, but row {row} has none: use ilut or direct.")
-        self._indptr, self._indices, self._ends = matrix.indptr, matrix.indices, on_diagonal
+        self._indptr, self._indices, self._ends = (
+            matrix.indptr,
+            matrix.indices,
+            on_diagonal.astype(matrix.indices.dtype),
+        )
 
         def factor(shift: float) -> np.ndarray | None:
             values = matrix.data.copy()
             values[self._ends] *= 1.0 + shift
-            return values if _factor(self._indptr, self._indices, self._ends, values) < 0 else None
+            place = np.full(self.shape[0], -1)
+            row = _factor(place.size, self._indptr, self._indices, self._ends, values, place)
+            return values if row < 0 else None
 
         self.shift, self._values = shifted(self.name, factor, self._first_shift, "use ilut or direct")
+        self._solve = _solve.bind(self.shape[0], self._indptr, self._indices, self._ends, self._values)
         pivots = self._values[self._ends]
         positive = bool(np.all(pivots.real > 0.0)) and bool(np.all(abs(pivots.imag) <= 1e-12 * abs(pivots)))
         self.kind = "spd" if positive and is_hermitian(matrix) else "linear"
@@ -67,48 +77,5 @@ class ILU0(Preconditioner):
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         z = np.empty_like(r)
-        _solve(self._indptr, self._indices, self._ends, self._values, r, z)
+        self._solve(r, z)
         return z
-
-
-@numba.njit(nogil=True, cache=True)
-def _factor(indptr: np.ndarray, indices: np.ndarray, ends: np.ndarray, values: np.ndarray) -> int:
-    """Replace A by L (unit diagonal) and U, row by row on its CSR pattern; return −1, or a row of negligible pivot."""
-    n = indptr.size - 1
-    place = np.full(n, -1, dtype=np.int64)
-    for i in range(n):
-        begin, stop = indptr[i], indptr[i + 1]
-        size = 0.0
-        for k in range(begin, stop):
-            place[indices[k]] = k
-            size = max(size, abs(values[k]))
-        for k in range(begin, ends[i]):
-            j = indices[k]
-            values[k] /= values[ends[j]]
-            for m in range(ends[j] + 1, indptr[j + 1]):
-                p = place[indices[m]]
-                if p >= 0:
-                    values[p] -= values[k] * values[m]
-        for k in range(begin, stop):
-            place[indices[k]] = -1
-        if not abs(values[ends[i]]) > 1e-14 * size:
-            return i
-    return -1
-
-
-@numba.njit(nogil=True, cache=True)
-def _solve(
-    indptr: np.ndarray, indices: np.ndarray, ends: np.ndarray, values: np.ndarray, r: np.ndarray, out: np.ndarray
-) -> None:
-    """Set out = (L U)⁻¹ r."""
-    n = r.size
-    for i in range(n):
-        s = r[i]
-        for k in range(indptr[i], ends[i]):
-            s -= values[k] * out[indices[k]]
-        out[i] = s
-    for i in range(n - 1, -1, -1):
-        s = out[i]
-        for k in range(ends[i] + 1, indptr[i + 1]):
-            s -= values[k] * out[indices[k]]
-        out[i] = s / values[ends[i]]

@@ -100,8 +100,7 @@ def test_operators_that_only_multiply():
         assert result.message.startswith(words)
 
 
-def test_diffusion_on_boxes_from_some_size_on_is_for_compiled_multigrid(monkeypatch):
-    monkeypatch.setattr("resolvent.solvers.choice.automatic.MULTIGRID_CELLS", 100)
+def test_diffusion_on_boxes_is_for_compiled_multigrid():
     coefficient = np.exp(normal(12, 10))
     b = normal(120)
     for operator in (Diffusion(coefficient), Diffusion(coefficient, boundary=["periodic", "dirichlet"])):

@@ -18,14 +18,14 @@ import scipy.sparse.linalg as spla
 from resolvent.solvers import InputError, Status, solve_batch
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces
+from resolvent.solvers.multigrid import outcomes as on_the_cpu
 from resolvent.solvers.multigrid.device import batch as device_batch
 from resolvent.solvers.multigrid.device import launcher
 from resolvent.solvers.multigrid.device.conjugate_gradients import DeviceSolver, samples_at_once
 from resolvent.solvers.multigrid.device.hierarchy import DeviceHierarchy
 from resolvent.solvers.multigrid.device.launcher import Tiling, enumerators, program
 from resolvent.solvers.multigrid.fallback import assemble
-from resolvent.solvers.multigrid.plane import conjugate_gradients as on_the_cpu
-from resolvent.solvers.multigrid.plane.cycle import INVERSE_DIAGONAL, WEIGHTS, cells, links_of
+from resolvent.solvers.multigrid.plane.layout import INVERSE_DIAGONAL, WEIGHTS, cells, links_of
 from resolvent.solvers.multigrid.plane.workspace import Workspace
 from resolvent.solvers.multigrid.sample import STEPS
 from resolvent.solvers.operands import on_host
@@ -113,9 +113,7 @@ def test_the_hierarchy_is_that_of_the_cpu(device, shape, boundary, lengths):
             expected = links_of(workspace.arena, workspace.levels, number)
             sizes = [(ny, nx + 1), (ny + 1, nx), (ny + 1, nx + 1), (ny + 1, nx + 1)]
             largest = max(np.abs(link).max() for link in expected)
-            for link, given, (rows, columns) in list(zip(expected, level.links, sizes, strict=True))[
-                : 4 if number else 2
-            ]:
+            for link, given, (rows, columns) in zip(expected, level.links, sizes, strict=False):  # two on the finest
                 mine = of(given, ny + 1, nx + 1)[k, :rows, :columns]
                 np.testing.assert_allclose(mine, link[:rows, :columns], rtol=2e-5, atol=2e-6 * largest)
             inverse = cells(workspace.arena, workspace.levels, number, INVERSE_DIAGONAL)[:, :nx]

@@ -246,7 +246,7 @@ def test_the_cycle_is_symmetric_and_definite(shape, steps):
 
 def test_coarse_operators_are_galerkin_products():
     """Pᵀ A P of a two-level hierarchy, with P read off its weights, against the links in the workspace."""
-    from resolvent.solvers.multigrid.plane.cycle import links_of, weights_of
+    from resolvent.solvers.multigrid.plane.layout import links_of, weights_of
 
     for shape, boundary in [((8, 7), WALL), ((7, 8), ((WALL, NONE), "periodic")), ((9, 9), "periodic")]:
         box = read_box(shape, None, boundary)
@@ -256,7 +256,7 @@ def test_coarse_operators_are_galerkin_products():
         a = rough(shape)
         assert workspace.set_up(a)
         (ny, nx), (cy, cx) = workspace.sizes[:2]
-        west, east, south, north, sw, se, nw, ne = weights_of(workspace.arena, workspace.levels[0], workspace.levels[1])
+        west, east, south, north, sw, se, nw, ne = weights_of(workspace.arena, workspace.levels, 0)
         P = np.zeros((ny, nx, cy, cx))
         for j, i in itertools.product(range(ny), range(nx)):
             jc, ic = j // 2, i // 2

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from omegaconf import DictConfig
@@ -233,15 +232,13 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             prepare(name, task, folder.path)
     except Interrupted as stopped:
         return stopped.code
-    torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
+    torch_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        numba.set_num_threads(1)
         with threadpool_limits(1):
             results = {name: measure_task(name, task, folder.path, int(config.rounds)) for name, task in TASKS.items()}
     finally:
         torch.set_num_threads(torch_threads)
-        numba.set_num_threads(numba_threads)
     in_time = {name: (task.times, shown_over_time(task)) for name, task in results.items() if len(task.times) > 1}
     for place in [folder.path, *([RESULTS] if RESULTS.is_dir() else [])]:
         panels = {name: ((*task.operators, *task.baselines), task.classical) for name, task in results.items()}

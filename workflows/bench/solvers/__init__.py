@@ -14,13 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from resolvent.data.format.versions import versions
 from resolvent.data.random_fields.gaussian import GaussianRandomField
 from resolvent.solvers import AMG, IC0, Diffusion, FastPoisson, cg, solve_batch
+from resolvent.solvers.kernels import Kernel
 from resolvent.solvers.matrices.box import read_box
 from resolvent.solvers.matrices.faces import faces
 from resolvent.solvers.multigrid.fallback import assemble
@@ -85,12 +85,7 @@ def installed_peers() -> str:
     return f"Peers: {named}. Their settings: `workflows/bench/peers/direct.py`, `petsc.py`."
 
 
-@numba.njit(nogil=True, cache=True)
-def _triad(a: np.ndarray, b: np.ndarray, c: np.ndarray, repeats: int) -> None:
-    for k in range(repeats):
-        s = 1.0 + 1e-9 * k
-        for i in range(a.size):
-            a[i] = b[i] + s * c[i]
+_triad = Kernel("triad", "int f64* f64* f64* int")
 
 
 def triad_bandwidth(size: int, threads: int = 1) -> float:
@@ -102,7 +97,7 @@ def triad_bandwidth(size: int, threads: int = 1) -> float:
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(5):
             began = time.perf_counter()
-            list(pool.map(lambda three: _triad(*three, repeats), arrays))
+            list(pool.map(lambda three: _triad(n, *three, repeats), arrays))
             rates.append(24.0 * n * repeats * threads / (time.perf_counter() - began))
     return max(rates)
 
