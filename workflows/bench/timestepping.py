@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
 from resolvent.data.problems.evolving.navier_stokes import NavierStokes
 from resolvent.solvers import FourierGrid, PolynomialTerm, TimeStepper, VorticityTerm
-from resolvent.solvers.kernels.alignment import aligned
-from resolvent.solvers.kernels.cache_lines import lane_count, lanes_of, pointers
-from resolvent.solvers.timestepping.compiled.fourier import begin_rows, fft_lanes, finish_lanes, finish_rows, lane_plan
-from resolvent.solvers.timestepping.compiled.real_fourier import begin_merged, split_real
-from resolvent.solvers.timestepping.compiled.terms import CompiledTerm, cross, cross_back
+from resolvent.solvers.kernels import Kernel
+from resolvent.solvers.kernels.alignment import aligned, lane_count
+from resolvent.solvers.timestepping.compiled.fourier import lane_plan
+from resolvent.solvers.timestepping.compiled.terms import CompiledTerm
 from resolvent.solvers.timestepping.schemes import etdrk4
 
 from .peers.exponax import ExponaxPeer
@@ -45,6 +43,12 @@ CASES = (  # equation, points, nu, step, steps a round
 )
 PRECISIONS = ("float32", "float64")
 MKL = "MKL's transforms"
+_transforms = Kernel("repeat_transforms", "int int int i64* T* T* T* T* T* T*")
+_real_transforms = Kernel("repeat_real_transforms", "int int int int i64* T* T* T* T* i64* T* T* T* T* T* T*")
+_sample_transforms = {
+    "float32": Kernel("repeat_sample_transforms_f32", "struct struct int"),
+    "float64": Kernel("repeat_sample_transforms_f64", "struct struct int"),
+}
 COLUMNS = (
     "case",
     "precision",
@@ -251,28 +255,6 @@ def plain_scipy(equation: str, n: int, nu: float, dt: float, dtype: str) -> Call
     return run
 
 
-@njit(nogil=True)
-def _transform(count, n, plan, a, b, c, d):  # type: ignore[no-untyped-def]
-    """Compute `count` complex transforms of a block."""
-    plan, a, b, c, d = pointers((plan, a, b, c, d))
-    for _ in range(count):
-        fft_lanes(n, plan, a, b, c, d)
-
-
-@njit(nogil=True)
-def _transform_real(count, h, last, plan, roots, places, lanes, u, v, a, b, c, d):  # type: ignore[no-untyped-def]
-    """Compute `count` transforms of 2h real points, in turn from the modes and back to those up to `last`."""
-    plan, roots, places, u, v = pointers((plan, roots, places, u, v))
-    a, b, c, d = pointers((a, b, c, d))
-    for k in range(count):
-        if k % 2 == 0:
-            begin_merged(h, plan, roots, u, v, 0, places, places, a, b)
-            finish_lanes(h, plan, b, a, d, c)
-        else:
-            z_re, z_im, _, _ = fft_lanes(h, plan, a, b, c, d)
-            split_real(h, 0, last, roots, z_re, z_im, u, v, 0, lanes)
-
-
 def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
     """Compute the transforms of `steps` steps of a batch, on blocks that stay in cache, and nothing else."""
     lanes = lane_count(dtype)
@@ -284,13 +266,15 @@ def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
 
     def part(share: int) -> None:
         for n, count in work:
-            plan = tuple(lane_plan(n, dtype) or ())
+            plan = lane_plan(n, dtype)
+            assert plan is not None
             arrays = aligned(6, (n + 1) * lanes, dtype)
+            passes = (len(plan.radices), *plan[1:])
             if grid.ndim == 2:
-                _transform(count * steps * share, n, plan, *arrays[:4])
+                _transforms(count * steps * share, n, *passes, *arrays[:4])
             else:
                 roots, places = (np.ones(n, dtype), np.ones(n, dtype)), np.arange(n + 1) * lanes
-                _transform_real(count * steps * share, n, grid.cutoff[0], plan, roots, places, lanes, *arrays)
+                _real_transforms(count * steps * share, n, grid.cutoff[0], *passes, *roots, places, *arrays)
 
     shares = [samples // THREADS + (i < samples % THREADS) for i in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -298,42 +282,12 @@ def own_transforms(grid: FourierGrid, steps: int, dtype: str) -> np.ndarray:
     return np.zeros(0)
 
 
-@njit(nogil=True)
-def _transform_samples(count, term, size, memory, work):  # type: ignore[no-untyped-def]
-    """Transform two arrays of modes to the points and back, `count` times, as a stage of the vorticity step does."""
-    term, memory, work = pointers((term, memory, work))
-    V_re, V_im, t_re, t_im = memory
-    a_re, a_im, b_re, b_im, _, _, _, _ = work
-    n1, n2, K1, _, blocks = term.sizes
-    inside, enter, leave, kept = term.rows[0], term.crossing[0], term.crossing[1], term.crossing[2]
-    L = lanes_of(V_re)
-    width = 2 * blocks * L + 1
-    for _ in range(count):
-        for side in range(2):
-            for block in range(blocks):
-                v = side * size + block * (2 * K1 + 2) * L
-                begin_rows(n1, term.plan_x, V_im, V_re, v, inside, a_im, a_re)
-                z_im, z_re, _, _ = finish_lanes(n1, term.plan_x, a_im, a_re, b_im, b_re)
-                cross(n1, width, (side * blocks + block) * L, z_re, z_im, t_re, t_im)
-        for tile in range(0, n1 * width, L * width):
-            begin_rows(n2, term.plan_y, t_im, t_re, tile, enter, a_im, a_re)
-            z_im, z_re, y_im, y_re = finish_lanes(n2, term.plan_y, a_im, a_re, b_im, b_re)
-            finish_rows(n2, term.plan_y, 0, z_re, z_im, y_re, y_im, t_re, t_im, tile, leave)
-        for side in range(2):
-            for block in range(blocks):
-                v = side * size + block * (2 * K1 + 2) * L
-                cross_back(n1, width, (side * blocks + block) * L, t_re, t_im, a_re, a_im)
-                finish_rows(n1, term.plan_x, 0, a_re, a_im, b_re, b_im, V_re, V_im, v, kept)
-
-
 def sample_transforms(term: VorticityTerm, steps: int, dtype: str) -> np.ndarray:
     """Compute the transforms of `steps` steps of a batch from modes to points and back, without work on the points."""
     compiled = CompiledTerm(term, dtype)
-    size, lines, _ = compiled.work_sizes
 
     def part(share: int) -> None:
-        memory = aligned(4, max(2 * compiled.size, lines), dtype)
-        _transform_samples(4 * steps * share, compiled.term, compiled.size, memory, aligned(8, size, dtype))
+        _sample_transforms[dtype](compiled.tables, compiled.memory(2), 4 * steps * share)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(part, [BATCH // THREADS + (i < BATCH % THREADS) for i in range(THREADS)]))

@@ -61,85 +61,113 @@ Pair<T> operator-(Zero, Pair<T> b) {
   return {-b.re, -b.im};
 }
 
+// X_k = Σ_j a_j e^{−2πi jk/4}.
 template <class T, class Second, class Third>
-void transform_four(Pair<T> a0, Second a1, Third a2, Pair<T> a3, Pair<T> (&out)[4]) {
+void transform_four(Pair<T> a0, Second a1, Third a2, Pair<T> a3, Pair<T> (&X)[4]) {
   const Pair<T> even = a0 + a2, odd = a1 + a3, low = a0 - a2, high = turned(a1 - a3);
-  out[0] = even + odd;
-  out[1] = low + high;
-  out[2] = even - odd;
-  out[3] = low - high;
+  X[0] = even + odd;
+  X[1] = low + high;
+  X[2] = even - odd;
+  X[3] = low - high;
 }
 
-// Transform eight numbers of which the fourth and the fifth may be Zero.
-template <class T, class Fourth, class Fifth>
-void transform_eight(Pair<T> (&a)[8], Fourth a3, Fifth a4) {
-  Pair<T> even[4], odd[4];
-  transform_four(a[0], a[2], a4, a[6], even);
-  transform_four(a[1], a3, a[5], a[7], odd);
-  const auto half = Part<T>::all(T(0.70710678118654752440));
-  const Pair<T> one = odd[1], three = odd[3];
-  odd[1] = {(one.re + one.im) * half, (one.im - one.re) * half};
-  odd[2] = turned(odd[2]);
-  odd[3] = {(three.im - three.re) * half, -((three.re + three.im) * half)};
-  for (int k = 0; k < 4; ++k) {
-    a[k] = even[k] + odd[k];
-    a[k + 4] = even[k] - odd[k];
+// Compute X_k = Σ_j a_j e^{−2πi jk/R}; `load(j)` returns a_j, `store(k, value)` takes X_k.
+//
+// Numbers are loaded when they are needed first, and stored as soon as they are known: so few are in registers at once.
+// All are loaded before the first is stored. With GAP the fourth and the fifth of eight are zero.
+template <int R>
+struct Butterfly;
+
+template <>
+struct Butterfly<2> {
+  template <class T, bool GAP, class Load, class Store>
+  static void run(Load load, Store store) {
+    const Pair<T> a0 = load(0), a1 = load(1);
+    store(0, a0 + a1);
+    store(1, a0 - a1);
   }
-}
+};
 
-// a_k ← Σ_j a_j e^{−2πi jk/R}. With `GAP` the fourth and the fifth of eight numbers are zero, and not looked at.
-template <bool GAP, class T>
-void butterfly(Pair<T> (&a)[2]) {
-  const Pair<T> first = a[0];
-  a[0] = first + a[1];
-  a[1] = first - a[1];
-}
-
-template <bool GAP, class T>
-void butterfly(Pair<T> (&a)[4]) {
-  Pair<T> out[4];
-  transform_four(a[0], a[1], a[2], a[3], out);
-  for (int k = 0; k < 4; ++k) a[k] = out[k];
-}
-
-template <bool GAP, class T>
-void butterfly(Pair<T> (&a)[8]) {
-  if constexpr (GAP) {
-    transform_eight(a, Zero{}, Zero{});
-  } else {
-    transform_eight(a, a[3], a[4]);
+template <>
+struct Butterfly<4> {
+  template <class T, bool GAP, class Load, class Store>
+  static void run(Load load, Store store) {
+    Pair<T> X[4];
+    const Pair<T> a0 = load(0), a2 = load(2), a1 = load(1), a3 = load(3);
+    transform_four(a0, a1, a2, a3, X);
+    for (int k = 0; k < 4; ++k) store(k, X[k]);
   }
-}
+};
+
+template <>
+struct Butterfly<8> {
+  template <class T, bool GAP, class Load, class Store>
+  static void run(Load load, Store store) {
+    Pair<T> even[4], odd[4];
+    const Pair<T> a0 = load(0), a2 = load(2), a6 = load(6);
+    if constexpr (GAP) {
+      transform_four(a0, a2, Zero{}, a6, even);
+    } else {
+      transform_four(a0, a2, load(4), a6, even);
+    }
+    const Pair<T> a1 = load(1), a5 = load(5), a7 = load(7);
+    if constexpr (GAP) {
+      transform_four(a1, Zero{}, a5, a7, odd);
+    } else {
+      transform_four(a1, load(3), a5, a7, odd);
+    }
+    store(0, even[0] + odd[0]);
+    store(4, even[0] - odd[0]);
+    const auto half = Part<T>::all(T(0.70710678118654752440));  // √½
+    const Pair<T> one = {(odd[1].re + odd[1].im) * half, (odd[1].im - odd[1].re) * half};
+    store(1, even[1] + one);
+    store(5, even[1] - one);
+    const Pair<T> two = turned(odd[2]);
+    store(2, even[2] + two);
+    store(6, even[2] - two);
+    const Pair<T> three = {(odd[3].im - odd[3].re) * half, -((odd[3].re + odd[3].im) * half)};
+    store(3, even[3] + three);
+    store(7, even[3] - three);
+  }
+};
 
 // Radices 3 and 5 take sums s_j and differences d_j of a_j and a_{R−j}, j < R/2:
 // X_k, X_{R−k} = a_0 + Σ_j s_j cos(2πjk/R) ∓ i Σ_j d_j sin(2πjk/R).
-template <bool GAP, class T>
-void butterfly(Pair<T> (&a)[3]) {
-  const auto cosine = Part<T>::all(T(-0.5)), sine = Part<T>::all(T(0.86602540378443864676));
-  const Pair<T> s = a[1] + a[2], d = a[1] - a[2];
-  const Pair<T> even = {times_plus(s.re, cosine, a[0].re), times_plus(s.im, cosine, a[0].im)};
-  const Pair<T> odd = turned(Pair<T>{d.re * sine, d.im * sine});
-  a[0] = a[0] + s;
-  a[1] = even + odd;
-  a[2] = even - odd;
-}
+template <>
+struct Butterfly<3> {
+  template <class T, bool GAP, class Load, class Store>
+  static void run(Load load, Store store) {
+    const auto cosine = Part<T>::all(T(-0.5)), sine = Part<T>::all(T(0.86602540378443864676));
+    const Pair<T> a0 = load(0), a1 = load(1), a2 = load(2), s = a1 + a2, d = a1 - a2;
+    const Pair<T> even = {times_plus(s.re, cosine, a0.re), times_plus(s.im, cosine, a0.im)};
+    const Pair<T> odd = turned(Pair<T>{d.re * sine, d.im * sine});
+    store(0, a0 + s);
+    store(1, even + odd);
+    store(2, even - odd);
+  }
+};
 
-template <bool GAP, class T>
-void butterfly(Pair<T> (&a)[5]) {
-  const auto cos1 = Part<T>::all(T(0.30901699437494742410)), cos2 = Part<T>::all(T(-0.80901699437494742410));
-  const auto sin1 = Part<T>::all(T(0.95105651629515357212)), sin2 = Part<T>::all(T(0.58778525229247312917));
-  const Pair<T> s1 = a[1] + a[4], s2 = a[2] + a[3], d1 = a[1] - a[4], d2 = a[2] - a[3];
-  const Pair<T> even1 = {times_plus(s2.re, cos2, times_plus(s1.re, cos1, a[0].re)),
-                         times_plus(s2.im, cos2, times_plus(s1.im, cos1, a[0].im))};
-  const Pair<T> even2 = {times_plus(s2.re, cos1, times_plus(s1.re, cos2, a[0].re)),
-                         times_plus(s2.im, cos1, times_plus(s1.im, cos2, a[0].im))};
-  const Pair<T> odd1 = turned(Pair<T>{d1.re * sin1 + d2.re * sin2, d1.im * sin1 + d2.im * sin2});
-  const Pair<T> odd2 = turned(Pair<T>{d1.re * sin2 - d2.re * sin1, d1.im * sin2 - d2.im * sin1});
-  a[0] = (a[0] + s1) + s2;
-  a[1] = even1 + odd1;
-  a[2] = even2 + odd2;
-  a[3] = even2 - odd2;
-  a[4] = even1 - odd1;
-}
+template <>
+struct Butterfly<5> {
+  template <class T, bool GAP, class Load, class Store>
+  static void run(Load load, Store store) {
+    const auto cos1 = Part<T>::all(T(0.30901699437494742410)), cos2 = Part<T>::all(T(-0.80901699437494742410));
+    const auto sin1 = Part<T>::all(T(0.95105651629515357212)), sin2 = Part<T>::all(T(0.58778525229247312917));
+    const Pair<T> a0 = load(0), a1 = load(1), a4 = load(4), a2 = load(2), a3 = load(3);
+    const Pair<T> s1 = a1 + a4, s2 = a2 + a3, d1 = a1 - a4, d2 = a2 - a3;
+    store(0, (a0 + s1) + s2);
+    const auto sums = [&](Part<T> c1, Part<T> c2) {
+      return Pair<T>{times_plus(s2.re, c2, times_plus(s1.re, c1, a0.re)),
+                     times_plus(s2.im, c2, times_plus(s1.im, c1, a0.im))};
+    };
+    const Pair<T> even1 = sums(cos1, cos2), even2 = sums(cos2, cos1);
+    const Pair<T> odd1 = turned(Pair<T>{d1.re * sin1 + d2.re * sin2, d1.im * sin1 + d2.im * sin2});
+    const Pair<T> odd2 = turned(Pair<T>{d1.re * sin2 - d2.re * sin1, d1.im * sin2 - d2.im * sin1});
+    store(1, even1 + odd1);
+    store(4, even1 - odd1);
+    store(2, even2 + odd2);
+    store(3, even2 - odd2);
+  }
+};
 
 }  // namespace resolvent::stepping

@@ -95,18 +95,13 @@ struct Itself {
   Pair<T> operator()(Pair<T> a) const { return a; }
 };
 
-// Rows 3n/8 to 5n/8 of a first or last pass of radix 8.
-template <int R>
-constexpr bool lies_in_gap(int k) {
-  return R == 8 && (k == 3 || k == 4);
-}
+// Keep the compiler from loading what a loop reads before the loop: registers are few, so it would lie on the stack.
+inline void load_in_loop() { __asm__ volatile("" ::: "memory"); }
 
-// Multiply all but the first by their twiddle factors.
-template <int R, class T>
-void twist(Pair<T> (&a)[R], Row<const T> cosines, Row<const T> sines, i64 first) {
-  for (int k = 1; k < R; ++k) {
-    a[k] = times(a[k], Part<T>::all(cosines[first + k - 1]), Part<T>::all(sines[first + k - 1]));
-  }
+// Multiply X_k by its twiddle factor; the first has none.
+template <class T>
+Pair<T> twisted(Pair<T> X, int k, Row<const T> cosines, Row<const T> sines, i64 first) {
+  return k == 0 ? X : times(X, Part<T>::all(cosines[first + k - 1]), Part<T>::all(sines[first + k - 1]));
 }
 
 // Run the first pass, of radix R, on R·m rows. With GAP rows 3n/8 to 5n/8 are zero, and radix 8 leaves them out.
@@ -115,13 +110,13 @@ KERNEL void first_pass(i64 m, Row<const T> cosines, Row<const T> sines, Rows row
   constexpr i64 L = LANES<T>;
   for (i64 p = 0; p < m; ++p) {
     for (i64 lane = 0; lane < L; lane += PART<T>) {
-      Pair<T> a[R];
-      for (int k = 0; k < R; ++k) {
-        if (!(GAP && lies_in_gap<R>(k))) a[k] = turned_to<DIRECTION>(rows(p + k * m, lane));
-      }
-      butterfly<GAP>(a);
-      twist<R, T>(a, cosines, sines, p * (R - 1));
-      for (int k = 0; k < R; ++k) store_pair<T>(turned_to<DIRECTION>(a[k]), y_re, y_im, (p * R + k) * L + lane);
+      Butterfly<R>::template run<T, GAP>(
+          [&](int k) { return turned_to<DIRECTION>(rows(p + k * m, lane)); },
+          [&](int k, Pair<T> X) {
+            X = twisted<T>(X, k, cosines, sines, p * (R - 1));
+            store_pair<T>(turned_to<DIRECTION>(X), y_re, y_im, (p * R + k) * L + lane);
+          });
+      load_in_loop();
     }
   }
 }
@@ -133,11 +128,13 @@ KERNEL void middle_pass(i64 m, i64 s, Row<const T> cosines, Row<const T> sines, 
   constexpr i64 L = LANES<T>;
   for (i64 p = 0; p < m; ++p) {
     for (i64 q = 0; q < s * L; q += PART<T>) {
-      Pair<T> a[R];
-      for (int k = 0; k < R; ++k) a[k] = load_pair<T>(x_re, x_im, s * (p + k * m) * L + q);
-      butterfly<false>(a);
-      twist<R, T>(a, cosines, sines, first + p * (R - 1));
-      for (int k = 0; k < R; ++k) store_pair<T>(a[k], y_re, y_im, s * (p * R + k) * L + q);
+      Butterfly<R>::template run<T, false>(
+          [&](int k) { return load_pair<T>(x_re, x_im, s * (p + k * m) * L + q); },
+          [&](int k, Pair<T> X) {
+            X = twisted<T>(X, k, cosines, sines, first + p * (R - 1));
+            store_pair<T>(X, y_re, y_im, s * (p * R + k) * L + q);
+          });
+      load_in_loop();
     }
   }
 }
@@ -147,28 +144,27 @@ template <int R, Direction DIRECTION, class T, class Map>
 KERNEL void last_pass(i64 s, Row<T> x_re, Row<T> x_im, Map map) {
   constexpr i64 L = LANES<T>;
   for (i64 q = 0; q < s * L; q += PART<T>) {
-    Pair<T> a[R];
-    for (int k = 0; k < R; ++k) a[k] = turned_to<DIRECTION>(load_pair<T>(x_re, x_im, k * s * L + q));
-    butterfly<false>(a);
-    for (int k = 0; k < R; ++k) store_pair<T>(map(turned_to<DIRECTION>(a[k])), x_re, x_im, k * s * L + q);
+    Butterfly<R>::template run<T, false>(
+        [&](int k) { return turned_to<DIRECTION>(load_pair<T>(x_re, x_im, k * s * L + q)); },
+        [&](int k, Pair<T> X) { store_pair<T>(map(turned_to<DIRECTION>(X)), x_re, x_im, k * s * L + q); });
   }
 }
 
-// Run the last pass, on R·s rows; row k goes to positions[k], unless that is negative or the row lies in the gap.
+// Run the last pass, on R·s rows; row k goes to positions[k], unless that is negative. Rows 3n/8 to 5n/8 are left out by
+// radix 8.
 template <int R, class T>
 KERNEL void last_pass_to(i64 s, Row<const T> x_re, Row<const T> x_im, Row<const i64> positions, Row<T> to_re,
                          Row<T> to_im) {
   constexpr i64 L = LANES<T>;
   for (i64 q = 0; q < s; ++q) {
     for (i64 lane = 0; lane < L; lane += PART<T>) {
-      Pair<T> a[R];
-      for (int k = 0; k < R; ++k) a[k] = load_pair<T>(x_re, x_im, (q + k * s) * L + lane);
-      butterfly<false>(a);
-      for (int k = 0; k < R; ++k) {
-        if (lies_in_gap<R>(k)) continue;
-        const i64 at = positions[q + k * s];
-        if (at >= 0) store_pair<T>(a[k], to_re, to_im, at + lane);
-      }
+      Butterfly<R>::template run<T, false>(
+          [&](int k) { return load_pair<T>(x_re, x_im, (q + k * s) * L + lane); },
+          [&](int k, Pair<T> X) {
+            if (R == 8 && (k == 3 || k == 4)) return;
+            const i64 at = positions[q + k * s];
+            if (at >= 0) store_pair<T>(X, to_re, to_im, at + lane);
+          });
     }
   }
 }
