@@ -23,8 +23,6 @@ from .format.layout import field_dataset, field_shape, open_shard
 from .format.splits import SPLITS, Shard, plan_shards
 from .html import html_table
 
-__all__ = ["Dataset"]
-
 _OPEN_FILES = 32  # kept open at once, per process
 
 

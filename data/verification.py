@@ -26,8 +26,6 @@ from .moments import same_moments, sample_moments
 from .problems import make_problem
 from .problems.problem import Problem, residual_floor
 
-__all__ = ["Failure", "VerifyReport", "verify"]
-
 _SHOWN = 10  # failures in a notebook's table
 _DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of damaged files
 

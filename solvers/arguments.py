@@ -12,21 +12,6 @@ from typing import Any, TypeVar
 
 from .errors import InputError
 
-__all__ = [
-    "build",
-    "check_count",
-    "check_omega",
-    "did_you_mean",
-    "integer",
-    "is_integer",
-    "is_real",
-    "nonnegative_integer",
-    "nonnegative_number",
-    "one_of",
-    "positive_integer",
-    "positive_number",
-]
-
 T = TypeVar("T")
 
 

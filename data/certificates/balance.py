@@ -19,15 +19,6 @@ import numpy as np
 from ..boundaries import Sides, Walls
 from .face_fluxes import rectangle_balance
 
-__all__ = [
-    "convection",
-    "convection_magnitude",
-    "diffusion",
-    "diffusion_magnitude",
-    "radiation",
-    "radiation_magnitude",
-]
-
 
 def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | None = None) -> np.ndarray:
     """Return −∇·(a∇u) in each cell: the sum of the fluxes out of it over its volume.

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SpectralReplay"]
-
 Symbol = Callable[..., np.ndarray]
 Tendency = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
 

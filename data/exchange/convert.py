@@ -23,8 +23,6 @@ from .formats import FORMATS
 from .named_arrays import Selection
 from .source import Source, write_source
 
-__all__ = ["export_dataset", "import_dataset", "open_source"]
-
 
 @takes_old_keywords(OLD_KEYWORDS)
 def import_dataset(

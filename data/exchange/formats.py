@@ -10,10 +10,8 @@ from .matlab import open_mat
 from .named_arrays import Selection
 from .neuraloperator import export_pt, open_pt
 from .numpy_archive import export_npz, open_npz
-from .pdebench import LAYOUTS, export_pdebench, open_pdebench
+from .pdebench import export_pdebench, open_pdebench
 from .source import Source
-
-__all__ = ["FORMATS", "LAYOUTS", "Format", "Selection"]
 
 
 @dataclass(frozen=True)

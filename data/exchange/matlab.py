@@ -30,8 +30,6 @@ from ..free_memory import check_fits
 from .named_arrays import Selection, StoredArray, source_of_arrays
 from .source import Source
 
-__all__ = ["open_mat"]
-
 _NUMERIC = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "logical")
 _MOST_RATIO = 1100  # deflate's own limit is 1032
 

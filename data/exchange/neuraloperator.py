@@ -31,8 +31,6 @@ from .named_arrays import (
 )
 from .source import Source
 
-__all__ = ["export_pt", "open_pt"]
-
 
 def open_pt(path: Path, selection: Selection) -> Source:
     """Open a dict of tensors.

@@ -31,8 +31,6 @@ from .named_arrays import (
 )
 from .source import Source
 
-__all__ = ["export_npz", "open_npz"]
-
 _MOST_RATIO = 200  # bytes that a compressed one may become, beyond _FREE_BYTES
 _FREE_BYTES = 1 << 28
 _MOST_MEMBERS = 1000

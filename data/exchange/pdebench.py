@@ -35,8 +35,6 @@ from ..grids import AXES
 from .named_arrays import METADATA, Selection, dataset_metadata, parse_metadata, stored_dtype
 from .source import Source, SourceField
 
-__all__ = ["LAYOUTS", "export_pdebench", "open_pdebench", "pdebench_layout"]
-
 LAYOUTS = ("tensor", "variables", "groups", "incompressible")
 
 _BLOCK = 32  # samples written at once

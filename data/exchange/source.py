@@ -31,8 +31,6 @@ from ..format.stored_field import FieldEncoder
 from ..grids import AXES, cell_centres
 from ..statistics import write_statistics
 
-__all__ = ["BOUNDARIES", "Source", "SourceField", "write_source"]
-
 BOUNDARIES = ("wall", "open", "periodic")
 
 _BLOCK_BYTES = 4 << 20  # read at once

@@ -15,17 +15,6 @@ import yaml
 
 from resolvent.solvers import InputError
 
-__all__ = [
-    "TEMPORARY_SUFFIX",
-    "one_line",
-    "publish",
-    "read_yaml",
-    "storage_errors",
-    "write_atomically",
-    "write_temporary",
-    "write_yaml",
-]
-
 TEMPORARY_SUFFIX = ".tmp"
 
 _ADVICE = {

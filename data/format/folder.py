@@ -39,17 +39,6 @@ from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION
 from .splits import Shard
 
-__all__ = [
-    "DatasetFolder",
-    "ShardRecord",
-    "forget_locks",
-    "mark_damaged",
-    "read_config",
-    "read_damaged",
-    "read_manifest",
-    "shard_size_there",
-]
-
 DAMAGED = "damaged.json"
 
 _locks: set[int] = set()  # descriptors of the folders locked by this process

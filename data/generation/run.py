@@ -43,8 +43,6 @@ from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
 from .workers import make_shard_in_worker, start_method, worker_pool
 
-__all__ = ["GenerationProgress", "GenerationReport", "generate"]
-
 
 @dataclass(frozen=True)
 class GenerationProgress:

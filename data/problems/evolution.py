@@ -15,8 +15,6 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from .problem import Problem
 
-__all__ = ["EvolutionProblem", "TimeDependentProblem", "Trajectory"]
-
 Systems = Generator[LinearSystem, "np.ndarray | None", None]
 
 

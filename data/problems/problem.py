@@ -17,11 +17,6 @@ from ..format.field import Field
 from ..grids import AXES, cell_centres, grid_shape, plain_resolution
 from ..settings import HasSettings
 
-__all__ = [
-    "Problem",
-    "residual_floor",
-]
-
 
 class Problem(HasSettings, ABC):
     """Describe a steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.

@@ -22,8 +22,6 @@ from ..format.field import Field
 from ..grids import grid_shape
 from .evolution import TimeDependentProblem, Trajectory
 
-__all__ = ["SpectralEvolution", "StepperSpec", "increase"]
-
 _PERTURBATION = 1e-7  # relative; differences of this size grow as smaller ones do
 _HALVINGS = 10  # how often the first step is halved to measure the error of the start
 _ENOUGH = 16.0  # independent numbers that determine a variance: 3 standard deviations of signs are then 5 of rounding

@@ -17,8 +17,6 @@ from ..format.field import Field
 from ..grids import cell_centres, nodes
 from .skr import SKR_VARIANTS, SkrDarcy
 
-__all__ = ["PublishedDarcy", "published_darcy"]
-
 
 def published_darcy(legacy: Any, shape: tuple[int, ...]) -> PublishedDarcy | SkrDarcy | None:
     """Return the published code that a setting `legacy` of the Darcy problem stands for; None for None and False.

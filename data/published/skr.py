@@ -14,8 +14,6 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ..format.field import Field, Role
 
-__all__ = ["SKR_VARIANTS", "SkrDarcy", "SkrHelmholtz", "skr_matrix"]
-
 SKR_VARIANTS = ("skr", "skr_aligned")
 """The settings `legacy` that build them: as published, and without the error in the start of a slice."""
 

@@ -26,8 +26,6 @@ from ..random_fields.kernel import KernelField
 from .classical import ClassicalSolver
 from .problem import SpectralProblem, sizes_of_axes
 
-__all__ = ["SpectralNavierStokes"]
-
 
 class _Family(NamedTuple):
     nu: float

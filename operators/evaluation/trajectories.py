@@ -15,8 +15,6 @@ from .grids import Predictor, predict
 from .rollout import RolloutBlewUp, roll_out
 from .trajectory_metrics import correlation_time, energy_spectrum, spectrum_error, trajectory_metrics
 
-__all__ = ["THRESHOLDS", "TrajectoryErrors", "evaluate_trajectories", "persistence"]
-
 THRESHOLDS = (0.9, 0.8)
 MEASURES = ("relative_l2", "correlation", "amount_drift", "energy_drift", "spectrum_error")
 

@@ -16,8 +16,6 @@ from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_in
 if TYPE_CHECKING:
     from resolvent.data import SpectralProblem
 
-__all__ = ["DrawnSamples"]
-
 
 class DrawnSamples:
     """Offer `train` coefficients as a dataset does: a training split that never repeats, and a validation split.

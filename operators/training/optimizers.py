@@ -17,8 +17,6 @@ from resolvent.solvers.arguments import one_of
 
 from ..grid.spectral_convolution import SpectralConvolution
 
-__all__ = ["OPTIMIZERS", "build_optimizer"]
-
 
 def build_optimizer(
     name: str, model: nn.Module, lr: float, weight_decay: float, seed: int, settings: Mapping[str, Any] | None = None

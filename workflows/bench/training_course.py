@@ -12,8 +12,6 @@ import numpy as np
 
 from ..run_folder import write_whole
 
-__all__ = ["TrainingCourse", "read_course"]
-
 COURSE = "course.json"
 
 

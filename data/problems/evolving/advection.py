@@ -12,8 +12,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["Advection"]
-
 
 class Advection(SpectralEvolution):
     """Advection is ∂u/∂t + c ∂u/∂x = 0 on the unit interval, periodic boundary, u(0) random: u(x, t) = u(x − ct, 0).

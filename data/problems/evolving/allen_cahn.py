@@ -13,8 +13,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["AllenCahn"]
-
 
 class AllenCahn(SpectralEvolution):
     """The Allen–Cahn equation is ∂u/∂t = ε²Δu + u − u³ on the unit square, periodic boundary, u(0) random.

@@ -13,8 +13,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["Burgers"]
-
 
 class Burgers(SpectralEvolution):
     """Burgers' equation is ∂u/∂t + ∂(u²/2)/∂x = ν ∂²u/∂x² on the unit interval, periodic boundary, u(0) random.

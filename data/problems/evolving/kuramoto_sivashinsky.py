@@ -14,8 +14,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution
 
-__all__ = ["KuramotoSivashinsky"]
-
 
 class KuramotoSivashinsky(SpectralEvolution):
     """The Kuramoto–Sivashinsky equation is ∂u/∂t + ∂(u²/2)/∂x + ∂²u/∂x² + ∂⁴u/∂x⁴ = 0, u(0) random.

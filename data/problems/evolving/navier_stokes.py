@@ -15,8 +15,6 @@ from ...published.navier_stokes import PUBLISHED_SCHEMES, published_steps
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["NavierStokes"]
-
 
 class _Family(NamedTuple):
     nu: float

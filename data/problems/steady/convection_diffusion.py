@@ -21,8 +21,6 @@ from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.solenoidal import SolenoidalField
 from ..problem import Problem
 
-__all__ = ["ConvectionDiffusion"]
-
 _FACTORABLE = {2: 20_000, 3: 4_000}
 """Unknowns up to which a sparse LU is the default, in two and in three dimensions."""
 

@@ -23,8 +23,6 @@ from ...published.skr import SkrDarcy
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ..problem import Problem
 
-__all__ = ["Darcy"]
-
 _WELL_RADIUS = 0.05
 
 

@@ -19,8 +19,6 @@ from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
 
-__all__ = ["Elasticity"]
-
 
 class Elasticity(Problem):
     """Plane linear elasticity is −∇·σ(u) = 0 on the unit square, σ = E(x) (λ₁ (∇·u) I + 2μ₁ ε(u)).

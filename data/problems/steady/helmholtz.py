@@ -25,8 +25,6 @@ from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.point_sources import gaussian_source, point_source
 from ..problem import Problem
 
-__all__ = ["Helmholtz"]
-
 _FACTORABLE = {2: 70_000, 3: 5_000}
 """Unknowns up to which a sparse LU is the default, in two and in three dimensions."""
 

@@ -23,8 +23,6 @@ from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.kernel import KernelField
 from ..problem import Problem
 
-__all__ = ["Poisson"]
-
 
 class Poisson(Problem):
     """Poisson's equation is −Δu = f on the unit square or cube.

@@ -17,8 +17,6 @@ from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
 
-__all__ = ["Riesz"]
-
 
 class Riesz(Problem):
     """Fractional diffusion is r u − a(x) Σ_d ∂^γ u/∂|x_d|^γ = f, 1 < γ < 2, on the unit interval or the unit square.

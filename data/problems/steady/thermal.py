@@ -20,8 +20,6 @@ from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
 
-__all__ = ["Thermal"]
-
 _HALF_WIDTH, _HALF_HEIGHT = 0.5, 0.8
 _SLOT = (-0.05, 0.05, -0.4, 0.4)  # x from, to; y from, to
 
