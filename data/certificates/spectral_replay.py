@@ -91,6 +91,11 @@ class SpectralReplay:
         return step
 
 
+def steepening(spectrum: np.ndarray, waves: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return −u ∂u/∂x in one dimension, at the points: the tendency of Burgers' equation."""
+    return -np.fft.ifft(spectrum).real * np.fft.ifft(1j * waves[0] * spectrum).real
+
+
 def _phi(z: np.ndarray) -> tuple[Any, Any, Any]:
     """Return φ₁, φ₂, φ₃: (e^z − 1)/z, (φ₁ − 1)/z, (φ₂ − ½)/z; below |z| = 1 by their Taylor series."""
     small = np.abs(z) < 1.0

@@ -43,6 +43,7 @@ class Problem(HasSettings, ABC):
     ndim: int = 2
     boundary: str | tuple[str, ...] = "wall"
     default_dtype: ClassVar[str] = "float64"  # of the stored fields, unless generation is asked for another
+    exact_outputs: bool = False  # whether the certificate needs some outputs to the last bit: no lossy compression
     batch: ClassVar[int] = 1  # samples of a shard that generation hands to `solve_many` together
 
     def __init__(self, resolution: Any) -> None:
@@ -70,11 +71,6 @@ class Problem(HasSettings, ABC):
         for mask in masks:
             mask[[0, -1]] = True
         return masks
-
-    @property
-    def exact_outputs(self) -> bool:
-        """Whether the certificate needs some numbers of the outputs to the last bit: no compression within an error."""
-        return False
 
     @property
     def times(self) -> np.ndarray:

@@ -73,8 +73,7 @@ class AllenCahn(SpectralEvolution):
         return {"epsilon": self.epsilon}
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        z = self.random_state.evaluate(self.random_state.sample(rng), *self.axes)
-        return {"initial": self.amplitude / np.sqrt(self.random_state.mean_variance) * z}
+        return {"initial": self.amplitude / np.sqrt(self.random_state.mean_variance) * super().sample(rng)["initial"]}
 
     def equation(self) -> tuple[np.ndarray, Any]:
         return self.epsilon**2 * self.grid.laplacian() + 1.0, PolynomialTerm(self.grid, cube=-1.0)

@@ -143,9 +143,6 @@ class NavierStokes(SpectralEvolution):
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        return {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
-
     def constants(self) -> dict[str, Field]:
         if self.forcing == "none":
             return {}
