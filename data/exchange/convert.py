@@ -210,7 +210,7 @@ def export_dataset(
         A folder, which is made. Files of the same names are replaced.
     format : {'pdebench', 'neuraloperator', 'npz'}
     layout : str
-        For pdebench, see :func:`~resolvent.data.exchange.pdebench.export_pdebench`.
+        For pdebench, see :func:`~resolvent.data.exchange.pdebench.write_pdebench`.
 
     Returns
     -------
@@ -235,22 +235,24 @@ def export_dataset(
         if folder.resolve() == dataset.folder.resolve():
             raise InputError(f"out={folder} is the dataset itself: choose another folder")
         settings = {"layout": layout} if "layout" in item.settings else {}
-        assert item.export is not None
-        made = not folder.exists()
-
-        def write(target: Path, save: Callable[[Path], None]) -> None:
-            temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-            with storage_errors(target):
-                folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    save(temporary)
-                    publish(temporary, target)
-                finally:
-                    temporary.unlink(missing_ok=True)
-
+        sizes = dataset.resolution[:1] if len(set(dataset.resolution)) == 1 else dataset.resolution
+        named = {"name": dataset.name, "resolution": "x".join(map(str, sizes))}
+        assert item.write is not None
+        made, written = not folder.exists(), []
         try:
-            return item.export(dataset, folder, write, **settings)
+            for split in dataset.splits:
+                target = folder / item.file_name.format(**named, split=split, Split=split.capitalize())
+                temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+                with storage_errors(target):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    try:
+                        item.write(dataset, split, temporary, **settings)
+                        publish(temporary, target)
+                    finally:
+                        temporary.unlink(missing_ok=True)
+                written.append(target)
         except BaseException:
             if made and folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
             raise
+    return written
