@@ -14,7 +14,7 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-from .format.atomic_files import one_line
+from .format.atomic_files import DAMAGE, one_line
 from .format.check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .format.compression import Compression
 from .format.digests import combined_digest, config_hash, digest_of_fields, field_digest, file_sha256, sample_digest
@@ -27,7 +27,6 @@ from .problems import make_problem
 from .problems.problem import Problem, residual_floor
 
 _SHOWN = 10  # failures in a notebook's table
-_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of damaged files
 
 
 @dataclass(frozen=True)
@@ -231,7 +230,7 @@ def _verify_shard(
         figures = {key: v.tolist() for key, v in provenance.items() if v.dtype.kind == "f" and v.ndim == 1}
         if problem is not None and "residual" not in figures:
             raise KeyError("provenance/residual")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         report.fail(name, None, "cannot be read", one_line(error), "4.1")
         return digests
     expected = range(shard.start, shard.stop)
@@ -245,7 +244,7 @@ def _verify_shard(
             arrays = {
                 n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
             }
-        except _DAMAGE as error:
+        except DAMAGE as error:
             report.fail(name, index, "cannot be read", one_line(error), "4.1")
             continue
         if nested:

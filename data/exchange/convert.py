@@ -14,7 +14,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
-from ..format.atomic_files import TEMPORARY_SUFFIX, one_line, publish, storage_errors
+from ..format.atomic_files import TEMPORARY_SUFFIX, publish, reading_errors, storage_errors
 from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.digests import file_sha256
 from ..format.field import NODE
@@ -134,14 +134,8 @@ def format_of(path: Path) -> str:
 
 def _opened(format_name: str, path: Path, selection: Selection) -> Source:
     """Open a file; any error of its reader, which a damaged file may cause, becomes an InputError of one line."""
-    try:
+    with reading_errors(f"{path} cannot be read as {format_name}", "it is damaged or of another kind"):
         return FORMATS[format_name].open(path, selection)
-    except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, (InputError, PermissionError)):
-            raise
-        raise InputError(
-            f"{path} cannot be read as {format_name} ({one_line(error)}): it is damaged or of another kind"
-        ) from None
 
 
 def _split_of(path: Path) -> str:

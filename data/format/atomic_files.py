@@ -39,6 +39,21 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path} ({error.strerror or error}): {advice}") from error
 
 
+DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+"""What reading a damaged file raises, whatever reads it."""
+
+
+@contextmanager
+def reading_errors(what: str, advice: str, *further: type[Exception]) -> Iterator[None]:
+    """Turn the errors of a damaged file, and `further` ones, into an InputError: what, the reason and the advice."""
+    try:
+        yield
+    except (InputError, PermissionError):
+        raise
+    except DAMAGE + further as error:
+        raise InputError(f"{what} ({one_line(error)}): {advice}") from None
+
+
 def write_temporary(content: bytes | memoryview, target: Path, flush: bool = True) -> Path:
     """Write `content` beside `target` under a name of its own; leave nothing there on failure.
 
