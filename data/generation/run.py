@@ -357,16 +357,22 @@ def _shown(
     from ..progress import ProgressLine  # rich, which takes a while to import
 
     with ProgressLine("generate") as line:
-        found = ""
+        yield shown_by(line)
 
-        def tell(at: GenerationProgress) -> None:
-            nonlocal found
-            if at.found != found:
-                found = at.found
-                line.say(found)
-            line(at.done + at.skipped, at.total)
 
-        yield tell
+def shown_by(line: Any, on_found: Callable[[str], None] = lambda found: None) -> Callable[[GenerationProgress], None]:
+    """Return a listener that moves a progress line and says there what is found, which it also hands to `on_found`."""
+    found = ""
+
+    def tell(at: GenerationProgress) -> None:
+        nonlocal found
+        if at.found != found:
+            found = at.found
+            line.say(found)
+            on_found(found)
+        line(at.done + at.skipped, at.total)
+
+    return tell
 
 
 class _Receiver:
