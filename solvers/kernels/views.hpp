@@ -14,7 +14,11 @@
 
 // A function of rows: compiled once, out of line, with all that it calls inlined. Inlined itself, a loop over many rows
 // is often not vectorised, and `__restrict` holds for arguments only.
+#ifdef RESOLVENT_CHECKED
+#define KERNEL static
+#else
 #define KERNEL static __attribute__((noinline, flatten))
+#endif
 
 namespace resolvent {
 

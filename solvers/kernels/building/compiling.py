@@ -24,7 +24,7 @@ from pathlib import Path
 _BITS = ["-std=c++17", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra"]
 FLAGS = [*_BITS, "-O3", "-fno-math-errno", "-fno-trapping-math"]
 _SANITIZERS = "-fsanitize=address,undefined"
-CHECKED = [*_BITS, "-O1", "-g", "-fno-omit-frame-pointer", "-DRESOLVENT_CHECKED", _SANITIZERS, "-fno-sanitize-recover"]
+CHECKED = [*_BITS, "-O0", "-g1", "-fno-omit-frame-pointer", "-DRESOLVENT_CHECKED", _SANITIZERS, "-fno-sanitize-recover"]
 NO_COMPILER = (
     "building Resolvent's kernels needs a C++ compiler: none of $CXX, c++, g++, clang++ was found; install one "
     "(Debian: apt install g++) or run `pip install ziglang`"

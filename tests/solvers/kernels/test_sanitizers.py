@@ -15,7 +15,7 @@ import pytest
 from resolvent.solvers.kernels.building import compiling
 
 ROOT = Path(__file__).parents[3]
-KERNEL_TESTS = sorted(path for path in (ROOT / "tests").rglob("test_kernels.py"))
+KERNEL_TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*kernels.py"))
 
 
 def address_sanitizer() -> str | None:
