@@ -334,18 +334,9 @@ class _ColumnSolve:
         progress = Progress(self.residual)
         claimed, failure = False, None
         while True:
-            if self.residual <= self.threshold:
-                return self._result(Status.CONVERGED, "")
-            if failure is not None:
-                # Near the floor the signs of small inner products are rounding errors and tell nothing about A or M.
-                noise = failure.status is Status.INDEFINITE and progress.claims > 0
-                return self._result(Status.STAGNATED if noise else failure.status, failure.reason)
-            if not math.isfinite(self.residual):
-                return self._result(Status.NONFINITE, "the residual is not finite")
-            if self.iterations >= self.maxiter:
-                return self._result(Status.MAXITER, "the iterations allowed are used up")
-            if self.iterations and progress.stalled(self.residual, claimed):
-                return self._result(Status.STAGNATED, "the true residual stopped falling")
+            ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if ended is not None:
+                return self._result(*ended)
             if self.residual < self.best_residual:
                 self.best_residual, self.best_x = self.residual, self.x.copy()
             claimed, failure = self._advance(settings)
@@ -429,6 +420,31 @@ class _ColumnSolve:
     def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
         floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
         return describe(status, self.iterations, residual * self.scale, self.threshold * self.scale, reason, floor)
+
+
+def verdict(
+    residual: float,
+    threshold: float,
+    iterations: int,
+    maxiter: int,
+    progress: Progress,
+    claimed: bool,
+    failure: Breakdown | None,
+) -> tuple[Status, str] | None:
+    """Return how a solve has ended, and why, from a recomputed residual; None if it goes on."""
+    if residual <= threshold:
+        return Status.CONVERGED, ""
+    if failure is not None:
+        # Near the floor the signs of small inner products are rounding errors and tell nothing about A or M.
+        noise = failure.status is Status.INDEFINITE and progress.claims > 0
+        return (Status.STAGNATED if noise else failure.status), failure.reason
+    if not math.isfinite(residual):
+        return Status.NONFINITE, "the residual is not finite"
+    if iterations >= maxiter:
+        return Status.MAXITER, "the iterations allowed are used up"
+    if iterations and progress.stalled(residual, claimed):
+        return Status.STAGNATED, "the true residual stopped falling"
+    return None
 
 
 def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import scipy.io
 import scipy.sparse as sp
+from scipy.io.matlab import MatReadError
 
+from resolvent.data.format.atomic_files import reading_errors
 from resolvent.solvers import InputError
 
 MATRIX_FORMATS = ".mtx, .mtx.gz, .npz, .mat"
@@ -78,27 +81,10 @@ def read_rhs(path: str, n: int) -> np.ndarray:
 
 def _guard(path: str, read: Any, file: Path, what: str = "matrix") -> Any:
     """Call a reader; turn what it raises on a damaged file into one line."""
-    try:
+    further = (EOFError, OverflowError, zipfile.BadZipFile, zlib.error, MatReadError)
+    advice = "the file is truncated, damaged or of another format"
+    with reading_errors(f"{what}={path}: cannot be read as {file.suffix}", advice, *further):
         return read(file)
-    except (InputError, MemoryError):
-        raise
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise InputError(f"{what}={path}: cannot be read, the file is truncated or damaged ({_short(error)})") from None
-    except (ValueError, EOFError, KeyError, IndexError, TypeError, zipfile.BadZipFile, OverflowError) as error:
-        raise InputError(
-            f"{what}={path}: cannot be read as {file.suffix}, the file is truncated, damaged or of another format"
-            f" ({_short(error)})"
-        ) from None
-    except Exception as error:
-        if type(error).__module__.split(".")[0] in ("zlib", "scipy", "h5py", "gzip"):
-            raise InputError(f"{what}={path}: cannot be read, the file is damaged ({_short(error)})") from None
-        raise
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _shipped_by_pyamg(name: str) -> Path:

@@ -14,7 +14,6 @@ from resolvent.solvers.arguments import one_of
 from ..dataset import Dataset
 from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.field import Role
-from ..format.identifiers import check_identifier
 from ..old_keywords import takes_old_keywords
 from .source import Source, SourceField, write_source
 
@@ -84,13 +83,9 @@ def from_arrays(
             f"inputs live on a grid {first.shape[2:]} and outputs on {second.shape[2:]}: expected the same grid"
         )
     labels = _labels(names, {"inputs": first.shape[1], "outputs": second.shape[1]})
-    check_identifier(name, "name")
     for key in units or {}:
         one_of(key, [*labels["inputs"], *labels["outputs"]], "field in units")
     kinds = {str(np.result_type(a.dtype)) for a in (first, second)}
-    stored = (
-        one_of(dtype, ("float64", "float32"), "dtype") if dtype else ("float32" if kinds == {"float32"} else "float64")
-    )
     columns: list[tuple[str, Role, np.ndarray]] = [
         *((label, "input", first[:, c]) for c, label in enumerate(labels["inputs"])),
         *((label, "output", second[:, c]) for c, label in enumerate(labels["outputs"])),
@@ -101,7 +96,7 @@ def from_arrays(
         count=len(first),
         space=first.shape[2:],
         read=lambda a, b: {label: values[a:b] for label, _, values in columns},
-        dtype=stored,
+        dtype=dtype or ("float32" if kinds == {"float32"} else "float64"),
         axes=axes,
         boundary=boundary,
     )
@@ -179,9 +174,4 @@ def _labels(names: Mapping[str, Sequence[str]] | None, channels: Mapping[str, in
             raise InputError(
                 f"names of {key} are {labels[key]}: the array has {count} channels, expected a name for each"
             )
-        for label in labels[key]:
-            check_identifier(label, "field name")
-    every = [*labels["inputs"], *labels["outputs"]]
-    if len(set(every)) != len(every):
-        raise InputError(f"field names {every} repeat one: expected different names for all inputs and outputs")
     return labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system
+from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system, verdict
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, Floor, Progress
@@ -132,7 +131,8 @@ class _BlockSolve:
         while True:
             for j in range(self.k):
                 if self.reasons[j] is None:
-                    self.reasons[j] = self._verdict(j, bool(claimed[j]), failure, progress[j])
+                    counts = self.iterations, self.system.maxiter, progress[j], bool(claimed[j]), failure
+                    self.reasons[j] = verdict(float(self.norms[j]), float(self.thresholds[j]), *counts)
             active = np.array([j for j in range(self.k) if self.reasons[j] is None], dtype=int)
             if active.size == 0:
                 return self._result()
@@ -142,22 +142,6 @@ class _BlockSolve:
                 self.norms[j] = self.histories[j][-1] = self.column.norm(self.R[j])
                 if self.norms[j] < self.best[j]:
                     self.best[j], self.best_X[j] = self.norms[j], self.X[j]
-
-    def _verdict(
-        self, j: int, claimed: bool, failure: Breakdown | None, progress: Progress
-    ) -> tuple[Status, str] | None:
-        if self.norms[j] <= self.thresholds[j]:
-            return Status.CONVERGED, ""
-        if failure is not None:
-            noise = failure.status is Status.INDEFINITE and progress.claims > 0
-            return (Status.STAGNATED if noise else failure.status), failure.reason
-        if not math.isfinite(self.norms[j]):
-            return Status.NONFINITE, "the residual is not finite"
-        if self.iterations >= self.system.maxiter:
-            return Status.MAXITER, "the iterations allowed are used up"
-        if self.iterations and progress.stalled(float(self.norms[j]), claimed):
-            return Status.STAGNATED, "the true residual stopped falling"
-        return None
 
     def _advance(self, active: np.ndarray) -> tuple[np.ndarray, Breakdown | None]:
         """Follow the recurrence on the active columns until each claims its tolerance; return claims and failure."""
