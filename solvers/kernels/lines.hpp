@@ -65,6 +65,17 @@ inline float64x2_t register_times_plus(float64x2_t a, float64x2_t b, float64x2_t
 inline float32x4_t register_times_plus(float32x4_t a, float32x4_t b, float32x4_t c) { return vfmaq_f32(c, a, b); }
 #endif
 
+// The numbers of a register, each converted to another type.
+template <class To, class From>
+inline To converted(From x) {
+#if defined(__AVX__)  // gcc converts halves one by one
+  if constexpr (std::is_same_v<From, Register<float, 4>::type> && std::is_same_v<To, Register<double, 4>::type>)
+    return _mm256_cvtps_pd(x);
+  else
+#endif
+    return __builtin_convertvector(x, To);
+}
+
 // N numbers in as many registers as they need, with the arithmetic of numbers.
 template <class T, int N>
 struct Vector {
@@ -81,7 +92,7 @@ struct Vector {
     for (int k = 0; k < PARTS; ++k) {
       typedef typename Register<S, WIDTH>::type Given;
       const Given x = *reinterpret_cast<const typename Register<S, WIDTH>::unaligned *>(from + k * WIDTH);
-      v.part[k] = __builtin_convertvector(x, Part);
+      v.part[k] = converted<Part>(x);
     }
     return v;
   }

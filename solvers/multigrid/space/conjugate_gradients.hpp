@@ -110,18 +110,6 @@ KERNEL void add_steps(Row<double> x, Row<const float> p1, Row<const float> p2, d
   for (i64 c = 0; c < count; ++c) x[c] = times_plus(second, double(p2[c]), times_plus(first, double(p1[c]), x[c]));
 }
 
-// The sum Σ t (x − x_neighbour) at a place of a row, shifted; T is the type of its lanes.
-template <class At, class P, class T>
-inline auto fluxes(At at, i64 c, const P &x, const T &east, const T &north, const T &up, i64 w, i64 s) {
-  const auto u = at(x, c);
-  auto sum = at(east, c) * (u - at(x, c - 1));
-  sum = times_plus(at(east, c + 1), u - at(x, c + 1), sum);
-  sum = times_plus(at(north, c), u - at(x, c - w), sum);
-  sum = times_plus(at(north, c + w), u - at(x, c + w), sum);
-  sum = times_plus(at(up, c), u - at(x, c - s), sum);
-  return times_plus(at(up, c + s), u - at(x, c + s), sum);
-}
-
 // Set q = A p on a plane; return pᵀ q over it.
 KERNEL double product_of_plane(Row<float> q, Row<const float> p, Row<const float> east, Row<const float> north,
                                Row<const float> up, i64 w, i64 s, i64 ny, i64 nx) {

@@ -14,15 +14,16 @@ KERNEL void relax_rows(Row<float> out, Row<const float> below, Row<const float> 
                        Row<const float> r, Row<const float> d, Row<const float> east, Row<const float> north,
                        Row<const float> up, i64 w, i64 s, float omega) {
   const float rest = 1.0f - omega;
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    float sum = times_plus(east[c], here[c - 1], r[c]);
-    sum = times_plus(east[c + 1], here[c + 1], sum);
-    sum = times_plus(north[c], here[c - w], sum);
-    sum = times_plus(north[c + w], here[c + w], sum);
-    sum = times_plus(up[c], below[c], sum);
-    sum = times_plus(up[c + s], above[c], sum);
-    out[c] = times_plus(omega * d[c], sum, rest * here[c]);
-  }
+  const i64 c = w + 1;
+  for_lanes<float, 8>(s - 2 * c, [&](auto at) {
+    auto sum = times_plus(at(east, c), at(here, c - 1), at(r, c));
+    sum = times_plus(at(east, c + 1), at(here, c + 1), sum);
+    sum = times_plus(at(north, c), at(here, c - w), sum);
+    sum = times_plus(at(north, c + w), at(here, c + w), sum);
+    sum = times_plus(at(up, c), at(below, c), sum);
+    sum = times_plus(at(up, c + s), at(above, c), sum);
+    at.set(out + c, times_plus(omega * at(d, c), sum, rest * at(here, c)));
+  });
 }
 
 // out = (1 − ω) x + ω D⁻¹ (r + Σ t x_neighbour) on plane k of a level of seven points; `below`, `here` and `above` are
@@ -34,18 +35,23 @@ inline void relax_plane(View<float> out, View<float> below, View<float> here, Vi
              row_at(level.link(1), p), row_at(level.link(2), p), level.w, level.s, omega);
 }
 
+// The sum Σ t (x − x_neighbour) over six neighbours, at a place of rows that begin at entry c.
+template <class At, class T>
+inline auto fluxes(At at, i64 c, const T &x, const T &east, const T &north, const T &up, i64 w, i64 s) {
+  const auto u = at(x, c);
+  auto sum = at(east, c) * (u - at(x, c - 1));
+  sum = times_plus(at(east, c + 1), u - at(x, c + 1), sum);
+  sum = times_plus(at(north, c), u - at(x, c - w), sum);
+  sum = times_plus(at(north, c + w), u - at(x, c + w), sum);
+  sum = times_plus(at(up, c), u - at(x, c - s), sum);
+  return times_plus(at(up, c + s), u - at(x, c + s), sum);
+}
+
 KERNEL void residual_rows(Row<float> out, Row<const float> x, Row<const float> r, Row<const float> east,
                           Row<const float> north, Row<const float> up, i64 w, i64 s, float scale) {
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    const float u = x[c];
-    float sum = times_plus(east[c], x[c - 1] - u, scale * r[c]);
-    sum = times_plus(east[c + 1], x[c + 1] - u, sum);
-    sum = times_plus(north[c], x[c - w] - u, sum);
-    sum = times_plus(north[c + w], x[c + w] - u, sum);
-    sum = times_plus(up[c], x[c - s] - u, sum);
-    sum = times_plus(up[c + s], x[c + s] - u, sum);
-    out[c] = sum;
-  }
+  const i64 c = w + 1;
+  for_lanes<float, 8>(s - 2 * c,
+                      [&](auto at) { at.set(out + c, scale * at(r, c) - fluxes(at, c, x, east, north, up, w, s)); });
 }
 
 // out = scale r − A x on plane k of a level of seven points.
@@ -58,27 +64,26 @@ inline void residual_plane(View<float> out, View<float> x, const Level &level, i
 // out = scale r − σ x + the fluxes from both neighbours in the row.
 KERNEL void fluxes_along(Row<float> out, Row<const float> x, Row<const float> r, Row<const float> t,
                          Row<const float> ground, float scale, i64 count) {
-  for (i64 c = 0; c < count; ++c) {
-    const float u = x[c];
-    float sum = times_plus(-ground[c], u, scale * r[c]);
-    sum = times_plus(t[c], x[c - 1] - u, sum);
-    out[c] = times_plus(t[c + 1], x[c + 1] - u, sum);
-  }
+  for_lanes<float, 8>(count, [&](auto at) {
+    const auto u = at(x);
+    auto sum = times_plus(-at(ground), u, scale * at(r));
+    sum = times_plus(at(t), at(x, -1) - u, sum);
+    at.set(out, times_plus(at(t, 1), at(x, 1) - u, sum));
+  });
 }
 
 // Add the fluxes from the three neighbours in the row at −distance and the three in the row at +distance; t holds three
 // vectors of links.
 KERNEL void add_fluxes_across(Row<float> out, Row<const float> x, Row<const float> t, i64 n, i64 distance, i64 count) {
-  for (i64 c = 0; c < count; ++c) {
-    const float u = x[c];
-    const i64 low = c - distance, high = c + distance;
-    float sum = times_plus(t[c], x[low - 1] - u, out[c]);
-    sum = times_plus(t[n + c], x[low] - u, sum);
-    sum = times_plus(t[2 * n + c], x[low + 1] - u, sum);
-    sum = times_plus(t[high + 1], x[high + 1] - u, sum);
-    sum = times_plus(t[n + high], x[high] - u, sum);
-    out[c] = times_plus(t[2 * n + high - 1], x[high - 1] - u, sum);
-  }
+  for_lanes<float, 8>(count, [&](auto at) {
+    const auto u = at(x);
+    auto sum = times_plus(at(t), at(x, -distance - 1) - u, at(out));
+    sum = times_plus(at(t, n), at(x, -distance) - u, sum);
+    sum = times_plus(at(t, 2 * n), at(x, -distance + 1) - u, sum);
+    sum = times_plus(at(t, distance + 1), at(x, distance + 1) - u, sum);
+    sum = times_plus(at(t, n + distance), at(x, distance) - u, sum);
+    at.set(out, times_plus(at(t, 2 * n + distance - 1), at(x, distance - 1) - u, sum));
+  });
 }
 
 // out = x + ω D⁻¹ residual.

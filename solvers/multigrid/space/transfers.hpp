@@ -43,18 +43,21 @@ KERNEL void merge(Row<float> v, Row<const float> even, Row<const float> odd, i64
 
 // Add the nine products of a coarse point with the fine cells around it in one plane.
 KERNEL void gather(Row<float> out, Row<const float> weights, Row<const float> parts, i64 n, i64 s, i64 w) {
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    const i64 low = c - w;
-    float sum = times_plus(weights[c], parts[c], out[c]);
-    sum = times_plus(weights[n + c], parts[s + c], sum);
-    sum = times_plus(weights[2 * n + c - 1], parts[s + c - 1], sum);
-    sum = times_plus(weights[3 * n + c], parts[2 * s + c], sum);
-    sum = times_plus(weights[6 * n + low], parts[2 * s + low], sum);
-    sum = times_plus(weights[4 * n + c], parts[3 * s + c], sum);
-    sum = times_plus(weights[5 * n + c - 1], parts[3 * s + c - 1], sum);
-    sum = times_plus(weights[7 * n + low], parts[3 * s + low], sum);
-    out[c] = times_plus(weights[8 * n + low - 1], parts[3 * s + low - 1], sum);
-  }
+  const i64 c = w + 1, low = c - w;
+  for_lanes<float, 8>(s - 2 * c, [&](auto at) {
+    const auto add = [&](i64 kind, i64 part, i64 shift, auto sum) {
+      return times_plus(at(weights, kind * n + shift), at(parts, part * s + shift), sum);
+    };
+    auto sum = add(0, 0, c, at(out, c));
+    sum = add(1, 1, c, sum);
+    sum = add(2, 1, c - 1, sum);
+    sum = add(3, 2, c, sum);
+    sum = add(6, 2, low, sum);
+    sum = add(4, 3, c, sum);
+    sum = add(5, 3, c - 1, sum);
+    sum = add(7, 3, low, sum);
+    at.set(out + c, add(8, 3, low - 1, sum));
+  });
 }
 
 // Add Pᵀ of fine plane k, given with its rim, to r of the coarse level.
@@ -82,22 +85,22 @@ inline void restrict_plane(View<float> fine, i64 k, const Level &level, const Le
 // Set parts to the contribution of one coarse plane to the four kinds of cells of a fine plane, or add it (`more`).
 template <bool more>
 KERNEL void spread(Row<float> parts, Row<const float> weights, Row<const float> x, i64 n, i64 s, i64 w) {
-  const auto before = [&](i64 c) { return more ? parts[c] : 0.0f; };
-  for (i64 c = w + 1; c < s - w - 1; ++c) parts[c] = times_plus(weights[c], x[c], before(c));
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    const float sum = times_plus(weights[n + c], x[c], before(s + c));
-    parts[s + c] = times_plus(weights[2 * n + c], x[c + 1], sum);
-  }
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    const float sum = times_plus(weights[3 * n + c], x[c], before(2 * s + c));
-    parts[2 * s + c] = times_plus(weights[6 * n + c], x[c + w], sum);
-  }
-  for (i64 c = w + 1; c < s - w - 1; ++c) {
-    float sum = times_plus(weights[4 * n + c], x[c], before(3 * s + c));
-    sum = times_plus(weights[5 * n + c], x[c + 1], sum);
-    sum = times_plus(weights[7 * n + c], x[c + w], sum);
-    parts[3 * s + c] = times_plus(weights[8 * n + c], x[c + w + 1], sum);
-  }
+  const i64 c = w + 1;
+  for_lanes<float, 8>(s - 2 * c, [&](auto at) {
+    const auto first = [&](i64 kind, i64 part) {
+      if constexpr (more)
+        return times_plus(at(weights, kind * n + c), at(x, c), at(parts, part * s + c));
+      else
+        return at(weights, kind * n + c) * at(x, c);
+    };
+    const auto add = [&](i64 kind, i64 shift, auto sum) {
+      return times_plus(at(weights, kind * n + c), at(x, c + shift), sum);
+    };
+    at.set(parts + c, first(0, 0));
+    at.set(parts + (s + c), add(2, 1, first(1, 1)));
+    at.set(parts + (2 * s + c), add(6, w, first(3, 2)));
+    at.set(parts + (3 * s + c), add(8, w + 1, add(7, w, add(5, 1, first(4, 3)))));
+  });
 }
 
 // Add P x of the coarse level to fine plane k of a vector, given with its rim.
