@@ -83,8 +83,8 @@ KERNEL void add_row(i64 n, Row<float> out, Row<const float> row) {
 
 // Add to the coarse links what the cells between the coarse rows jc and jc + 1 that have a centre contribute; links to
 // points beyond a wall do not exist.
-inline void add_cells_with_centre(const Links &links, const Weights &w, const Sides &sides, i64 jc,
-                                  const Links &coarse, Grid<float> lines) {
+inline void add_cells_with_centre(const Links &links, const Weights &w, const Sides &sides, i64 jc, const Links &coarse,
+                                  Grid<float> lines) {
   const i64 cy = w.cy(), cx = w.cx(), gaps = w.gaps_x(), j = 2 * jc + 1;
   const View<float> south = lines[3], north = lines[4], west = lines[5], east = lines[6];
   const View<float> rising = lines[7], falling = lines[8];
@@ -95,9 +95,9 @@ inline void add_cells_with_centre(const Links &links, const Weights &w, const Si
   set_straight(gaps, cells, corners, edges, centres);
   if (links.diagonals) {
     add_diagonal(gaps, cells, corners, centres);
-    add_across(gaps, cells, edges,
-               {links.falling[j].from(1), links.rising[j].from(2), links.rising[j + 1].from(1),
-                links.falling[j + 1].from(2)});
+    add_across(
+        gaps, cells, edges,
+        {links.falling[j].from(1), links.rising[j].from(2), links.rising[j + 1].from(1), links.falling[j + 1].from(2)});
   }
   const i64 inner = gaps < cx || sides.periodic_x ? gaps : gaps - 1;  // cells with a coarse point to their east
   add_row(inner, coarse.east[jc].from(1), south);
@@ -154,8 +154,8 @@ inline Cell cell_without_centre(const Links &links, const Weights &w, i64 jc, i6
 }
 
 // Links along a coarse row, of the gaps and of the coarse points that are neighbours, from the fine faces of that row.
-KERNEL void set_along_row(i64 gaps, i64 count, i64 stride, Row<float> out, Row<const float> face,
-                          Row<const float> west, Row<const float> east) {
+KERNEL void set_along_row(i64 gaps, i64 count, i64 stride, Row<float> out, Row<const float> face, Row<const float> west,
+                          Row<const float> east) {
   for (i64 g = 0; g < gaps; ++g) {
     const float a = west[g], b = east[g];
     out[g] = face[2 * g] * (1.0f - a) * b + face[2 * g + 1] * a * (1.0f - b);
@@ -187,8 +187,7 @@ inline void set_links_along_rows(const Links &links, const Weights &w, i64 ny, c
   if (stride * (cy - 1) == ny - 1) subtract(cy - 1, links.north[ny]);
 }
 
-inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx, const Sides &sides,
-                                    Grid<float> out) {
+inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx, const Sides &sides, Grid<float> out) {
   const i64 cy = w.cy(), cx = w.cx(), stride = w.stride_x();
   const i64 count = sides.periodic_y ? cy : cy - 1, gaps = w.gaps_y() < count ? w.gaps_y() : count;
   const auto set = stride == 2 ? set_along_columns<2> : set_along_columns<1>;
@@ -207,8 +206,8 @@ inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx
 inline void clear(Grid<float> grid) { View<float>{grid.data, grid.rows * grid.columns}.fill(0.0f); }
 
 // Set the coarse links from the fine ones; those to walls stay zero.
-inline void coarse_links(const Links &links, const Weights &w, i64 ny, i64 nx, const Sides &sides,
-                         const Links &coarse, Grid<float> lines) {
+inline void coarse_links(const Links &links, const Weights &w, i64 ny, i64 nx, const Sides &sides, const Links &coarse,
+                         Grid<float> lines) {
   const i64 cy = w.cy(), cx = w.cx(), gaps_y = w.gaps_y(), gaps_x = w.gaps_x();
   for (const Grid<float> &grid : {coarse.east, coarse.north, coarse.rising, coarse.falling}) clear(grid);
   set_links_along_rows(links, w, ny, sides, coarse.east);

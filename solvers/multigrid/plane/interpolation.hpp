@@ -1,10 +1,10 @@
 // Operator-dependent interpolation between two levels (black-box multigrid).
 //
-// Every other cell of an axis is a coarse point. A cell between two coarse points of its row takes their values weighted
-// by its links to either side, with those of the neighbouring rows collapsed onto its own; likewise in columns. A cell
-// in the centre of four coarse points takes the value that satisfies its own equation with right-hand side zero. So the
-// flux is continuous across jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by
-// the link to the wall.
+// Every other cell of an axis is a coarse point. A cell between two coarse points of its row takes their values
+// weighted by its links to either side, with those of the neighbouring rows collapsed onto its own; likewise in
+// columns. A cell in the centre of four coarse points takes the value that satisfies its own equation with right-hand
+// side zero. So the flux is continuous across jumps of the coefficient. Beside a wall the missing coarse point counts
+// as zero, weighted by the link to the wall.
 //
 // Dendy, Black box multigrid, J. Comput. Phys. 48 (1982) 366; Alcouffe, Brandt, Dendy and Painter, SIAM J. Sci. Stat.
 // Comput. 2 (1981) 430.
@@ -121,8 +121,8 @@ struct CornerWeights {
   Row<T> sw, se, nw, ne;
 };
 
-// Weights at the middles of the edges: of the west and the east corner on the southern and the northern (top_) edges, of
-// the south and the north corner on the western and the eastern (_next) edges.
+// Weights at the middles of the edges: of the west and the east corner on the southern and the northern (top_) edges,
+// of the south and the north corner on the western and the eastern (_next) edges.
 struct EdgeWeights {
   Row<const float> west, east, top_west, top_east, south, north, south_next, north_next;
 };
@@ -157,9 +157,8 @@ inline EdgeWeights edge_weights(const Weights &w, const Sides &sides, i64 jc, Gr
 
 inline CentreLinks centre_links(const Links &links, i64 jc) {
   const i64 j = 2 * jc + 1;
-  return {links.east[j].from(1),    links.north[j].from(1),       links.north[j + 1].from(1),
-          links.rising[j].from(1),  links.falling[j].from(2),     links.falling[j + 1].from(1),
-          links.rising[j + 1].from(2)};
+  return {links.east[j].from(1),    links.north[j].from(1),       links.north[j + 1].from(1), links.rising[j].from(1),
+          links.falling[j].from(2), links.falling[j + 1].from(1), links.rising[j + 1].from(2)};
 }
 
 template <bool DIAGONALS>

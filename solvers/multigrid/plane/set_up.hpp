@@ -121,8 +121,7 @@ inline bool set_up_levels(const Plane &plane, const Hierarchy &hierarchy) {
     const i64 ny = hierarchy.levels[level].ny, nx = hierarchy.levels[level].nx;
     const Links links = hierarchy.links(level);
     invert_diagonal(links, ny, nx, hierarchy.cells(level, &Level::inverse_diagonal));
-    if (level == hierarchy.count - 1)
-      return invert_coarsest(links, ny, nx, sides, plane.coarsest, hierarchy.inverse());
+    if (level == hierarchy.count - 1) return invert_coarsest(links, ny, nx, sides, plane.coarsest, hierarchy.inverse());
     const Weights weights = hierarchy.weights(level);
     weights_along_rows(links, nx, sides, weights);
     weights_along_columns(links, ny, sides, weights);
@@ -145,8 +144,8 @@ inline bool set_up(Plane &plane, const double *coefficient, double weight_y, dou
   plane.mild = range.highest <= plane.mild_contrast * range.lowest;
   plane.scale = power_that_scales(range.highest * (weight_y > weight_x ? weight_y : weight_x));
   const Links links = hierarchy.links(0);
-  faces_of(a, plane.scale * weight_y, plane.scale * weight_x, hierarchy.sides,
-           {plane.faces_east, ny, nx + 1, nx + 1}, {plane.faces_north, ny + 1, nx, nx}, links.east, links.north);
+  faces_of(a, plane.scale * weight_y, plane.scale * weight_x, hierarchy.sides, {plane.faces_east, ny, nx + 1, nx + 1},
+           {plane.faces_north, ny + 1, nx, nx}, links.east, links.north);
   return set_up_levels(plane, hierarchy);
 }
 
