@@ -12,12 +12,11 @@ template <bool DIAGONALS>
 KERNEL void invert_row(i64 nx, Row<float> out, Row<const float> face, Row<const float> riser,
                        Row<const float> riser_above, Row<const float> rising, Row<const float> rising_above,
                        Row<const float> falling, Row<const float> falling_above) {
-  const auto positive = [](float link) { return link > 0.0f ? link : 0.0f; };
   for (i64 i = 0; i < nx; ++i) {
     float d = positive(face[i]) + positive(face[i + 1]) + positive(riser[i]) + positive(riser_above[i]);
     if (DIAGONALS)
       d += positive(rising[i]) + positive(rising_above[i]) + positive(falling[i]) + positive(falling_above[i]);
-    out[i] = d > 0.0f ? 1.0f / d : 0.0f;
+    out[i] = inverse_or_zero(d);
   }
 }
 
