@@ -128,8 +128,7 @@ def solve_sample(
 ) -> tuple[SolveResult, str]:
     """Solve one sample into x; return its result and the method's name."""
     began = time.perf_counter()
-    # For read-only arrays Numba would compile everything once more, and not to the same bits.
-    coefficient, rhs = (np.require(values, requirements=["C", "W"]) for values in (coefficient, rhs))
+    coefficient, rhs = np.ascontiguousarray(coefficient), np.ascontiguousarray(rhs)
     rhs_norm, factor = _norm_and_factor(rhs)
     definite = workspace.set_up(coefficient)
     setup_seconds = time.perf_counter() - began
@@ -260,8 +259,7 @@ def read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
 
         return sources if sources.ndim == len(shape) else cupy.broadcast_to(cupy.asarray(sources), (1, *shape[1:]))
     if sources.ndim < len(shape):
-        one = np.array(np.broadcast_to(sources, shape[1:]), order="C")
-        return np.lib.stride_tricks.as_strided(one, shape, (0, *one.strides))  # writeable, though nobody writes
+        return np.broadcast_to(np.array(np.broadcast_to(sources, shape[1:]), order="C"), shape)
     return np.ascontiguousarray(sources)
 
 

@@ -1,7 +1,7 @@
 // The V-cycle in float32, one kernel a pass over a level, and the coarsest level. Samples that are not RUNNING are
 // passed over. What a pass moves a cell, in numbers of four bytes: see hierarchy.py.
 
-// What befell a sample (the codes of plane/conjugate_gradients.py), or that it goes on.
+// What befell a sample (the codes of outcomes.hpp), or that it goes on.
 enum Status { CONVERGED, MAXITER, STAGNATED, INDEFINITE, NONFINITE, SLOW, RUNNING };
 
 // x = w1 D^-1 r, the first relaxation step from zero.

@@ -2,6 +2,8 @@
 // Galerkin coarse links, the inverse of the coarsest matrix. The mathematics is that of plane/interpolation.hpp and
 // plane/galerkin.hpp; here each thread gathers what its coarse point needs instead of scattering what its cell makes.
 
+using namespace resolvent;  // formulas.hpp
+
 // Faces of the finest level, in float64 and float32: scale (2/h^2) a b/(a + b) between cells, scale (2/h^2) a at walls.
 KERNEL transmissibilities(const int* list, int ny, int nx, int sides, double weight_y, double weight_x,
                           const double* scale, const double* a, double* east, double* north, float* east_single,
@@ -18,7 +20,7 @@ KERNEL transmissibilities(const int* list, int ny, int nx, int sides, double wei
             const bool inside = i > 0 && i < nx;
             if (inside || ((sides & PERIODIC_X) && nx > 1)) {
                 const double low = c[j * nx + (inside ? i - 1 : nx - 1)], high = c[j * nx + (inside ? i : 0)];
-                in_x = wx * low * (high / (low + high));
+                in_x = harmonic(low, high, wx);
             } else if (sides & (i == 0 ? WEST_WALL : EAST_WALL)) {
                 in_x = wx * c[j * nx + (i == 0 ? 0 : nx - 1)];
             }
@@ -27,7 +29,7 @@ KERNEL transmissibilities(const int* list, int ny, int nx, int sides, double wei
             const bool inside = j > 0 && j < ny;
             if (inside || ((sides & PERIODIC_Y) && ny > 1)) {
                 const double low = c[(inside ? j - 1 : ny - 1) * nx + i], high = c[(inside ? j : 0) * nx + i];
-                in_y = wy * low * (high / (low + high));
+                in_y = harmonic(low, high, wy);
             } else if (sides & (j == 0 ? SOUTH_WALL : NORTH_WALL)) {
                 in_y = wy * c[(j == 0 ? 0 : ny - 1) * nx + i];
             }
@@ -39,7 +41,7 @@ KERNEL transmissibilities(const int* list, int ny, int nx, int sides, double wei
     }
 }
 
-// D^-1 with D = (sum of links + sum of their magnitudes)/2; zero for cells without links.
+// D^-1 with D the sum of a cell's positive links; zero for cells without any.
 KERNEL invert_diagonal(const int* list, int ny, int nx, int diagonals, const float* east, const float* north,
                        const float* rising, const float* falling, float* inverse) {
     const int i = column(), j = row();
@@ -48,17 +50,12 @@ KERNEL invert_diagonal(const int* list, int ny, int nx, int diagonals, const flo
         const int s = list[m + 1];
         const Links links = links_of(east, north, rising, falling, diagonals, s, ny, nx);
         const int here = j * (nx + 1) + i, above = here + nx + 1;
-        float total = links.east[here] + links.east[here + 1] + links.north[here] + links.north[above];
-        float size = fabsf(links.east[here]) + fabsf(links.east[here + 1]) + fabsf(links.north[here]) +
-                     fabsf(links.north[above]);
-        if (diagonals) {
-            const float a = links.rising[here], b = links.rising[above + 1];
-            const float c = links.falling[here + 1], d = links.falling[above];
-            total += a + b + c + d;
-            size += fabsf(a) + fabsf(b) + fabsf(c) + fabsf(d);
-        }
-        const float twice = total + size;
-        inverse[cells_before(s, ny, nx) + j * nx + i] = twice > 0.0f ? 2.0f / twice : 0.0f;
+        float d = positive(links.east[here]) + positive(links.east[here + 1]) + positive(links.north[here]) +
+                  positive(links.north[above]);
+        if (diagonals)
+            d += positive(links.rising[here]) + positive(links.rising[above + 1]) + positive(links.falling[here + 1]) +
+                 positive(links.falling[above]);
+        inverse[cells_before(s, ny, nx) + j * nx + i] = inverse_or_zero(d);
     }
 }
 
@@ -88,16 +85,6 @@ INLINE Weights weights_of(float* weights, const Pair& g, int s) {
 
 INLINE Weights weights_of(const float* weights, const Pair& g, int s) { return weights_of((float*)weights, g, s); }
 
-// Shares of two links, zero where negative; at the last gap before a wall all of what there is goes to the lower one.
-INLINE void share(float low, float high, bool ends, float* to_low, float* to_high) {
-    const bool none = !(low > 0.0f || high > 0.0f);
-    low = fmaxf(low, 0.0f);
-    high = fmaxf(high, 0.0f);
-    const float total = low + high, scale = total > 0.0f ? 1.0f / total : 0.0f;
-    *to_low = total > 0.0f ? low * scale : (ends && none ? 1.0f : 0.5f);
-    *to_high = ends ? 0.0f : (total > 0.0f ? high * scale : 0.5f);
-}
-
 // Weights along rows (west, east) and along columns (south, north), one thread a coarse point.
 KERNEL weights_between(const int* list, int ny, int nx, int cy, int cx, int sides, int diagonals, const float* east,
                        const float* north, const float* rising, const float* falling, float* weights) {
@@ -115,8 +102,10 @@ KERNEL weights_between(const int* list, int ny, int nx, int cy, int cx, int side
                 low += links.rising[k] + links.falling[k + width];
                 high += links.rising[k + width + 1] + links.falling[k + 1];
             }
-            const int gap = jc * g.gaps_x + ic;
-            share(low, high, i == nx - 1 && !g.fine.periodic_x, w.west + gap, w.east + gap);
+            const bool beside_wall = i == nx - 1 && !g.fine.periodic_x;
+            const Shares to = beside_wall ? shares_beside_wall(low, high) : shares(low, high);
+            w.west[jc * g.gaps_x + ic] = to.low;
+            w.east[jc * g.gaps_x + ic] = to.high;
         }
         if (jc < g.gaps_y) {
             const int j = 2 * jc + 1, k = j * width + g.stride_x * ic;
@@ -125,32 +114,37 @@ KERNEL weights_between(const int* list, int ny, int nx, int cy, int cx, int side
                 low += links.rising[k] + links.falling[k + 1];
                 high += links.rising[k + width + 1] + links.falling[k + width];
             }
-            const int gap = jc * cx + ic;
-            share(low, high, j == ny - 1 && !g.fine.periodic_y, w.south + gap, w.north + gap);
+            const bool beside_wall = j == ny - 1 && !g.fine.periodic_y;
+            const Shares to = beside_wall ? shares_beside_wall(low, high) : shares(low, high);
+            w.south[jc * cx + ic] = to.low;
+            w.north[jc * cx + ic] = to.high;
         }
     }
 }
 
-// Weights along the edges of the coarse square (jc, ic): of the cells in between on its south, north, west, east edge
-// for the corner before and after them; zero for corners beyond a wall and where no cells lie in between.
-struct Edges {
-    float south[2], north[2], west[2], east[2];
-};
-
+// Weights along the edges of the coarse cell (jc, ic), zero for corners beyond a wall and where no fine cell lies in
+// between.
 INLINE Edges edges_of(const Weights& w, const Pair& g, int jc, int ic) {
     const int jn = after(jc, g.cy, g.fine.periodic_y), in = after(ic, g.cx, g.fine.periodic_x);
-    const bool across = ic < g.gaps_x, along = jc < g.gaps_y;
     const int a = jc * g.gaps_x + ic, b = jn * g.gaps_x + ic, c = jc * g.cx + ic, d = jc * g.cx + in;
-    Edges e;
-    e.south[0] = across ? w.west[a] : 0.0f;
-    e.south[1] = across ? w.east[a] : 0.0f;
-    e.north[0] = across && jn >= 0 ? w.west[b] : 0.0f;
-    e.north[1] = across && jn >= 0 ? w.east[b] : 0.0f;
-    e.west[0] = along ? w.south[c] : 0.0f;
-    e.west[1] = along ? w.north[c] : 0.0f;
-    e.east[0] = along && in >= 0 ? w.south[d] : 0.0f;
-    e.east[1] = along && in >= 0 ? w.north[d] : 0.0f;
+    Edges e = {{0.0f, 0.0f}, {0.0f, 0.0f}, {0.0f, 0.0f}, {0.0f, 0.0f}};
+    if (ic < g.gaps_x) e.south = {w.west[a], w.east[a]};
+    if (ic < g.gaps_x && jn >= 0) e.north = {w.west[b], w.east[b]};
+    if (jc < g.gaps_y) e.west = {w.south[c], w.north[c]};
+    if (jc < g.gaps_y && in >= 0) e.east = {w.south[d], w.north[d]};
     return e;
+}
+
+// The links of the centre (j, i), with k = j (nx + 1) + i, of a coarse cell.
+INLINE CentreLinks centre_links(const Links& links, int k, int width) {
+    const int above = k + width;
+    CentreLinks t = {links.east[k], links.east[k + 1], links.north[k], links.north[above],
+                     {0.0f, 0.0f, 0.0f, 0.0f}, {0.0f, 0.0f, 0.0f, 0.0f}};
+    if (links.diagonals) {
+        t.corners = {links.rising[k], links.falling[k + 1], links.falling[above], links.rising[above + 1]};
+        t.middles = {links.falling[k], links.rising[k + 1], links.rising[above], links.falling[above + 1]};
+    }
+    return t;
 }
 
 // Weights of the four corners at the cells amid them.
@@ -163,94 +157,46 @@ KERNEL weights_amid(const int* list, int ny, int nx, int cy, int cx, int sides, 
         const int s = list[m + 1];
         const Links links = links_of(east, north, rising, falling, diagonals, s, ny, nx);
         const Weights w = weights_of(weights, g, s);
-        const Edges e = edges_of(w, g, jc, ic);
-        const int k = (2 * jc + 1) * width + 2 * ic + 1;
-        const float to_west = links.east[k], to_east = links.east[k + 1];
-        const float to_south = links.north[k], to_north = links.north[k + width];
-        float total = to_west + to_east + to_south + to_north;
-        float sw = to_south * e.south[0] + to_west * e.west[0], se = to_south * e.south[1] + to_east * e.east[0];
-        float nw = to_north * e.north[0] + to_west * e.west[1], ne = to_north * e.north[1] + to_east * e.east[1];
-        if (diagonals) {
-            const float a = links.rising[k], b = links.falling[k + 1];
-            const float c = links.falling[k + width], d = links.rising[k + width + 1];
-            sw += a;
-            se += b;
-            nw += c;
-            ne += d;
-            total += a + b + c + d;
-        }
-        const float scale = total > 0.0f ? 1.0f / total : 0.0f;
+        const CentreLinks t = centre_links(links, (2 * jc + 1) * width + 2 * ic + 1, width);
+        const Corners f = centre_weights(t, edges_of(w, g, jc, ic), links.diagonals);
         const int gap = jc * g.gaps_x + ic;
-        w.sw[gap] = scale * sw;
-        w.se[gap] = scale * se;
-        w.nw[gap] = scale * nw;
-        w.ne[gap] = scale * ne;
+        w.sw[gap] = f.sw;
+        w.se[gap] = f.se;
+        w.nw[gap] = f.nw;
+        w.ne[gap] = f.ne;
     }
 }
 
-// What the links inside a coarse square add to the links between its corners: south, north, west, east edge, rising
-// and falling diagonal. A link t between two cells adds -t d_K d_L, d the difference of the cells' rows of P over the
-// corners SW, SE, NW, NE.
-struct Square {
-    float south, north, west, east, rising, falling;
-};
-
-INLINE void add_link(Square* q, float t, float sw, float se, float nw, float ne) {
-    q->south -= t * sw * se;
-    q->north -= t * nw * ne;
-    q->west -= t * sw * nw;
-    q->east -= t * se * ne;
-    q->rising -= t * sw * ne;
-    q->falling -= t * se * nw;
-}
-
-INLINE Square square_of(const Links& links, const Weights& w, const Pair& g, int jc, int ic) {
-    Square q = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+// What the links inside the coarse cell (jc, ic) add to the links between its corners.
+INLINE Cell cell_of(const Links& links, const Weights& w, const Pair& g, int jc, int ic) {
+    Cell cell = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
     const bool along = jc < g.gaps_y, across = ic < g.gaps_x;  // whether rows, columns lie in between
-    if (!(along || jc + 1 < g.cy || (g.fine.periodic_y && g.cy > 1))) return q;
-    if (!(across || ic + 1 < g.cx || (g.fine.periodic_x && g.cx > 1))) return q;
+    if (!(along || jc + 1 < g.cy || (g.fine.periodic_y && g.cy > 1))) return cell;
+    if (!(across || ic + 1 < g.cx || (g.fine.periodic_x && g.cx > 1))) return cell;
     const Edges e = edges_of(w, g, jc, ic);
     const int width = g.fine.nx + 1;
     // The entry of the links towards the south-west of the cell north-east of the corner SW.
     const int k = (g.stride_y * jc + 1) * width + g.stride_x * ic + 1;
     if (along && across) {
         const int gap = jc * g.gaps_x + ic;
-        const float f0 = w.sw[gap], f1 = w.se[gap], f2 = w.nw[gap], f3 = w.ne[gap];
-        add_link(&q, links.north[k], e.south[0] - f0, e.south[1] - f1, -f2, -f3);
-        add_link(&q, links.north[k + width], -f0, -f1, e.north[0] - f2, e.north[1] - f3);
-        add_link(&q, links.east[k], e.west[0] - f0, -f1, e.west[1] - f2, -f3);
-        add_link(&q, links.east[k + 1], -f0, e.east[0] - f1, -f2, e.east[1] - f3);
-        if (links.diagonals) {
-            add_link(&q, links.rising[k], 1.0f - f0, -f1, -f2, -f3);
-            add_link(&q, links.falling[k + 1], -f0, 1.0f - f1, -f2, -f3);
-            add_link(&q, links.falling[k + width], -f0, -f1, 1.0f - f2, -f3);
-            add_link(&q, links.rising[k + width + 1], -f0, -f1, -f2, 1.0f - f3);
-            add_link(&q, links.falling[k], e.south[0] - e.west[0], e.south[1], -e.west[1], 0.0f);
-            add_link(&q, links.rising[k + 1], e.south[0], e.south[1] - e.east[0], 0.0f, -e.east[1]);
-            add_link(&q, links.rising[k + width], -e.west[0], 0.0f, e.north[0] - e.west[1], e.north[1]);
-            add_link(&q, links.falling[k + width + 1], 0.0f, -e.east[0], e.north[0], e.north[1] - e.east[1]);
-        }
-    } else if (across) {
-        add_link(&q, links.north[k], e.south[0], e.south[1], -e.north[0], -e.north[1]);
-        if (links.diagonals) {
-            add_link(&q, links.rising[k], 1.0f, 0.0f, -e.north[0], -e.north[1]);
-            add_link(&q, links.falling[k], e.south[0], e.south[1], -1.0f, 0.0f);
-            add_link(&q, links.rising[k + 1], e.south[0], e.south[1], 0.0f, -1.0f);
-            add_link(&q, links.falling[k + 1], 0.0f, 1.0f, -e.north[0], -e.north[1]);
-        }
-    } else if (along) {
-        add_link(&q, links.east[k], e.west[0], -e.east[0], e.west[1], -e.east[1]);
-        if (links.diagonals) {
-            add_link(&q, links.rising[k], 1.0f, -e.east[0], 0.0f, -e.east[1]);
-            add_link(&q, links.falling[k], e.west[0], -1.0f, e.west[1], 0.0f);
-            add_link(&q, links.rising[k + width], e.west[0], 0.0f, e.west[1], -1.0f);
-            add_link(&q, links.falling[k + width], 0.0f, -e.east[0], 1.0f, -e.east[1]);
-        }
-    } else if (links.diagonals) {
-        q.rising = links.rising[k];
-        q.falling = links.falling[k];
+        const Corners f = {w.sw[gap], w.se[gap], w.nw[gap], w.ne[gap]};
+        return cell_with_centre(centre_links(links, k, width), e, f, links.diagonals);
     }
-    return q;
+    Corners t = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (across) {
+        if (links.diagonals) t = {links.rising[k], links.falling[k + 1], links.falling[k], links.rising[k + 1]};
+        return cell_between_rows(links.north[k], t, e, links.diagonals);
+    }
+    if (along) {
+        const int above = k + width;
+        if (links.diagonals) t = {links.rising[k], links.falling[k], links.falling[above], links.rising[above]};
+        return cell_between_columns(links.east[k], t, e, links.diagonals);
+    }
+    if (links.diagonals) {
+        cell.rising = links.rising[k];
+        cell.falling = links.falling[k];
+    }
+    return cell;
 }
 
 // The link between (jc, ic) and (jc, ic + 1) that the faces of their fine row make, with the links from the cells in
@@ -259,7 +205,7 @@ INLINE float link_along_row(const Links& links, const Weights& w, const Pair& g,
     const int width = g.fine.nx + 1, k = g.stride_y * jc * width + g.stride_x * ic + 1;
     if (ic >= g.gaps_x) return links.east[k];
     const float a = w.west[jc * g.gaps_x + ic], b = w.east[jc * g.gaps_x + ic];
-    float t = links.east[k] * (1.0f - a) * b + links.east[k + 1] * a * (1.0f - b);
+    float t = link_through(links.east[k], links.east[k + 1], a, b);
     if (!g.fine.periodic_y) {
         if (jc == 0) t -= links.north[k] * a * b;
         if (g.stride_y * jc == g.fine.ny - 1) t -= links.north[k + width] * a * b;
@@ -271,7 +217,7 @@ INLINE float link_along_column(const Links& links, const Weights& w, const Pair&
     const int width = g.fine.nx + 1, k = (g.stride_y * jc + 1) * width + g.stride_x * ic;
     if (jc >= g.gaps_y) return links.north[k];
     const float a = w.south[jc * g.cx + ic], b = w.north[jc * g.cx + ic];
-    float t = links.north[k] * (1.0f - a) * b + links.north[k + width] * a * (1.0f - b);
+    float t = link_through(links.north[k], links.north[k + width], a, b);
     if (!g.fine.periodic_x) {
         if (ic == 0) t -= links.east[k] * a * b;
         if (g.stride_x * ic == g.fine.nx - 1) t -= links.east[k + 1] * a * b;
@@ -279,8 +225,8 @@ INLINE float link_along_column(const Links& links, const Weights& w, const Pair&
     return t;
 }
 
-// Coarse links, first half: the links to the north and the east of each coarse point, but for what the squares to the
-// south and the west add; that goes to `from_south` and `from_west`, by the square that makes it.
+// Coarse links, first half: the links to the north and the east of each coarse point, but for what the cells to the
+// south and the west add; that goes to `from_south` and `from_west`, by the cell that makes it.
 KERNEL coarse_links(const int* list, int ny, int nx, int cy, int cx, int sides, int diagonals, const float* east,
                     const float* north, const float* rising, const float* falling, const float* weights,
                     float* coarse_east, float* coarse_north, float* coarse_rising, float* coarse_falling,
@@ -293,19 +239,19 @@ KERNEL coarse_links(const int* list, int ny, int nx, int cy, int cx, int sides, 
         const int s = list[m + 1];
         const Links links = links_of(east, north, rising, falling, diagonals, s, ny, nx);
         const Weights w = weights_of(weights, g, s);
-        const Square q = square_of(links, w, g, jc, ic);
+        const Cell cell_links = cell_of(links, w, g, jc, ic);
         const long long cell = cells_before(s, cy, cx) + jc * cx + ic;
         const long long k = links_before(s, cy, cx) + jc * (cx + 1) + ic, up = k + cx + 1;
-        coarse_east[k + 1] = right ? link_along_row(links, w, g, jc, ic) + q.south : 0.0f;
-        coarse_north[up] = above ? link_along_column(links, w, g, jc, ic) + q.west : 0.0f;
-        coarse_rising[up + 1] = above && right ? q.rising : 0.0f;
-        coarse_falling[up + 1] = above && right ? q.falling : 0.0f;
-        from_south[cell] = q.north;
-        from_west[cell] = q.east;
+        coarse_east[k + 1] = right ? link_along_row(links, w, g, jc, ic) + cell_links.south : 0.0f;
+        coarse_north[up] = above ? link_along_column(links, w, g, jc, ic) + cell_links.west : 0.0f;
+        coarse_rising[up + 1] = above && right ? cell_links.rising : 0.0f;
+        coarse_falling[up + 1] = above && right ? cell_links.falling : 0.0f;
+        from_south[cell] = cell_links.north;
+        from_west[cell] = cell_links.east;
     }
 }
 
-// Second half: what the squares to the south and the west add, and the outermost entries.
+// Second half: what the cells to the south and the west add, and the outermost entries.
 KERNEL join_coarse_links(const int* list, int cy, int cx, int sides, const float* from_south, const float* from_west,
                          float* coarse_east, float* coarse_north, float* coarse_rising, float* coarse_falling) {
     const Grid g = grid_of(cy, cx, sides);

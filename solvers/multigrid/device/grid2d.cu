@@ -8,11 +8,15 @@
 // (j, i), of `north` between (j - 1, i) and (j, i), of `rising` between (j - 1, i - 1) and (j, i), of `falling` between
 // (j - 1, i) and (j, i - 1). Beyond a wall u = 0; where the grid is periodic the outermost entries repeat each other.
 //
-// The files are one program: grid2d, galerkin2d, cycle2d, conjugate_gradients2d, in this order. No header is included,
-// for runtime compilation has none; only block_sum uses shared memory.
+// The files are one program: grid2d, the formulas shared with the CPU's kernels (../plane/formulas.hpp), galerkin2d,
+// cycle2d, conjugate_gradients2d, in this order. No header is included, for runtime compilation has none; only
+// block_sum uses shared memory.
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(256, 2)
 #define INLINE static __device__ __forceinline__
+#define FORMULA INLINE
+
+INLINE float times_plus(float a, float b, float c) { return fmaf(a, b, c); }
 
 // Bits of `sides`.
 enum Side { SOUTH_WALL = 1, NORTH_WALL = 2, WEST_WALL = 4, EAST_WALL = 8, PERIODIC_Y = 16, PERIODIC_X = 32 };

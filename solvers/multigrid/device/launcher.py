@@ -16,7 +16,13 @@ import numpy as np
 
 from ...errors import InputError
 
-SOURCES = ("grid2d.cu", "galerkin2d.cu", "cycle2d.cu", "conjugate_gradients2d.cu")
+SOURCES = (
+    "device/grid2d.cu",
+    "plane/formulas.hpp",
+    "device/galerkin2d.cu",
+    "device/cycle2d.cu",
+    "device/conjugate_gradients2d.cu",
+)
 
 BLOCK = 256
 """Threads a block, at most: what the kernels are compiled for."""
@@ -48,7 +54,7 @@ class Launcher(Protocol):
 @functools.cache
 def program() -> str:
     """Return the CUDA program."""
-    folder = importlib.resources.files(__package__)
+    folder = importlib.resources.files(__name__.rpartition(".device.")[0])
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in SOURCES)
 
 

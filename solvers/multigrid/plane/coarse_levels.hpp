@@ -1,7 +1,7 @@
 // The two halves of a V-cycle on a coarse level: nine points, arrays with a rim of one cell.
 //
-// The rim makes a level one long vector: the neighbours of cell k are k ± 1, k ± W and k ± W ± 1. One loop goes over the
-// whole grid, including the rim cells between the rows, which D⁻¹ = 0 keeps at zero. Coarse levels fit into the
+// The rim makes a level one long vector: the neighbours of cell k are k ± 1, k ± W and k ± W ± 1. One loop goes over
+// the whole grid, including the rim cells between the rows, which D⁻¹ = 0 keeps at zero. Coarse levels fit into the
 // second-level cache, so several passes cost little.
 #pragma once
 
@@ -16,10 +16,9 @@ KERNEL void first_step(i64 n, Row<float> x, Row<const float> r, Row<const float>
 // out = r − A x, or with STEP out = x + ω D⁻¹ (r − A x). `below`, `row` and `above`, of x, begin one cell to the left.
 template <bool STEP>
 KERNEL void nine_points(i64 n, Row<float> out, Row<const float> r, Row<const float> below, Row<const float> row,
-                        Row<const float> above, Row<const float> east, Row<const float> south,
-                        Row<const float> rising, Row<const float> falling, Row<const float> north,
-                        Row<const float> rising_above, Row<const float> falling_above,
-                        Row<const float> inverse_diagonal, float omega) {
+                        Row<const float> above, Row<const float> east, Row<const float> south, Row<const float> rising,
+                        Row<const float> falling, Row<const float> north, Row<const float> rising_above,
+                        Row<const float> falling_above, Row<const float> inverse_diagonal, float omega) {
   for (i64 k = 0; k < n; ++k) {
     const float u = row[k + 1];
     float s = times_plus(east[k], row[k] - u, r[k]);

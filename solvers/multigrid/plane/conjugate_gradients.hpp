@@ -75,8 +75,8 @@ KERNEL void steps_and_direction_row(i64 nx, Row<double> x, Row<float> p, Row<con
 
 // q = A p on a row; return pᵀ A p over it. The rows of p are padded.
 template <class T>
-KERNEL double product_row(i64 nx, Row<T> q, Row<const T> below, Row<const T> row, Row<const T> above,
-                          Row<const T> east, Row<const T> south, Row<const T> north) {
+KERNEL double product_row(i64 nx, Row<T> q, Row<const T> below, Row<const T> row, Row<const T> above, Row<const T> east,
+                          Row<const T> south, Row<const T> north) {
   Sum<T, LANES<T>> sum;
   for_lanes<T, LANES<T>>(nx, [&](auto at) {
     const auto value = flux(at, below, row, above, east, south, north);
@@ -106,8 +106,7 @@ KERNEL void step_row(i64 n, Row<double> x, Row<const double> p, double alpha) {
 
 // x += first · one + second · two.
 KERNEL void steps_row(i64 n, Row<double> x, Row<const float> one, Row<const float> two, double first, double second) {
-  for (i64 i = 0; i < n; ++i)
-    x[i] = times_plus(first, double(one[i]), times_plus(second, double(two[i]), x[i]));
+  for (i64 i = 0; i < n; ++i) x[i] = times_plus(first, double(one[i]), times_plus(second, double(two[i]), x[i]));
 }
 
 // single = scale b − A x in float32 on a row, and with KEEP r = it; return ‖r‖² over it. The rows of x are padded.
@@ -141,7 +140,7 @@ struct Solve {
   const Grid<double> b, east, north;
   const double scale, tolerance;
   const i64 maxiter, patience;
-  const Grid<double> x, p, q, r;         // float64: the iterate and the direction, padded; A p and the residual
+  const Grid<double> x, p, q, r;               // float64: the iterate and the direction, padded; A p and the residual
   const Grid<float> single, pair[2], product;  // float32: the residual, two padded directions, A times one
   const Links links;
   double norm = 0.0, best = 0.0, start = 0.0;
@@ -172,7 +171,8 @@ struct Solve {
 
   // Compute the rows of a new direction d by make_row(j), and out = A d; return dᵀ A d.
   template <class T, class MakeRow>
-  double direction_and_product(Grid<T> d, Grid<T> out, Grid<T> faces_east, Grid<T> faces_north, MakeRow make_row) const {
+  double direction_and_product(Grid<T> d, Grid<T> out, Grid<T> faces_east, Grid<T> faces_north,
+                               MakeRow make_row) const {
     const auto multiply = [&](i64 j) {
       return product_row<T>(nx, out[j], d[j], d[j + 1], d[j + 2], faces_east[j], faces_north[j], faces_north[j + 1]);
     };
@@ -265,9 +265,8 @@ struct Solve {
       }
       if (sound && norm > goal && iterations < maxiter && iterations < plane.enough) continue;
       if (iterations == 0) padded(x).fill(0.0);
-      norm = step_and_residual<false>([&](i64 j) {
-        steps_row(nx, x[j].from(1), pair[0][j].from(1), pair[1][j].from(1), pending[0], pending[1]);
-      });
+      norm = step_and_residual<false>(
+          [&](i64 j) { steps_row(nx, x[j].from(1), pair[0][j].from(1), pair[1][j].from(1), pending[0], pending[1]); });
       record();
       pending[0] = pending[1] = 0.0;
       if (norm <= tolerance) return CONVERGED;

@@ -39,9 +39,9 @@ inline double cycle(Plane &plane, const Hierarchy &hierarchy) {
       CoarseLevel(plane, hierarchy, level).descend(coarse_r, weights, lines);
   }
   const Level &coarsest = hierarchy.levels[last];
-  const double energy = solve_coarsest(hierarchy.cells(last, &Level::r), hierarchy.cells(last, &Level::x),
-                                       hierarchy.inverse(), coarsest.ny, coarsest.nx,
-                                       {plane.lines, LINES * plane.row_width});
+  const double energy =
+      solve_coarsest(hierarchy.cells(last, &Level::r), hierarchy.cells(last, &Level::x), hierarchy.inverse(),
+                     coarsest.ny, coarsest.nx, {plane.lines, LINES * plane.row_width});
   plane.place = hierarchy.levels[0].x;
   if (last == 0) return energy;
   for (i64 level = last - 1; level > 0; --level)

@@ -14,66 +14,20 @@
 namespace resolvent {
 
 // What cells add to the coarse links on their edges and diagonals, a row each.
-struct CellLinks {
+struct CellRows {
   Row<float> south, north, west, east, rising, falling;
 };
 
-// Set the contribution of the four links of the centres.
-KERNEL void set_straight(i64 gaps, CellLinks out, CornerWeights<const float> corners, EdgeWeights edges,
-                         CentreLinks links) {
+template <bool DIAGONALS>
+KERNEL void set_cells(i64 gaps, CellRows out, CornerRows<const float> corners, EdgeRows edges, LinkRows links) {
   for (i64 g = 0; g < gaps; ++g) {
-    const i64 i = 2 * g;
-    const float f0 = corners.sw[g], f1 = corners.se[g], f2 = corners.nw[g], f3 = corners.ne[g];
-    const float a = edges.west[g] - f0, b = edges.east[g] - f1;
-    const float c = edges.top_west[g] - f2, d = edges.top_east[g] - f3;
-    const float p = edges.south[g] - f0, q = edges.north[g] - f2;
-    const float u = edges.south_next[g] - f1, v = edges.north_next[g] - f3;
-    const float s = links.below[i], n = links.above[i], w = links.face[i], e = links.face[i + 1];
-    out.south[g] = w * p * f1 + e * f0 * u - s * a * b - n * f0 * f1;
-    out.north[g] = w * q * f3 + e * f2 * v - s * f2 * f3 - n * c * d;
-    out.west[g] = s * a * f2 + n * f0 * c - w * p * q - e * f0 * f2;
-    out.east[g] = s * b * f3 + n * f1 * d - w * f1 * f3 - e * u * v;
-    out.rising[g] = s * a * f3 + n * f0 * d + w * p * f3 + e * f0 * v;
-    out.falling[g] = s * b * f2 + n * f1 * c + w * f1 * q + e * u * f2;
-  }
-}
-
-// Add the contribution of the links between the centres and the corners.
-KERNEL void add_diagonal(i64 gaps, CellLinks out, CornerWeights<const float> corners, CentreLinks links) {
-  for (i64 g = 0; g < gaps; ++g) {
-    const i64 i = 2 * g;
-    const float f0 = corners.sw[g], f1 = corners.se[g], f2 = corners.nw[g], f3 = corners.ne[g];
-    const float g0 = 1.0f - f0, g1 = 1.0f - f1, g2 = 1.0f - f2, g3 = 1.0f - f3;
-    const float t0 = links.southwest[i], t1 = links.southeast[i];
-    const float t2 = links.northwest[i], t3 = links.northeast[i];
-    out.south[g] += t0 * g0 * f1 + t1 * f0 * g1 - (t2 + t3) * f0 * f1;
-    out.north[g] += t2 * g2 * f3 + t3 * f2 * g3 - (t0 + t1) * f2 * f3;
-    out.west[g] += t0 * g0 * f2 + t2 * f0 * g2 - (t1 + t3) * f0 * f2;
-    out.east[g] += t1 * g1 * f3 + t3 * f1 * g3 - (t0 + t2) * f1 * f3;
-    out.rising[g] += t0 * g0 * f3 + t3 * f0 * g3 - (t1 + t2) * f0 * f3;
-    out.falling[g] += t1 * g1 * f2 + t2 * f1 * g2 - (t0 + t3) * f1 * f2;
-  }
-}
-
-// Links between neighbours of the centres: south to west, south to east, north to west, north to east.
-struct AcrossLinks {
-  Row<const float> southwest, southeast, northwest, northeast;
-};
-
-// Add the contribution of the links between neighbours of the centres.
-KERNEL void add_across(i64 gaps, CellLinks out, EdgeWeights edges, AcrossLinks links) {
-  for (i64 g = 0; g < gaps; ++g) {
-    const i64 i = 2 * g;
-    const float a = edges.west[g], b = edges.east[g], c = edges.top_west[g], d = edges.top_east[g];
-    const float p = edges.south[g], q = edges.north[g], u = edges.south_next[g], v = edges.north_next[g];
-    const float t0 = links.southwest[i], t1 = links.southeast[i];
-    const float t2 = links.northwest[i], t3 = links.northeast[i];
-    out.south[g] -= t0 * (a - p) * b + t1 * a * (b - u);
-    out.north[g] -= t2 * (c - q) * d + t3 * c * (d - v);
-    out.west[g] += t0 * (a - p) * q + t2 * p * (c - q);
-    out.east[g] += t1 * (b - u) * v + t3 * u * (d - v);
-    out.rising[g] += t1 * a * v + t2 * p * d;
-    out.falling[g] += t0 * b * q + t3 * u * c;
+    const Cell cell = cell_with_centre(links.at<DIAGONALS>(g), edges.at(g), corners.at(g), DIAGONALS);
+    out.south[g] = cell.south;
+    out.north[g] = cell.north;
+    out.west[g] = cell.west;
+    out.east[g] = cell.east;
+    out.rising[g] = cell.rising;
+    out.falling[g] = cell.falling;
   }
 }
 
@@ -83,22 +37,14 @@ KERNEL void add_row(i64 n, Row<float> out, Row<const float> row) {
 
 // Add to the coarse links what the cells between the coarse rows jc and jc + 1 that have a centre contribute; links to
 // points beyond a wall do not exist.
-inline void add_cells_with_centre(const Links &links, const Weights &w, const Sides &sides, i64 jc,
-                                  const Links &coarse, Grid<float> lines) {
-  const i64 cy = w.cy(), cx = w.cx(), gaps = w.gaps_x(), j = 2 * jc + 1;
+inline void add_cells_with_centre(const Links &links, const Weights &w, const Sides &sides, i64 jc, const Links &coarse,
+                                  Grid<float> lines) {
+  const i64 cy = w.cy(), cx = w.cx(), gaps = w.gaps_x();
   const View<float> south = lines[3], north = lines[4], west = lines[5], east = lines[6];
   const View<float> rising = lines[7], falling = lines[8];
-  const CellLinks cells{south, north, west, east, rising, falling};
-  const EdgeWeights edges = edge_weights(w, sides, jc, lines);
-  const CornerWeights<const float> corners{w.sw[jc], w.se[jc], w.nw[jc], w.ne[jc]};
-  const CentreLinks centres = centre_links(links, jc);
-  set_straight(gaps, cells, corners, edges, centres);
-  if (links.diagonals) {
-    add_diagonal(gaps, cells, corners, centres);
-    add_across(gaps, cells, edges,
-               {links.falling[j].from(1), links.rising[j].from(2), links.rising[j + 1].from(1),
-                links.falling[j + 1].from(2)});
-  }
+  const auto set = links.diagonals ? set_cells<true> : set_cells<false>;
+  set(gaps, {south, north, west, east, rising, falling}, corner_rows<const float>(w, jc),
+      edge_rows(w, sides, jc, lines), link_rows(links, jc));
   const i64 inner = gaps < cx || sides.periodic_x ? gaps : gaps - 1;  // cells with a coarse point to their east
   add_row(inner, coarse.east[jc].from(1), south);
   if (jc + 1 == cy && !sides.periodic_y) return;
@@ -110,56 +56,34 @@ inline void add_cells_with_centre(const Links &links, const Weights &w, const Si
   add_row(inner, coarse.falling[jc + 1].from(1), falling);
 }
 
-// What one cell adds to the coarse links on its edges and diagonals.
-struct Cell {
-  float south = 0.0f, north = 0.0f, west = 0.0f, east = 0.0f, rising = 0.0f, falling = 0.0f;
-
-  // Add −t δ_K δ_L for all pairs of corners, with δ given at sw, se, nw, ne.
-  void add_link(float t, float sw, float se, float nw, float ne) {
-    south -= t * sw * se;
-    north -= t * nw * ne;
-    west -= t * sw * nw;
-    east -= t * se * ne;
-    rising -= t * sw * ne;
-    falling -= t * se * nw;
-  }
-};
-
 // The contribution of the cell between the coarse points (jc, ic) and (jn, in), which has no centre; (j, i) is the fine
 // cell at the first.
 inline Cell cell_without_centre(const Links &links, const Weights &w, i64 jc, i64 ic, i64 jn, i64 in, i64 j, i64 i) {
-  const Grid<float> &face = links.east, &riser = links.north, &rising = links.rising, &falling = links.falling;
-  Cell cell;
-  if (ic < w.gaps_x()) {  // between two neighbouring fine rows that are both coarse
-    const float a = w.west(jc, ic), b = w.east(jc, ic), c = w.west(jn, ic), d = w.east(jn, ic);
-    cell.add_link(riser(j + 1, i + 1), a, b, -c, -d);
-    if (!links.diagonals) return cell;
-    cell.add_link(rising(j + 1, i + 1), 1.0f, 0.0f, -c, -d);
-    cell.add_link(falling(j + 1, i + 1), a, b, -1.0f, 0.0f);
-    cell.add_link(rising(j + 1, i + 2), a, b, 0.0f, -1.0f);
-    cell.add_link(falling(j + 1, i + 2), 0.0f, 1.0f, -c, -d);
-  } else if (jc < w.gaps_y()) {  // between two neighbouring fine columns that are both coarse
-    const float p = w.south(jc, ic), q = w.north(jc, ic), u = w.south(jc, in), v = w.north(jc, in);
-    cell.add_link(face(j + 1, i + 1), p, -u, q, -v);
-    if (!links.diagonals) return cell;
-    cell.add_link(rising(j + 1, i + 1), 1.0f, -u, 0.0f, -v);
-    cell.add_link(falling(j + 1, i + 1), p, -1.0f, q, 0.0f);
-    cell.add_link(rising(j + 2, i + 1), p, 0.0f, q, -1.0f);
-    cell.add_link(falling(j + 2, i + 1), 0.0f, -u, 1.0f, -v);
-  } else if (links.diagonals) {  // between four neighbouring fine cells that are all coarse points
-    cell.rising = rising(j + 1, i + 1);
-    cell.falling = falling(j + 1, i + 1);
+  const Grid<float> &rising = links.rising, &falling = links.falling;
+  const bool diagonals = links.diagonals;
+  Corners t{};
+  Edges e{};
+  if (ic < w.gaps_x()) {
+    e.south = {w.west(jc, ic), w.east(jc, ic)};
+    e.north = {w.west(jn, ic), w.east(jn, ic)};
+    if (diagonals) t = {rising(j + 1, i + 1), falling(j + 1, i + 2), falling(j + 1, i + 1), rising(j + 1, i + 2)};
+    return cell_between_rows(links.north(j + 1, i + 1), t, e, diagonals);
   }
+  if (jc < w.gaps_y()) {
+    e.west = {w.south(jc, ic), w.north(jc, ic)};
+    e.east = {w.south(jc, in), w.north(jc, in)};
+    if (diagonals) t = {rising(j + 1, i + 1), falling(j + 1, i + 1), falling(j + 2, i + 1), rising(j + 2, i + 1)};
+    return cell_between_columns(links.east(j + 1, i + 1), t, e, diagonals);
+  }
+  Cell cell{};  // between four fine cells that are all coarse points
+  if (diagonals) cell.rising = rising(j + 1, i + 1), cell.falling = falling(j + 1, i + 1);
   return cell;
 }
 
 // Links along a coarse row, of the gaps and of the coarse points that are neighbours, from the fine faces of that row.
-KERNEL void set_along_row(i64 gaps, i64 count, i64 stride, Row<float> out, Row<const float> face,
-                          Row<const float> west, Row<const float> east) {
-  for (i64 g = 0; g < gaps; ++g) {
-    const float a = west[g], b = east[g];
-    out[g] = face[2 * g] * (1.0f - a) * b + face[2 * g + 1] * a * (1.0f - b);
-  }
+KERNEL void set_along_row(i64 gaps, i64 count, i64 stride, Row<float> out, Row<const float> face, Row<const float> west,
+                          Row<const float> east) {
+  for (i64 g = 0; g < gaps; ++g) out[g] = link_through(face[2 * g], face[2 * g + 1], west[g], east[g]);
   for (i64 ic = gaps; ic < count; ++ic) out[ic] = face[stride * ic];
 }
 
@@ -167,10 +91,8 @@ KERNEL void set_along_row(i64 gaps, i64 count, i64 stride, Row<float> out, Row<c
 template <i64 STRIDE>
 KERNEL void set_along_columns(i64 columns, Row<float> out, Row<const float> below, Row<const float> above,
                               Row<const float> south, Row<const float> north) {
-  for (i64 ic = 0; ic < columns; ++ic) {
-    const float p = south[ic], q = north[ic];
-    out[ic] = below[STRIDE * ic] * (1.0f - p) * q + above[STRIDE * ic] * p * (1.0f - q);
-  }
+  for (i64 ic = 0; ic < columns; ++ic)
+    out[ic] = link_through(below[STRIDE * ic], above[STRIDE * ic], south[ic], north[ic]);
 }
 
 inline void set_links_along_rows(const Links &links, const Weights &w, i64 ny, const Sides &sides, Grid<float> out) {
@@ -187,8 +109,7 @@ inline void set_links_along_rows(const Links &links, const Weights &w, i64 ny, c
   if (stride * (cy - 1) == ny - 1) subtract(cy - 1, links.north[ny]);
 }
 
-inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx, const Sides &sides,
-                                    Grid<float> out) {
+inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx, const Sides &sides, Grid<float> out) {
   const i64 cy = w.cy(), cx = w.cx(), stride = w.stride_x();
   const i64 count = sides.periodic_y ? cy : cy - 1, gaps = w.gaps_y() < count ? w.gaps_y() : count;
   const auto set = stride == 2 ? set_along_columns<2> : set_along_columns<1>;
@@ -207,8 +128,8 @@ inline void set_links_along_columns(const Links &links, const Weights &w, i64 nx
 inline void clear(Grid<float> grid) { View<float>{grid.data, grid.rows * grid.columns}.fill(0.0f); }
 
 // Set the coarse links from the fine ones; those to walls stay zero.
-inline void coarse_links(const Links &links, const Weights &w, i64 ny, i64 nx, const Sides &sides,
-                         const Links &coarse, Grid<float> lines) {
+inline void coarse_links(const Links &links, const Weights &w, i64 ny, i64 nx, const Sides &sides, const Links &coarse,
+                         Grid<float> lines) {
   const i64 cy = w.cy(), cx = w.cx(), gaps_y = w.gaps_y(), gaps_x = w.gaps_x();
   for (const Grid<float> &grid : {coarse.east, coarse.north, coarse.rising, coarse.falling}) clear(grid);
   set_links_along_rows(links, w, ny, sides, coarse.east);

@@ -15,9 +15,10 @@
 // pair, product: (2, ny + 2, row_width) and (ny, nx), float32: two padded directions, and A times one
 // history: (maxiter + 1,), receives the norms of the residuals
 // mild_contrast: up to which contrast a solve begins with float32 directions; `mild` says whether this one does
-// enough, reduction: iterations with float32 directions before float64 ones take over, and by what factor residuals have
-//     shrunk at most when they are recomputed
+// enough, reduction: iterations with float32 directions before float64 ones take over, and by what factor residuals
+//     have shrunk at most when they are recomputed
 // place, energy: where in the arena a cycle left z, and rᵀ z
+// iterations, residual: those of the last solve
 #define PLANE(FIELD)           \
   FIELD(float *, arena)        \
   FIELD(i64, arena_size)       \
@@ -74,8 +75,8 @@ struct Level {
 };
 
 // Links between neighbouring cells: entry (j, i) of `east` couples the cells (j, i − 1) and (j, i); of `north`
-// (j − 1, i) and (j, i); of `rising` (j − 1, i − 1) and (j, i); of `falling` (j − 1, i) and (j, i − 1). The finest level
-// has no `diagonals`: there the last two are placeholders.
+// (j − 1, i) and (j, i); of `rising` (j − 1, i − 1) and (j, i); of `falling` (j − 1, i) and (j, i − 1). The finest
+// level has no `diagonals`: there the last two are placeholders.
 struct Links {
   Grid<float> east, north, rising, falling;
   bool diagonals;

@@ -1,32 +1,20 @@
 // Operator-dependent interpolation between two levels (black-box multigrid).
 //
-// Every other cell of an axis is a coarse point. A cell between two coarse points of its row takes their values weighted
-// by its links to either side, with those of the neighbouring rows collapsed onto its own; likewise in columns. A cell
-// in the centre of four coarse points takes the value that satisfies its own equation with right-hand side zero. So the
-// flux is continuous across jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by
-// the link to the wall.
+// Every other cell of an axis is a coarse point. A cell between two coarse points of its row takes their values
+// weighted by its links to either side, with those of the neighbouring rows collapsed onto its own; likewise in
+// columns. A cell in the centre of four coarse points takes the value that satisfies its own equation with right-hand
+// side zero. So the flux is continuous across jumps of the coefficient. Beside a wall the missing coarse point counts
+// as zero, weighted by the link to the wall.
 //
 // Dendy, Black box multigrid, J. Comput. Phys. 48 (1982) 366; Alcouffe, Brandt, Dendy and Painter, SIAM J. Sci. Stat.
 // Comput. 2 (1981) 430.
 #pragma once
 
+#include "solvers/multigrid/plane/formulas.hpp"
 #include "solvers/multigrid/plane/grids.hpp"
 #include "solvers/multigrid/plane/rows.hpp"
 
 namespace resolvent {
-
-struct Shares {
-  float low, high;
-};
-
-// Two links as parts of their sum, a half each where both are zero; negative ones count as zero.
-inline Shares shares(float low, float high) {
-  low = low > 0.0f ? low : 0.0f;
-  high = high > 0.0f ? high : 0.0f;
-  const float total = low + high;
-  const float scale = 1.0f / (total > 0.0f ? total : 1.0f), rest = total > 0.0f ? 0.0f : 0.5f;
-  return {times_plus(low, scale, rest), times_plus(high, scale, rest)};
-}
 
 // Weights of the coarse points on both sides of the gaps of a row; entry 2g of the links belongs to gap g.
 template <bool DIAGONALS>
@@ -67,13 +55,13 @@ KERNEL void share_columns(i64 columns, Row<float> south, Row<float> north, Row<c
 inline void weights_along_rows(const Links &links, i64 nx, const Sides &sides, const Weights &w) {
   const i64 gaps = w.gaps_x();
   if (gaps == 0) return;
-  const auto share = links.diagonals ? share_row<true> : share_row<false>;
+  const auto set = links.diagonals ? share_row<true> : share_row<false>;
   for (i64 jc = 0; jc < w.cy(); ++jc) {
     const i64 j = w.stride_y() * jc;
     const View<float> face = links.east[j], rising = links.rising[j], falling = links.falling[j];
     const View<float> rising_above = links.rising[j + 1], falling_above = links.falling[j + 1];
-    share(gaps, w.west[jc], w.east[jc], face.from(1), rising.from(1), falling_above.from(1), falling.from(2),
-          rising_above.from(2));
+    set(gaps, w.west[jc], w.east[jc], face.from(1), rising.from(1), falling_above.from(1), falling.from(2),
+        rising_above.from(2));
     if (2 * gaps != nx || sides.periodic_x) continue;
     // The last gap has a coarse point on one side.
     float low = face[nx - 1], high = face[nx];
@@ -81,23 +69,24 @@ inline void weights_along_rows(const Links &links, i64 nx, const Sides &sides, c
       low += rising[nx - 1] + falling_above[nx - 1];
       high += falling[nx] + rising_above[nx];
     }
-    if (!(low > 0.0f || high > 0.0f)) w.west(jc, gaps - 1) = 1.0f;
-    w.east(jc, gaps - 1) = 0.0f;
+    const Shares share = shares_beside_wall(low, high);
+    w.west(jc, gaps - 1) = share.low;
+    w.east(jc, gaps - 1) = share.high;
   }
 }
 
 // Set the weights south and north of the gaps in columns.
 inline void weights_along_columns(const Links &links, i64 ny, const Sides &sides, const Weights &w) {
   const i64 gaps = w.gaps_y(), columns = w.cx(), stride = w.stride_x();
-  const auto share = stride == 2 ? (links.diagonals ? share_columns<true, 2> : share_columns<false, 2>)
-                                 : (links.diagonals ? share_columns<true, 1> : share_columns<false, 1>);
+  const auto set = stride == 2 ? (links.diagonals ? share_columns<true, 2> : share_columns<false, 2>)
+                               : (links.diagonals ? share_columns<true, 1> : share_columns<false, 1>);
   for (i64 gap = 0; gap < gaps; ++gap) {
     const i64 j = 2 * gap + 1;
     const View<float> below = links.north[j], rising = links.rising[j], falling = links.falling[j];
     const View<float> above = links.north[j + 1], rising_above = links.rising[j + 1];
     const View<float> falling_above = links.falling[j + 1];
-    share(columns, w.south[gap], w.north[gap], below, rising, falling.from(1), above, falling_above,
-          rising_above.from(1));
+    set(columns, w.south[gap], w.north[gap], below, rising, falling.from(1), above, falling_above,
+        rising_above.from(1));
     if (j != ny - 1 || sides.periodic_y) continue;
     for (i64 ic = 0; ic < columns; ++ic) {  // the last row has coarse points on one side
       const i64 i = stride * ic;
@@ -106,8 +95,9 @@ inline void weights_along_columns(const Links &links, i64 ny, const Sides &sides
         low += rising[i] + falling[i + 1];
         high += falling_above[i] + rising_above[i + 1];
       }
-      if (!(low > 0.0f || high > 0.0f)) w.south(gap, ic) = 1.0f;
-      w.north(gap, ic) = 0.0f;
+      const Shares share = shares_beside_wall(low, high);
+      w.south(gap, ic) = share.low;
+      w.north(gap, ic) = share.high;
     }
   }
 }
@@ -117,19 +107,33 @@ inline void weights_along_columns(const Links &links, i64 ny, const Sides &sides
 
 // Weights of the corners at the centres.
 template <class T>
-struct CornerWeights {
+struct CornerRows {
   Row<T> sw, se, nw, ne;
+  Corners at(i64 g) const { return {sw[g], se[g], nw[g], ne[g]}; }
 };
 
-// Weights at the middles of the edges: of the west and the east corner on the southern and the northern (top_) edges, of
-// the south and the north corner on the western and the eastern (_next) edges.
-struct EdgeWeights {
+// Weights at the middles of the southern, the northern (top_), the western and the eastern (_next) edges.
+struct EdgeRows {
   Row<const float> west, east, top_west, top_east, south, north, south_next, north_next;
+  Edges at(i64 g) const {
+    return {{west[g], east[g]}, {top_west[g], top_east[g]}, {south[g], north[g]}, {south_next[g], north_next[g]}};
+  }
 };
 
-// Links of the centres, those of gap g at entry 2g (of `face` the eastern one at 2g + 1).
-struct CentreLinks {
-  Row<const float> face, below, above, southwest, southeast, northwest, northeast;
+// Links inside the cells, those of gap g at entry 2g: `rising` and `falling` begin at the centre's southern row of
+// links, `_above` at its northern one.
+struct LinkRows {
+  Row<const float> face, riser, riser_above, rising, rising_above, falling, falling_above;
+  template <bool DIAGONALS>
+  CentreLinks at(i64 g) const {
+    const i64 i = 2 * g;
+    CentreLinks t{face[i], face[i + 1], riser[i], riser_above[i], {}, {}};
+    if (DIAGONALS) {
+      t.corners = {rising[i], falling[i + 1], falling_above[i], rising_above[i + 1]};
+      t.middles = {falling[i], rising[i + 1], rising_above[i], falling_above[i + 1]};
+    }
+    return t;
+  }
 };
 
 // out = row, and one entry more: the first again where the box is periodic, zero beyond a wall.
@@ -138,12 +142,13 @@ KERNEL void close_columns(i64 n, Row<float> out, Row<const float> row, bool peri
   out[n] = periodic ? row[0] : 0.0f;
 }
 
-inline CornerWeights<float> corner_weights(const Weights &w, i64 jc) {
+template <class T>
+CornerRows<T> corner_rows(const Weights &w, i64 jc) {
   return {w.sw[jc], w.se[jc], w.nw[jc], w.ne[jc]};
 }
 
 // The first three of the lines are working memory.
-inline EdgeWeights edge_weights(const Weights &w, const Sides &sides, i64 jc, Grid<float> lines) {
+inline EdgeRows edge_rows(const Weights &w, const Sides &sides, i64 jc, Grid<float> lines) {
   const View<float> south = lines[0], north = lines[1], beyond = lines[2];
   close_columns(w.cx(), south, w.south[jc], sides.periodic_x);
   close_columns(w.cx(), north, w.north[jc], sides.periodic_x);
@@ -155,27 +160,20 @@ inline EdgeWeights edge_weights(const Weights &w, const Sides &sides, i64 jc, Gr
   return {w.west[jc], w.east[jc], beyond, beyond, south, north, south.from(1), north.from(1)};
 }
 
-inline CentreLinks centre_links(const Links &links, i64 jc) {
+inline LinkRows link_rows(const Links &links, i64 jc) {
   const i64 j = 2 * jc + 1;
-  return {links.east[j].from(1),    links.north[j].from(1),       links.north[j + 1].from(1),
-          links.rising[j].from(1),  links.falling[j].from(2),     links.falling[j + 1].from(1),
-          links.rising[j + 1].from(2)};
+  return {links.east[j].from(1),       links.north[j].from(1),   links.north[j + 1].from(1),  links.rising[j].from(1),
+          links.rising[j + 1].from(1), links.falling[j].from(1), links.falling[j + 1].from(1)};
 }
 
 template <bool DIAGONALS>
-KERNEL void collapse_row(i64 gaps, CornerWeights<float> corners, CentreLinks links, EdgeWeights edges) {
+KERNEL void collapse_row(i64 gaps, CornerRows<float> out, LinkRows links, EdgeRows edges) {
   for (i64 g = 0; g < gaps; ++g) {
-    const i64 i = 2 * g;
-    const float west = links.face[i], east = links.face[i + 1], south = links.below[i], north = links.above[i];
-    const float sw = DIAGONALS ? links.southwest[i] : 0.0f, se = DIAGONALS ? links.southeast[i] : 0.0f;
-    const float nw = DIAGONALS ? links.northwest[i] : 0.0f, ne = DIAGONALS ? links.northeast[i] : 0.0f;
-    float total = west + east + south + north;
-    if (DIAGONALS) total += sw + se + nw + ne;
-    const float inverse = total > 0.0f ? 1.0f / total : 0.0f;
-    corners.sw[g] = inverse * times_plus(south, edges.west[g], times_plus(west, edges.south[g], sw));
-    corners.se[g] = inverse * times_plus(south, edges.east[g], times_plus(east, edges.south_next[g], se));
-    corners.nw[g] = inverse * times_plus(north, edges.top_west[g], times_plus(west, edges.north[g], nw));
-    corners.ne[g] = inverse * times_plus(north, edges.top_east[g], times_plus(east, edges.north_next[g], ne));
+    const Corners f = centre_weights(links.at<DIAGONALS>(g), edges.at(g), DIAGONALS);
+    out.sw[g] = f.sw;
+    out.se[g] = f.se;
+    out.nw[g] = f.nw;
+    out.ne[g] = f.ne;
   }
 }
 
@@ -184,7 +182,7 @@ inline void weights_amid_cells(const Links &links, const Sides &sides, const Wei
   const auto collapse = links.diagonals ? collapse_row<true> : collapse_row<false>;
   if (w.gaps_x() == 0) return;
   for (i64 jc = 0; jc < w.gaps_y(); ++jc)
-    collapse(w.gaps_x(), corner_weights(w, jc), centre_links(links, jc), edge_weights(w, sides, jc, lines));
+    collapse(w.gaps_x(), corner_rows<float>(w, jc), link_rows(links, jc), edge_rows(w, sides, jc, lines));
 }
 
 // Set out = P 1: one, except in cells beside a wall that have no coarse point on that side.

@@ -1,8 +1,8 @@
 // Updates of one row of cells, in loops that the compiler turns into vector instructions.
 //
 // A *padded* row of nx cells has nx + 2 entries, the first and the last of which hold the neighbours beyond the sides:
-// zero, or the cells of the other side where the box is periodic. A row of faces has nx + 1 entries, entry i between the
-// cells i − 1 and i.
+// zero, or the cells of the other side where the box is periodic. A row of faces has nx + 1 entries, entry i between
+// the cells i − 1 and i.
 #pragma once
 
 #include "solvers/kernels/lines.hpp"

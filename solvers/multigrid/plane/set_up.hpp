@@ -12,12 +12,11 @@ template <bool DIAGONALS>
 KERNEL void invert_row(i64 nx, Row<float> out, Row<const float> face, Row<const float> riser,
                        Row<const float> riser_above, Row<const float> rising, Row<const float> rising_above,
                        Row<const float> falling, Row<const float> falling_above) {
-  const auto positive = [](float link) { return link > 0.0f ? link : 0.0f; };
   for (i64 i = 0; i < nx; ++i) {
     float d = positive(face[i]) + positive(face[i + 1]) + positive(riser[i]) + positive(riser_above[i]);
     if (DIAGONALS)
       d += positive(rising[i]) + positive(rising_above[i]) + positive(falling[i]) + positive(falling_above[i]);
-    out[i] = d > 0.0f ? 1.0f / d : 0.0f;
+    out[i] = inverse_or_zero(d);
   }
 }
 
@@ -121,8 +120,7 @@ inline bool set_up_levels(const Plane &plane, const Hierarchy &hierarchy) {
     const i64 ny = hierarchy.levels[level].ny, nx = hierarchy.levels[level].nx;
     const Links links = hierarchy.links(level);
     invert_diagonal(links, ny, nx, hierarchy.cells(level, &Level::inverse_diagonal));
-    if (level == hierarchy.count - 1)
-      return invert_coarsest(links, ny, nx, sides, plane.coarsest, hierarchy.inverse());
+    if (level == hierarchy.count - 1) return invert_coarsest(links, ny, nx, sides, plane.coarsest, hierarchy.inverse());
     const Weights weights = hierarchy.weights(level);
     weights_along_rows(links, nx, sides, weights);
     weights_along_columns(links, ny, sides, weights);
@@ -145,8 +143,8 @@ inline bool set_up(Plane &plane, const double *coefficient, double weight_y, dou
   plane.mild = range.highest <= plane.mild_contrast * range.lowest;
   plane.scale = power_that_scales(range.highest * (weight_y > weight_x ? weight_y : weight_x));
   const Links links = hierarchy.links(0);
-  faces_of(a, plane.scale * weight_y, plane.scale * weight_x, hierarchy.sides,
-           {plane.faces_east, ny, nx + 1, nx + 1}, {plane.faces_north, ny + 1, nx, nx}, links.east, links.north);
+  faces_of(a, plane.scale * weight_y, plane.scale * weight_x, hierarchy.sides, {plane.faces_east, ny, nx + 1, nx + 1},
+           {plane.faces_north, ny + 1, nx, nx}, links.east, links.north);
   return set_up_levels(plane, hierarchy);
 }
 

@@ -1,8 +1,9 @@
 // The two halves of a V-cycle on the finest level, each in one sweep over the rows.
 //
 // Relaxation steps follow each other down the grid like waves: step s is at row t − s while step 0 is at row t, so that
-// every row is read from memory once and its k steps, the residual and the transfer happen while it is in the first-level
-// cache. Where the box is periodic in y, the rows next to the ends are computed twice, so that no step has to wait.
+// every row is read from memory once and its k steps, the residual and the transfer happen while it is in the
+// first-level cache. Where the box is periodic in y, the rows next to the ends are computed twice, so that no step has
+// to wait.
 #pragma once
 
 #include "solvers/multigrid/plane/grids.hpp"
@@ -118,13 +119,13 @@ inline void descend(const Waves &waves, Grid<float> x, Grid<float> coarse_r, con
 // Set out to the result of k steps for A x = r from x + P coarse_x; return rᵀ out.
 //
 // `out` may be x where the box is not periodic in y.
-inline double ascend(const Waves &waves, Grid<float> x, Grid<float> out, Grid<float> coarse_x,
-                     const Weights &weights) {
+inline double ascend(const Waves &waves, Grid<float> x, Grid<float> out, Grid<float> coarse_x, const Weights &weights) {
   const i64 ny = x.rows, nx = x.columns, k = waves.k;
   double energy = 0.0;
   for (i64 t = -k; t < ny + 2 * k; ++t) {
     if (t < ny + k)
-      waves.make_row(0, t, [&](View<float> row, i64 j) { prolong_to(row, x[j], nx, j, coarse_x, weights, waves.sides); });
+      waves.make_row(0, t,
+                     [&](View<float> row, i64 j) { prolong_to(row, x[j], nx, j, coarse_x, weights, waves.sides); });
     for (i64 s = 1; s <= k; ++s)
       if (waves.reaches(s, t - s, k)) waves.relax(s, t - s, waves.omegas[s - 1]);
     const i64 j = t - k;

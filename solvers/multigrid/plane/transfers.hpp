@@ -54,8 +54,7 @@ struct Restriction {
     }
     restrict_row<true>(cx, gaps, coarse[jc], points, w.south[jc], between, w.sw[jc], w.se[jc], sides.periodic_x);
     if (above > 0 || sides.periodic_y)
-      restrict_row<true>(cx, gaps, coarse[above], points, w.north[jc], between, w.nw[jc], w.ne[jc],
-                         sides.periodic_x);
+      restrict_row<true>(cx, gaps, coarse[above], points, w.north[jc], between, w.nw[jc], w.ne[jc], sides.periodic_x);
   }
 };
 

@@ -1,12 +1,10 @@
 // The transmissibilities of a cell-centred grid with walls, insulated and periodic sides.
 #pragma once
 
+#include "solvers/multigrid/plane/formulas.hpp"
 #include "solvers/multigrid/plane/rows.hpp"
 
 namespace resolvent {
-
-// weight · a₁ a₂/(a₁ + a₂), half the harmonic mean, without overflow.
-inline double harmonic(double low, double high, double weight) { return weight * low * (high / (low + high)); }
 
 KERNEL void harmonic_row(i64 n, Row<double> out, Row<const double> low, Row<const double> high, double weight) {
   for (i64 i = 0; i < n; ++i) out[i] = harmonic(low[i], high[i], weight);

@@ -21,8 +21,8 @@ EXPORT void plane_cycle(resolvent::Plane *plane) {
 // Solve A x = scale·b to ‖r‖ ≤ tolerance from zero; return the outcome. See `iterations`, `residual` and `history`.
 //
 // scale: brings the norm of the right-hand side near one, where float32 neither overflows nor underflows
-// maxiter, patience: iterations allowed. From the hundredth on, every fifty iterations, the solve gives up as SLOW if at
-//     its mean rate so far it would need more than `patience` iterations.
+// maxiter, patience: iterations allowed. From the hundredth on, every fifty iterations, the solve gives up as SLOW if
+//     at its mean rate so far it would need more than `patience` iterations.
 EXPORT resolvent::i64 plane_solve(resolvent::Plane *plane, const double *b, double scale, double tolerance,
                                   resolvent::i64 maxiter, resolvent::i64 patience) {
   resolvent::Solve solve(*plane, b, scale, tolerance, maxiter, patience);
