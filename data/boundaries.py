@@ -11,17 +11,6 @@ from resolvent.solvers import InputError
 
 from .grids import AXES
 
-__all__ = [
-    "Sides",
-    "Walls",
-    "all_dirichlet",
-    "is_singular",
-    "plain_sides",
-    "read_sides",
-    "well_words",
-    "without_mean",
-]
-
 Sides = tuple[tuple[str, str], ...]
 """For each axis, axis 0 first: what holds at its low and at its high side."""
 

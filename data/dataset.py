@@ -16,14 +16,12 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
-from .format.atomic_files import one_line, read_yaml
+from .format.atomic_files import read_yaml, reading_errors
 from .format.digests import combined_digest
 from .format.folder import ShardRecord, read_config, read_manifest
 from .format.layout import field_dataset, field_shape, open_shard
 from .format.splits import SPLITS, Shard, plan_shards
 from .html import html_table
-
-__all__ = ["Dataset"]
 
 _OPEN_FILES = 32  # kept open at once, per process
 
@@ -252,15 +250,8 @@ class Dataset:
     def _opened(self, shard: Shard) -> Iterator[h5py.File]:
         """Give the shard's file, locked against other threads; HDF5's errors about damage become one line."""
         handles, path = self._process_handles(), self.path(shard)
-        with handles.lock:
-            try:
-                yield handles.get(path)
-            except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(
-                    f"{path} is damaged ({one_line(error)}): run the same generate command again to restore it"
-                ) from None
+        with handles.lock, reading_errors(f"{path} is damaged", "run the same generate command again to restore it"):
+            yield handles.get(path)
 
 
 class _Handles:

@@ -12,8 +12,6 @@ import numpy as np
 from .dataset import Dataset
 from .format.layout import field_dataset, field_shape, open_shard
 
-__all__ = ["describe", "format_description"]
-
 
 def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Describe a finished dataset as plain values.

@@ -6,8 +6,6 @@ import os
 
 from resolvent.solvers import InputError
 
-__all__ = ["check_fits", "free_memory"]
-
 
 def free_memory() -> float:
     """Return the bytes of memory that are free now: of the machine, or of the control group if that has fewer."""

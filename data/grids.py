@@ -14,15 +14,6 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import integer, positive_integer
 
-__all__ = [
-    "AXES",
-    "cell_centres",
-    "grid_shape",
-    "nodes",
-    "plain_resolution",
-    "space_dimension",
-]
-
 AXES = ("x", "y", "z")
 """Names of the axes of a field, in the order in which they are stored."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["html_table"]
-
 
 def html_table(title: str, rows: Iterable[Sequence[object]]) -> str:
     """Return a table with a title; the first cell of each row is its heading. Text is escaped."""

@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["ProgressLine", "console", "duration", "say"]
-
 PLAIN_WIDTH = 140  # columns of a table when there is no terminal to ask
 
 

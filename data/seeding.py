@@ -10,8 +10,6 @@ import numpy as np
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer
 
-__all__ = ["root_seed", "sample_entropy", "sample_generator"]
-
 
 def root_seed(seed: Any) -> int:
     """Check a root seed: an integer from 0 to 2⁶⁴ − 1, so that a file can hold it."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-__all__ = ["HasSettings"]
-
 
 class HasSettings:
     """Read the arguments of the constructor back from the attributes of the same names.

@@ -13,14 +13,6 @@ from .format.atomic_files import write_yaml
 from .format.digests import combined_digest
 from .moments import Moments
 
-__all__ = [
-    "SampleFigures",
-    "content_digest",
-    "field_statistics",
-    "recorded_moments",
-    "write_statistics",
-]
-
 _BLOCK = 64  # samples read at once
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-from .format.atomic_files import one_line
+from .format.atomic_files import DAMAGE, one_line
 from .format.check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .format.compression import Compression
 from .format.digests import combined_digest, config_hash, digest_of_fields, field_digest, file_sha256, sample_digest
@@ -26,10 +26,7 @@ from .moments import same_moments, sample_moments
 from .problems import make_problem
 from .problems.problem import Problem, residual_floor
 
-__all__ = ["Failure", "VerifyReport", "verify"]
-
 _SHOWN = 10  # failures in a notebook's table
-_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError)  # of damaged files
 
 
 @dataclass(frozen=True)
@@ -115,6 +112,10 @@ class VerifyReport:
         estimate = self.certificates.get("error_estimate")
         return line if estimate is None else f"{line}, error in time at most {estimate:.1e} by its estimate"
 
+    def fail(self, shard: str, sample: int | None, what: str, value: str, line: str) -> None:
+        """Add a failure."""
+        self.failures.append(Failure(shard, sample, what, value, line))
+
     def to_dict(self) -> dict[str, Any]:
         """Return flat JSON values; failures as lines."""
         return {**asdict(self), "failures": [str(f) for f in self.failures], "ok": self.ok}
@@ -169,17 +170,15 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
         report.shards += 1
         record = records.get(file)
         if record is None:
-            report.failures.append(Failure(file, None, "is not in the manifest", "unfinished or interrupted", "3.2"))
+            report.fail(file, None, "is not in the manifest", "unfinished or interrupted", "3.2")
         elif record.config != config_hash(config):
-            report.failures.append(
-                Failure(file, None, "was made with another configuration", record.config[:12], "3.3")
-            )
+            report.fail(file, None, "was made with another configuration", record.config[:12], "3.3")
         elif (place / file).is_file() and (found := file_sha256(place / file)) != record.sha256:
-            report.failures.append(Failure(file, None, "SHA-256 differs from the manifest", found[:12], "3.4"))
+            report.fail(file, None, "SHA-256 differs from the manifest", found[:12], "3.4")
         try:
             opened = open_shard(place / file)
         except InputError as error:
-            report.failures.append(Failure(file, None, "cannot be opened", str(error), line_of_refusal(error)))
+            report.fail(file, None, "cannot be opened", str(error), line_of_refusal(error))
             continue
         with opened:
             other = record is not None and record.config != config_hash(config)  # said already
@@ -190,16 +189,11 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
             found_digests = _verify_shard(opened, file, shard, problem, config, report, progress, total)
         digests += found_digests
         if record is not None and combined_digest(found_digests) != record.digest:
-            report.failures.append(
-                Failure(file, None, "content digest differs from the manifest", record.digest[:12], "3.5")
-            )
-    stray = [
-        Failure(path, None, "is not part of the dataset", "remove it", "1.2") for path in stray_files(place, config)
-    ]
-    report.failures += stray
-    report.failures += [
-        Failure(v.file, None, "breaks the format", v.what, v.line) for v in stats_violations(place, fields)
-    ]
+            report.fail(file, None, "content digest differs from the manifest", record.digest[:12], "3.5")
+    for path in stray_files(place, config):
+        report.fail(path, None, "is not part of the dataset", "remove it", "1.2")
+    for violation in stats_violations(place, fields):
+        report.fail(violation.file, None, "breaks the format", violation.what, violation.line)
     planned = {s.path(name) for s in shards}
     if not mark_damaged(place, sorted({f.shard for f in report.failures if f.shard in planned})) and report.failures:
         report.notes.append(
@@ -236,24 +230,22 @@ def _verify_shard(
         figures = {key: v.tolist() for key, v in provenance.items() if v.dtype.kind == "f" and v.ndim == 1}
         if problem is not None and "residual" not in figures:
             raise KeyError("provenance/residual")
-    except _DAMAGE as error:
-        report.failures.append(Failure(name, None, "cannot be read", one_line(error), "4.1"))
+    except DAMAGE as error:
+        report.fail(name, None, "cannot be read", one_line(error), "4.1")
         return digests
     expected = range(shard.start, shard.stop)
     if any(len(rows) < len(shard) for rows in provenance.values()):
         return digests  # named by the check of the format
     if count != len(shard) or ("seed" in provenance and list(provenance["index"]) != list(expected)):
-        report.failures.append(
-            Failure(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count), "9.2")
-        )
+        report.fail(name, None, f"does not hold samples {shard.start} to {shard.stop - 1}", str(count), "9.2")
         return digests
     for place, index in enumerate(expected):
         try:
             arrays = {
                 n: constants[n] if n in constants else np.reshape(d[place], field_shape(d)) for n, d in datasets.items()
             }
-        except _DAMAGE as error:
-            report.failures.append(Failure(name, index, "cannot be read", one_line(error), "4.1"))
+        except DAMAGE as error:
+            report.fail(name, index, "cannot be read", one_line(error), "4.1")
             continue
         if nested:
             each = {n: shared[n] if n in shared else field_digest(n, values) for n, values in arrays.items()}
@@ -261,16 +253,14 @@ def _verify_shard(
         else:
             digests.append(sample_digest(arrays))
         if digests[-1] != recorded_digests[place]:
-            report.failures.append(
-                Failure(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
-            )
+            report.fail(name, index, "content digest differs from the provenance", "numbers changed", "9.3")
         for n, values in arrays.items():
             rows = provenance.get(f"moments_{n}")
             if rows is not None and not (rows.shape[1:] == (3,) and same_moments(sample_moments(values), rows[place])):
-                report.failures.append(Failure(name, index, f"moments_{n} is not of the stored values", "", "9.5"))
+                report.fail(name, index, f"moments_{n} is not of the stored values", "", "9.5")
         bad = [n for n, values in arrays.items() if values.dtype.kind not in "fiub" or not np.isfinite(values).all()]
         if bad:
-            report.failures.append(Failure(name, index, "holds values that are not finite", ", ".join(bad), "8.7"))
+            report.fail(name, index, "holds values that are not finite", ", ".join(bad), "8.7")
         elif problem is not None:
             recorded = {key: values[place] for key, values in figures.items()}
             _verify_residual(problem, arrays, dtype, outputs, compression, name, index, recorded, report)
@@ -298,23 +288,21 @@ def _verify_residual(
         certificate = problem.certificate(arrays)
     except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
         # a coefficient that is not positive, say, or a field that is missing
-        report.failures.append(Failure(name, index, "its equations cannot be evaluated", one_line(error), "11.2"))
+        report.fail(name, index, "its equations cannot be evaluated", one_line(error), "11.2")
         return
     report.residual_max = max(report.residual_max or 0.0, residual)
     before = recorded["residual"]
     if not before <= tolerance:
-        report.failures.append(
-            Failure(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}", "11.1")
-        )
+        report.fail(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}", "11.1")
     if not residual <= tolerance + bound:
         cause = "rounding and compression" if compression.lossy else "rounding"
         what = f"residual above rtol {tolerance:.0e} plus {cause} {bound:.1e}"
-        report.failures.append(Failure(name, index, what, f"{residual:.3e}", "11.2"))
+        report.fail(name, index, what, f"{residual:.3e}", "11.2")
     for key, value in certificate.items():
         report.certificates[key] = max(report.certificates.get(key, value), value)
         if key not in recorded:
-            report.failures.append(Failure(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3"))
+            report.fail(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3")
         # Both come from the stored arrays: another machine may add in another order, and no more.
         elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
             what = f"recorded {key} {recorded[key]:.6e} does not hold"
-            report.failures.append(Failure(name, index, what, f"{value:.6e}", "11.3"))
+            report.fail(name, index, what, f"{value:.6e}", "11.3")

@@ -28,8 +28,6 @@ from .operator import Operator
 from .samples import GridDataset, Window, WindowedDataset, spread_arrays
 from .saving import load_operator, read_description
 
-__all__ = ["BASELINES", "Evaluation", "evaluate"]
-
 #: The baselines by their names in tables.
 BASELINES: dict[str, Any] = {
     "mean field": MeanField,

@@ -13,8 +13,6 @@ from resolvent.solvers.arguments import one_of
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 
-__all__ = ["problem_network"]
-
 
 def problem_network(name: str, problem: SpectralProblem, arguments: Mapping[str, Any], seed: int) -> Operator:
     """Build an operator between the coefficients of a problem's inputs and solutions.

@@ -13,11 +13,6 @@ from resolvent.solvers import InputError
 
 from .operator import ChannelStatistics, Operator
 
-__all__ = [
-    "NormalizedOperator",
-    "channel_statistics",
-]
-
 
 def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> ChannelStatistics:
     """Return the statistics of (inputs, outputs) pairs of shape (samples, channels, *space).

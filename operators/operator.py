@@ -14,11 +14,6 @@ from torch import Tensor, nn
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import positive_integer
 
-__all__ = [
-    "ChannelStatistics",
-    "Operator",
-]
-
 
 class Operator(nn.Module, ABC):
     """Learn a map between functions, a ↦ u, given by their values on a grid.

@@ -15,8 +15,6 @@ from .operator import Operator
 from .spectral.neural_spectral import NeuralSpectral
 from .spectral.sno import SpectralNeuralOperator
 
-__all__ = ["OPERATORS", "build_operator"]
-
 #: Every operator; the contract tests run over this dictionary.
 OPERATORS: dict[str, type[Operator]] = {
     kind.name: kind for kind in (FNO, FFNO, UNet, NeuralSpectral, SpectralNeuralOperator)

@@ -22,8 +22,6 @@ from .normalization import NormalizedOperator
 from .operator import Operator
 from .registry import OPERATORS, build_operator
 
-__all__ = ["FORMAT_VERSION", "load_operator", "read_description", "save_operator"]
-
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from resolvent.solvers.errors import InputError
 
-__all__ = ["KINDS", "load"]
-
 #: What a folder can hold, by the file that marks it: a name, the command that writes it, and what opens it.
 KINDS = {
     "manifest.jsonl": ("a dataset", "resolvent generate or convert", "resolvent.data:Dataset"),

@@ -12,21 +12,6 @@ from typing import Any, TypeVar
 
 from .errors import InputError
 
-__all__ = [
-    "build",
-    "check_count",
-    "check_omega",
-    "did_you_mean",
-    "integer",
-    "is_integer",
-    "is_real",
-    "nonnegative_integer",
-    "nonnegative_number",
-    "one_of",
-    "positive_integer",
-    "positive_number",
-]
-
 T = TypeVar("T")
 
 
@@ -94,23 +79,22 @@ def build(registry: Mapping[str, Callable[..., T]], what: str, name: str, settin
 
 def positive_number(value: Any, what: str) -> float:
     """Return `value` as a finite float > 0, or raise InputError."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number) or number <= 0.0:
-        raise InputError(f"{what} is {value!r}: expected a finite number greater than 0")
-    return number
+    return finite_number(value, what, " greater than 0", lambda number: number > 0.0)
 
 
 def nonnegative_number(value: Any, what: str) -> float:
     """Return `value` as a finite float ≥ 0, or raise InputError."""
+    return finite_number(value, what, " of at least 0", lambda number: number >= 0.0)
+
+
+def finite_number(value: Any, what: str, which: str = "", fits: Callable[[float], bool] = lambda number: True) -> float:
+    """Return `value` as a finite float that fits, or raise InputError, which says `which` numbers do."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number) or number < 0.0:
-        raise InputError(f"{what} is {value!r}: expected a finite number of at least 0")
+    if isinstance(value, bool) or not math.isfinite(number) or not fits(number):
+        raise InputError(f"{what} is {value!r}: expected a finite number{which}")
     return number
 
 

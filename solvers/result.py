@@ -149,10 +149,7 @@ class SolveResult:
             "residual": _finite(self.residual),
             "relative_residual": _finite(self.relative_residual),
             "rhs_norm": _finite(self.rhs_norm),
-            "matvecs": self.matvecs,
-            "applies": self.applies,
-            "setup_seconds": self.setup_seconds,
-            "solve_seconds": self.solve_seconds,
+            **{cost: getattr(self, cost) for cost in ("matvecs", "applies", "setup_seconds", "solve_seconds")},
             "message": self.message,
         }
         if self.columns:

@@ -41,7 +41,6 @@ RECIPES = {
         (
             ('name = "advection"', 'name = "twin_advection"'),
             ("class Advection(", "class TwinAdvection("),
-            ('__all__ = ["Advection"]', '__all__ = ["TwinAdvection"]'),
         ),
         (
             (
@@ -95,7 +94,6 @@ RECIPES = {
         (
             ('name = "sno"', 'name = "twin_sno"'),
             ("class SpectralNeuralOperator(", "class TwinOperator("),
-            ('__all__ = ["SpectralNeuralOperator"]', '__all__ = ["TwinOperator"]'),
         ),
         (
             (

@@ -6,8 +6,6 @@ from importlib import resources
 
 import yaml
 
-__all__ = ["GROUPS", "group_options", "groups_of", "text_of"]
-
 GROUPS = ("problem", "solver", "preconditioner", "engine", "operator", "draw", "experiment")
 
 

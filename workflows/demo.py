@@ -17,7 +17,20 @@ from typing import Any
 from .cli import main as resolvent
 from .console import duration, say, table
 
-SAMPLES, TRAIN, VALID, TEST = 600, 480, 60, 60
+DRAWN = "samples=600 splits=[480,60,60] seed=0 workers=2"
+#: The commands as a user would type them; OUT stands for the demo's folder.
+STEPS = (
+    f"generate problem=darcy problem.resolution=64 {DRAWN} out=OUT/darcy64",
+    f"generate problem=darcy problem.resolution=128 {DRAWN} out=OUT/darcy128",
+    "verify data=OUT/darcy64 out=OUT/verify",
+    "inspect data=OUT/darcy64 plot=true out=OUT/inspect",
+    "train data=OUT/darcy64 operator=fno epochs=20 out=OUT/fno",
+    "evaluate model=OUT/fno data=[OUT/darcy64,OUT/darcy128] out=OUT/evaluate",
+    "solve matrix=pyamg:bar solver=cg preconditioner=amg rtol=1e-8 out=OUT/solve_cg_amg",
+    "solve matrix=pyamg:bar solver=cg preconditioner=ic0 rtol=1e-8 out=OUT/solve_cg_ic0",
+    "solve matrix=pyamg:bar solver=gmres preconditioner=amg rtol=1e-8 out=OUT/solve_gmres_amg",
+    "sweep problem=poisson problem.resolution=32 solver=sor solver.omega=range(1.0,2.0,0.05) out=OUT/omega",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,61 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Path(arguments[0] if arguments else "demo")
     start = time.monotonic()
-    data, fine, model = out / "darcy64", out / "darcy128", out / "fno"
-    split = f"splits=[{TRAIN},{VALID},{TEST}]"
-    pairs = (("cg", "amg"), ("cg", "ic0"), ("gmres", "amg"))
-    steps = [
-        [
-            "generate",
-            "problem=darcy",
-            "problem.resolution=64",
-            f"samples={SAMPLES}",
-            split,
-            "seed=0",
-            "workers=2",
-            f"out={data}",
-        ],
-        [
-            "generate",
-            "problem=darcy",
-            "problem.resolution=128",
-            f"samples={SAMPLES}",
-            split,
-            "seed=0",
-            "workers=2",
-            f"out={fine}",
-        ],
-        ["verify", f"data={data}", f"out={out / 'verify'}"],
-        ["inspect", f"data={data}", "plot=true", f"out={out / 'inspect'}"],
-        ["train", f"data={data}", "operator=fno", "epochs=20", f"out={model}"],
-        ["evaluate", f"model={model}", f"data=[{data},{fine}]", f"out={out / 'evaluate'}"],
-        *(
-            [
-                "solve",
-                "matrix=pyamg:bar",
-                f"solver={s}",
-                f"preconditioner={p}",
-                "rtol=1e-8",
-                f"out={out / f'solve_{s}_{p}'}",
-            ]
-            for s, p in pairs
-        ),
-        [
-            "sweep",
-            "problem=poisson",
-            "problem.resolution=32",
-            "solver=sor",
-            "solver.omega=range(1.0,2.0,0.05)",
-            f"out={out / 'omega'}",
-        ],
-    ]
-    for k, step in enumerate(steps, 1):
-        say(f"\n[{k}/{len(steps)}] $ resolvent {shlex.join(step)}")
-        code = resolvent(step)
+    for k, step in enumerate(STEPS, 1):
+        command = [word.replace("OUT", str(out)) for word in step.split()]
+        say(f"\n[{k}/{len(STEPS)}] $ resolvent {shlex.join(command)}")
+        code = resolvent(command)
         if code:
             say(f"the demo stopped at this step (exit code {code}); run make demo again to go on from here")
             return code
-    _summary(out, [out / f"solve_{s}_{p}" for s, p in pairs], time.monotonic() - start)
+    _summary(out, time.monotonic() - start)
     return 0
 
 
@@ -88,26 +54,18 @@ def _read(folder: Path) -> dict[str, Any]:
     return result
 
 
-def _summary(out: Path, solves: Sequence[Path], seconds: float) -> None:
+def _summary(out: Path, seconds: float) -> None:
     verified = _read(out / "verify")
-    rows: list[tuple[str, str]] = [
-        (
-            "dataset",
-            f"{verified['samples']} Darcy samples, 64², largest relative residual {verified['residual_max']:.1e}",
-        ),
-    ]
+    made = f"{verified['samples']} Darcy samples, 64², largest relative residual {verified['residual_max']:.1e}"
+    rows = [("dataset", made)]
     evaluated = json.loads((out / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
     for row in evaluated:
         rows.append((f"{row['model']}, {row['resolution']}", f"test relative L2 {100 * row['relative L2']:.2f} %"))
-    for folder in solves:
-        r = _read(folder)
+    for folder in ("solve_cg_amg", "solve_cg_ic0", "solve_gmres_amg"):
+        r = _read(out / folder)
         spent = duration(r["setup_seconds"] + r["solve_seconds"])
-        rows.append(
-            (
-                f"{r['solver']} + {r['preconditioner']}",
-                f"{r['system']}: {r['iterations']} iterations, {spent}, ‖r‖/‖b‖ {r['relative_residual']:.1e}",
-            )
-        )
+        result = f"{r['system']}: {r['iterations']} iterations, {spent}, ‖r‖/‖b‖ {r['relative_residual']:.1e}"
+        rows.append((f"{r['solver']} + {r['preconditioner']}", result))
     sweep = _read(out / "omega")
     rows.append(("SOR sweep", f"best omega {sweep['best.solver.omega']:.2f}, theory {sweep['theory.omega']:.3f}"))
     say()

@@ -19,15 +19,6 @@ import numpy as np
 from ..boundaries import Sides, Walls
 from .face_fluxes import rectangle_balance
 
-__all__ = [
-    "convection",
-    "convection_magnitude",
-    "diffusion",
-    "diffusion_magnitude",
-    "radiation",
-    "radiation_magnitude",
-]
-
 
 def diffusion(a: np.ndarray | None, u: np.ndarray, sides: Sides, walls: Walls | None = None) -> np.ndarray:
     """Return −∇·(a∇u) in each cell: the sum of the fluxes out of it over its volume.
@@ -95,27 +86,24 @@ def convection(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) -> np.ndarra
     u : ndarray
     scheme : {'central', 'upwind'}
     """
-    total = np.zeros_like(u)
-    for axis, speed in enumerate(w):
-        slopes = _differences(u, axis, -1.0)
-        left, right = slopes[_cut(u.ndim, axis, 0, -1)], slopes[_cut(u.ndim, axis, 1, None)]
-        if scheme == "central":
-            total += speed * (0.5 * u.shape[axis] * (left + right))
-        else:
-            total += u.shape[axis] * speed * np.where(speed > 0.0, left, right)
-    return total
+    return _convection(w, u, scheme, -1.0)
 
 
 def convection_magnitude(w: Sequence[np.ndarray], u: np.ndarray, scheme: str) -> np.ndarray:
     """Return the same with sums of magnitudes in place of differences."""
-    total, size = np.zeros(u.shape), np.abs(u)
+    return _convection(w, np.abs(u), scheme, 1.0)
+
+
+def _convection(w: Sequence[np.ndarray], u: np.ndarray, scheme: str, sign: float) -> np.ndarray:
+    """Sum w·∇u from differences (sign −1), or magnitudes from sums (sign 1)."""
+    total = np.zeros_like(u)
     for axis, speed in enumerate(w):
-        sums = _differences(size, axis, 1.0)
-        left, right = sums[_cut(u.ndim, axis, 0, -1)], sums[_cut(u.ndim, axis, 1, None)]
+        slopes, size = _differences(u, axis, sign), speed if sign < 0.0 else np.abs(speed)
+        left, right = slopes[_cut(u.ndim, axis, 0, -1)], slopes[_cut(u.ndim, axis, 1, None)]
         if scheme == "central":
-            total += np.abs(speed) * (0.5 * u.shape[axis] * (left + right))
+            total += size * (0.5 * u.shape[axis] * (left + right))
         else:
-            total += u.shape[axis] * np.abs(speed) * np.where(speed > 0.0, left, right)
+            total += u.shape[axis] * size * np.where(speed > 0.0, left, right)
     return total
 
 

@@ -12,8 +12,6 @@ import scipy.linalg
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
-__all__ = ["HeatReplay"]
-
 
 class HeatReplay:
     """Advance u_t = μ(t) ∇·(κ∇u) + f(t) by the scheme of the stored trajectory.

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SpectralReplay"]
-
 Symbol = Callable[..., np.ndarray]
 Tendency = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
 
@@ -91,6 +89,11 @@ class SpectralReplay:
             return (plus * u + 0.5 * dt * (before + after)) / minus
 
         return step
+
+
+def steepening(spectrum: np.ndarray, waves: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return −u ∂u/∂x in one dimension, at the points: the tendency of Burgers' equation."""
+    return -np.fft.ifft(spectrum).real * np.fft.ifft(1j * waves[0] * spectrum).real
 
 
 def _phi(z: np.ndarray) -> tuple[Any, Any, Any]:

@@ -10,8 +10,6 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
-__all__ = ["TriangleForms"]
-
 _ROOT = np.sqrt(38.0 - 44.0 * np.sqrt(0.4))
 _WEIGHT_ROOT = np.sqrt(213125.0 - 53320.0 * np.sqrt(10.0))
 

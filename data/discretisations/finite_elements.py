@@ -14,8 +14,6 @@ from resolvent.solvers import InputError
 
 from .meshes import TriangleMesh
 
-__all__ = ["ElasticStiffness", "edge_load", "mass_load", "stiffness"]
-
 
 def stiffness(mesh: TriangleMesh) -> sp.csr_array:
     """Return ∫ ∇φ_i·∇φ_j, shape (n, n)."""

@@ -12,11 +12,6 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ..boundaries import Sides, Walls, all_dirichlet, is_singular, plain_sides, without_mean
 
-__all__ = [
-    "diffusion_solver",
-    "diffusion_system",
-]
-
 
 def diffusion_system(
     coefficient: np.ndarray, source: np.ndarray, sides: Sides, walls: Walls | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["conduction_matrix"]
-
 
 def conduction_matrix(coefficient: np.ndarray, spacing: tuple[float, float], wall: float) -> sp.csr_array:
     """Return −∇·(κ∇·) on a grid of cells, shape (n, n): Gᵀ T G, G the differences across all faces, walls included.

@@ -9,8 +9,6 @@ import numpy as np
 
 from resolvent.solvers.arguments import positive_integer
 
-__all__ = ["TriangleMesh", "box_mesh", "spread_cells"]
-
 
 @dataclass(frozen=True)
 class TriangleMesh:

@@ -18,8 +18,6 @@ from ..format.identifiers import check_identifier
 from ..old_keywords import takes_old_keywords
 from .source import Source, SourceField, write_source
 
-__all__ = ["from_arrays"]
-
 
 @takes_old_keywords(OLD_KEYWORDS)
 def from_arrays(

@@ -14,7 +14,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import one_of
 
 from ..dataset import Dataset
-from ..format.atomic_files import TEMPORARY_SUFFIX, one_line, publish, storage_errors
+from ..format.atomic_files import TEMPORARY_SUFFIX, publish, reading_errors, storage_errors
 from ..format.compression import OLD_KEYWORDS, Compression
 from ..format.digests import file_sha256
 from ..format.field import NODE
@@ -22,8 +22,6 @@ from ..old_keywords import takes_old_keywords
 from .formats import FORMATS
 from .named_arrays import Selection
 from .source import Source, write_source
-
-__all__ = ["export_dataset", "import_dataset", "open_source"]
 
 
 @takes_old_keywords(OLD_KEYWORDS)
@@ -136,14 +134,8 @@ def format_of(path: Path) -> str:
 
 def _opened(format_name: str, path: Path, selection: Selection) -> Source:
     """Open a file; any error of its reader, which a damaged file may cause, becomes an InputError of one line."""
-    try:
+    with reading_errors(f"{path} cannot be read as {format_name}", "it is damaged or of another kind"):
         return FORMATS[format_name].open(path, selection)
-    except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, (InputError, PermissionError)):
-            raise
-        raise InputError(
-            f"{path} cannot be read as {format_name} ({one_line(error)}): it is damaged or of another kind"
-        ) from None
 
 
 def _split_of(path: Path) -> str:
@@ -212,7 +204,7 @@ def export_dataset(
         A folder, which is made. Files of the same names are replaced.
     format : {'pdebench', 'neuraloperator', 'npz'}
     layout : str
-        For pdebench, see :func:`~resolvent.data.exchange.pdebench.export_pdebench`.
+        For pdebench, see :func:`~resolvent.data.exchange.pdebench.write_pdebench`.
 
     Returns
     -------
@@ -237,22 +229,24 @@ def export_dataset(
         if folder.resolve() == dataset.folder.resolve():
             raise InputError(f"out={folder} is the dataset itself: choose another folder")
         settings = {"layout": layout} if "layout" in item.settings else {}
-        assert item.export is not None
-        made = not folder.exists()
-
-        def write(target: Path, save: Callable[[Path], None]) -> None:
-            temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-            with storage_errors(target):
-                folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    save(temporary)
-                    publish(temporary, target)
-                finally:
-                    temporary.unlink(missing_ok=True)
-
+        sizes = dataset.resolution[:1] if len(set(dataset.resolution)) == 1 else dataset.resolution
+        named = {"name": dataset.name, "resolution": "x".join(map(str, sizes))}
+        assert item.write is not None
+        made, written = not folder.exists(), []
         try:
-            return item.export(dataset, folder, write, **settings)
+            for split in dataset.splits:
+                target = folder / item.file_name.format(**named, split=split, Split=split.capitalize())
+                temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+                with storage_errors(target):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    try:
+                        item.write(dataset, split, temporary, **settings)
+                        publish(temporary, target)
+                    finally:
+                        temporary.unlink(missing_ok=True)
+                written.append(target)
         except BaseException:
             if made and folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
             raise
+    return written

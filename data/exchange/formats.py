@@ -8,32 +8,44 @@ from pathlib import Path
 
 from .matlab import open_mat
 from .named_arrays import Selection
-from .neuraloperator import export_pt, open_pt
-from .numpy_archive import export_npz, open_npz
-from .pdebench import LAYOUTS, export_pdebench, open_pdebench
+from .neuraloperator import open_pt, write_pt
+from .numpy_archive import open_npz, write_npz
+from .pdebench import open_pdebench, write_pdebench
 from .source import Source
-
-__all__ = ["FORMATS", "LAYOUTS", "Format", "Selection"]
 
 
 @dataclass(frozen=True)
 class Format:
-    """Describe a format: its endings, how it is opened, and how datasets are exported to it (None: it is only read)."""
+    """Describe a format: its endings, how it is opened, and how datasets are exported to it.
+
+    Attributes
+    ----------
+    endings : tuple of str
+    open : callable
+        ``open(path, selection)`` gives a source.
+    write : callable or None
+        ``write(dataset, split, path, **settings)`` writes a split; None if the format is only read.
+    file_name : str
+        The name of a split's file, with name, split, Split (its first letter large) and resolution in braces.
+    settings : tuple of str
+        What `write` can be told besides.
+    """
 
     endings: tuple[str, ...]
     open: Callable[[Path, Selection], Source]
-    export: Callable[..., list[Path]] | None
+    write: Callable[..., None] | None = None
+    file_name: str = ""
     settings: tuple[str, ...] = ()
 
     def exports(self) -> bool:
         """Return whether a dataset can be written in it."""
-        return self.export is not None
+        return self.write is not None
 
 
 FORMATS: dict[str, Format] = {
-    "pdebench": Format((".hdf5", ".h5"), open_pdebench, export_pdebench, ("layout",)),
-    "neuraloperator": Format((".pt", ".pth"), open_pt, export_pt),
-    "npz": Format((".npz",), open_npz, export_npz),
-    "mat": Format((".mat",), open_mat, None),
+    "pdebench": Format((".hdf5", ".h5"), open_pdebench, write_pdebench, "{name}_{Split}.hdf5", ("layout",)),
+    "neuraloperator": Format((".pt", ".pth"), open_pt, write_pt, "{name}_{split}_{resolution}.pt"),
+    "npz": Format((".npz",), open_npz, write_npz, "{name}_{split}.npz"),
+    "mat": Format((".mat",), open_mat),
 }
 """Formats by name."""

@@ -20,17 +20,16 @@ from typing import Any
 import h5py
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from resolvent.solvers import InputError
 
-from ..format.atomic_files import one_line
+from ..format.atomic_files import reading_errors
 from ..format.identifiers import name_of
 from ..format.untrusted_hdf5 import open_untrusted
 from ..free_memory import check_fits
 from .named_arrays import Selection, StoredArray, source_of_arrays
 from .source import Source
-
-__all__ = ["open_mat"]
 
 _NUMERIC = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "logical")
 _MOST_RATIO = 1100  # deflate's own limit is 1032
@@ -75,7 +74,8 @@ def _version_7_3(path: Path) -> dict[str, StoredArray]:
 def _version_5(path: Path, head: bytes, selection: Selection) -> dict[str, StoredArray]:
     _check_elements(path, head)
     size = path.stat().st_size
-    try:
+    further = (EOFError, OverflowError, zlib.error, MatReadError)
+    with reading_errors(f"{path} cannot be read as .mat", "it is truncated or damaged", *further):
         listed = scipy.io.whosmat(path)
         wanted = [name for name, _, kind in listed if kind in _NUMERIC]
         refused = {name: kind for name, _, kind in listed if kind not in _NUMERIC}
@@ -87,14 +87,6 @@ def _version_5(path: Path, head: bytes, selection: Selection) -> dict[str, Store
             raise InputError(f"{path} of {size} bytes declares {declared:.3g} numbers: it is damaged or hostile")
         check_fits(8 * declared, str(path))
         loaded: dict[str, Any] = scipy.io.loadmat(path, variable_names=wanted, verify_compressed_data_integrity=True)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, IndexError, OverflowError, zlib.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as .mat ({one_line(error)}): it is truncated or damaged") from None
-    except Exception as error:
-        if type(error).__module__.split(".")[0] != "scipy":
-            raise
-        raise InputError(f"{path} cannot be read as .mat ({one_line(error)}): it is truncated or damaged") from None
     return {name: StoredArray.of(np.asarray(loaded[name])) for name in wanted if isinstance(loaded[name], np.ndarray)}
 
 

@@ -23,17 +23,6 @@ from ..format.identifiers import check_identifier
 from ..grids import AXES
 from .source import BOUNDARIES, Source, SourceField
 
-__all__ = [
-    "METADATA",
-    "Selection",
-    "StoredArray",
-    "dataset_metadata",
-    "input_output_arrays",
-    "parse_metadata",
-    "source_of_arrays",
-    "stored_dtype",
-]
-
 METADATA = "resolvent"  # the key under which our own exports keep names, units, coordinates and times
 
 _PAIRS = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,6 @@ from .named_arrays import (
     source_of_arrays,
 )
 from .source import Source
-
-__all__ = ["export_pt", "open_pt"]
 
 
 def open_pt(path: Path, selection: Selection) -> Source:
@@ -101,20 +98,9 @@ def _array(tensor: Any, key: str, path: Path) -> StoredArray:
     return StoredArray(values.shape, values.dtype, lambda a, b: np.array(values[a:b]))
 
 
-def export_pt(dataset: Dataset, folder: Path, publish: Callable[[Path, Callable[[Path], None]], None]) -> list[Path]:
-    """Write one file for each split, ``NAME_SPLIT_RESOLUTION.pt``: x (N, [C], *space), y (N, [C], [T], *space)."""
+def write_pt(dataset: Dataset, split: str, path: Path) -> None:
+    """Write a split: x (N, [C], *space), y (N, [C], [T], *space)."""
     import torch
 
-    written = []
-    text = dataset_metadata(dataset)
-    resolution = dataset.resolution[0] if len(set(dataset.resolution)) == 1 else "x".join(map(str, dataset.resolution))
-    for split in dataset.splits:
-        x, y = (torch.from_numpy(values) for values in input_output_arrays(dataset, split))
-        target = folder / f"{dataset.name}_{split}_{resolution}.pt"
-
-        def save(path: Path, x: Any = x, y: Any = y) -> None:
-            torch.save({"x": x, "y": y, METADATA: text}, path)
-
-        publish(target, save)
-        written.append(target)
-    return written
+    x, y = (torch.from_numpy(values) for values in input_output_arrays(dataset, split))
+    torch.save({"x": x, "y": y, METADATA: dataset_metadata(dataset)}, path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +29,6 @@ from .named_arrays import (
     source_of_arrays,
 )
 from .source import Source
-
-__all__ = ["export_npz", "open_npz"]
 
 _MOST_RATIO = 200  # bytes that a compressed one may become, beyond _FREE_BYTES
 _FREE_BYTES = 1 << 28
@@ -107,18 +104,8 @@ def _check_header(stream: object, member: zipfile.ZipInfo, path: Path) -> None:
         )
 
 
-def export_npz(dataset: Dataset, folder: Path, publish: Callable[[Path, Callable[[Path], None]], None]) -> list[Path]:
-    """Write one archive for each split, ``NAME_SPLIT.npz``, with x, y and what else a reader of this project needs."""
-    written = []
-    text = dataset_metadata(dataset)
-    for split in dataset.splits:
-        x, y = input_output_arrays(dataset, split)
-        target = folder / f"{dataset.name}_{split}.npz"
-
-        def save(path: Path, x: np.ndarray = x, y: np.ndarray = y) -> None:
-            with path.open("wb") as stream:
-                np.savez(stream, x=x, y=y, **{METADATA: np.array(text)})  # type: ignore[arg-type]
-
-        publish(target, save)
-        written.append(target)
-    return written
+def write_npz(dataset: Dataset, split: str, path: Path) -> None:
+    """Write a split: x, y and what else a reader of this project needs."""
+    x, y = input_output_arrays(dataset, split)
+    with path.open("wb") as stream:
+        np.savez(stream, x=x, y=y, **{METADATA: np.array(dataset_metadata(dataset))})  # type: ignore[arg-type]

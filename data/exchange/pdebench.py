@@ -35,8 +35,6 @@ from ..grids import AXES
 from .named_arrays import METADATA, Selection, dataset_metadata, parse_metadata, stored_dtype
 from .source import Source, SourceField
 
-__all__ = ["LAYOUTS", "export_pdebench", "open_pdebench", "pdebench_layout"]
-
 LAYOUTS = ("tensor", "variables", "groups", "incompressible")
 
 _BLOCK = 32  # samples written at once
@@ -283,13 +281,8 @@ def _names(
     return metadata["inputs"], metadata["outputs"]
 
 
-def export_pdebench(
-    dataset: Dataset,
-    folder: Path,
-    publish: Callable[[Path, Callable[[Path], None]], None],
-    layout: str = "auto",
-) -> list[Path]:
-    """Write one file for each split, ``NAME_Train.hdf5``, …, in blocks of samples.
+def write_pdebench(dataset: Dataset, split: str, path: Path, layout: str = "auto") -> None:
+    """Write a split in blocks of samples.
 
     Parameters
     ----------
@@ -305,21 +298,12 @@ def export_pdebench(
     if layout == "auto":
         layout = "tensor" if len(dataset.output_fields) == 1 else "variables"
     columns = _columns(dataset, layout)
-    written = []
-    for split in dataset.splits:
-        target = folder / f"{dataset.name}_{split.capitalize()}.hdf5"
-
-        def save(path: Path, split: str = split) -> None:
-            with h5py.File(path, "w") as file:
-                file.attrs[METADATA] = dataset_metadata(dataset)
-                if layout == "groups":
-                    _write_groups(file, dataset, split)
-                else:
-                    _write_arrays(file, dataset, split, layout, columns)
-
-        publish(target, save)
-        written.append(target)
-    return written
+    with h5py.File(path, "w") as file:
+        file.attrs[METADATA] = dataset_metadata(dataset)
+        if layout == "groups":
+            _write_groups(file, dataset, split)
+        else:
+            _write_arrays(file, dataset, split, layout, columns)
 
 
 def _columns(dataset: Dataset, layout: str) -> dict[str, list[str]]:

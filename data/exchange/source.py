@@ -18,7 +18,7 @@ from resolvent.solvers import InputError
 from resolvent.solvers.arguments import nonnegative_integer, one_of
 
 from ..dataset import Dataset
-from ..format.atomic_files import one_line
+from ..format.atomic_files import reading_errors
 from ..format.compression import Compression
 from ..format.digests import combined_digest, sample_digest
 from ..format.field import Field, Role
@@ -30,8 +30,6 @@ from ..format.splits import Shard, automatic_shard_size, plan_shards, split_size
 from ..format.stored_field import FieldEncoder
 from ..grids import AXES, cell_centres
 from ..statistics import write_statistics
-
-__all__ = ["BOUNDARIES", "Source", "SourceField", "write_source"]
 
 BOUNDARIES = ("wall", "open", "periodic")
 
@@ -235,15 +233,9 @@ def _sizes(splits: Mapping[str, int] | Sequence[float], count: int) -> dict[str,
 
 def _rows(source: Source, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Read samples in the stored dtype; check that shapes are as promised and every number is finite."""
-    try:
+    what = f"samples {int(rows.min())} to {int(rows.max())} of {source.name} cannot be read"
+    with reading_errors(what, "the file is damaged or compressed by a filter that is not here"):
         parts = [source.read(a, b) for a, b in _runs(rows)]
-    except (OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"samples {int(rows.min())} to {int(rows.max())} of {source.name} cannot be read "
-            f"({one_line(error)}): the file is damaged or compressed by a filter that is not here"
-        ) from None
     steps = () if source.times is None else (len(source.times),)
     held = {}
     for item in source.fields:

@@ -15,17 +15,6 @@ import yaml
 
 from resolvent.solvers import InputError
 
-__all__ = [
-    "TEMPORARY_SUFFIX",
-    "one_line",
-    "publish",
-    "read_yaml",
-    "storage_errors",
-    "write_atomically",
-    "write_temporary",
-    "write_yaml",
-]
-
 TEMPORARY_SUFFIX = ".tmp"
 
 _ADVICE = {
@@ -48,6 +37,21 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "check the folder and the disk, then run the same command again")
         raise InputError(f"cannot write {path} ({error.strerror or error}): {advice}") from error
+
+
+DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+"""What reading a damaged file raises, whatever reads it."""
+
+
+@contextmanager
+def reading_errors(what: str, advice: str, *further: type[Exception]) -> Iterator[None]:
+    """Turn the errors of a damaged file, and `further` ones, into an InputError: what, the reason and the advice."""
+    try:
+        yield
+    except (InputError, PermissionError):
+        raise
+    except DAMAGE + further as error:
+        raise InputError(f"{what} ({one_line(error)}): {advice}") from None
 
 
 def write_temporary(content: bytes | memoryview, target: Path, flush: bool = True) -> Path:

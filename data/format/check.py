@@ -25,16 +25,6 @@ from .identifiers import is_identifier
 from .layout import FORMAT_VERSION, open_shard
 from .splits import Shard, plan_shards
 
-__all__ = [
-    "Violation",
-    "check_format",
-    "described_fields",
-    "line_of_refusal",
-    "shard_violations",
-    "stats_violations",
-    "stray_files",
-]
-
 _GROUPS = ("t0_fields", "t1_fields", "t2_fields", "auxiliary")
 _STATISTICS = ("mean", "std", "rms", "mean_delta", "std_delta", "rms_delta")
 

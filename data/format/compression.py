@@ -25,13 +25,6 @@ from resolvent.solvers.arguments import is_real, one_of
 
 from ..old_keywords import Replacement
 
-__all__ = [
-    "COMPRESSIONS",
-    "OLD_KEYWORDS",
-    "PLUGIN",
-    "Compression",
-]
-
 ERROR_BOUNDED = ("zfp", "sz3")
 PLUGIN = ("zstd", "blosc2", *ERROR_BOUNDED)  # read with hdf5plugin only
 COMPRESSIONS = ("gzip", "lzf", "none", *PLUGIN)

@@ -14,8 +14,6 @@ from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
 from .identifiers import is_identifier
 from .splits import SPLITS
 
-__all__ = ["check_config", "config_violation", "differences"]
-
 
 def check_config(config: Mapping[str, Any], path: Path) -> None:
     """Refuse a configuration that no dataset has.

@@ -10,15 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "combined_digest",
-    "config_hash",
-    "digest_of_fields",
-    "field_digest",
-    "file_sha256",
-    "sample_digest",
-]
-
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,3 +41,8 @@ class Field:
     description: str
     role: Role
     time_varying: bool = False
+
+
+def at_centres(values: Any, what: str, role: Role) -> Field:
+    """Return a field without units whose values are those at the cell centres."""
+    return Field(np.asarray(values), "1", f"{what} at the cell centres", role)

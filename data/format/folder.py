@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,17 +38,6 @@ from .config import check_config, differences
 from .digests import config_hash, file_sha256
 from .layout import FORMAT_VERSION
 from .splits import Shard
-
-__all__ = [
-    "DatasetFolder",
-    "ShardRecord",
-    "forget_locks",
-    "mark_damaged",
-    "read_config",
-    "read_damaged",
-    "read_manifest",
-    "shard_size_there",
-]
 
 DAMAGED = "damaged.json"
 
@@ -186,18 +175,21 @@ def read_damaged(folder: Path) -> set[str]:
 
 def mark_damaged(folder: Path, shards: Sequence[str]) -> bool:
     """Write the list of damaged shards for the next generate (an empty one removes it); return False if that fails."""
-    path = folder / DAMAGED
-    if not shards and not path.exists():
+    if not shards and not (folder / DAMAGED).exists():
         return True
     try:
         with _exclusive(folder):
-            if shards:
-                write_atomically(json.dumps(sorted(shards)).encode("ascii"), path)
-            else:
-                path.unlink(missing_ok=True)
+            _write_damaged(folder, shards)
     except (OSError, InputError):  # read-only, or a generate is at work there and checks for itself
         return False
     return True
+
+
+def _write_damaged(folder: Path, shards: Collection[str]) -> None:
+    if shards:
+        write_atomically(json.dumps(sorted(shards)).encode("ascii"), folder / DAMAGED)
+    else:
+        (folder / DAMAGED).unlink(missing_ok=True)
 
 
 class DatasetFolder:
@@ -267,7 +259,7 @@ class DatasetFolder:
         if record.file in self._damaged:
             self._damaged.remove(record.file)
             with storage_errors(self.folder / DAMAGED):
-                self._write_damaged()
+                _write_damaged(self.folder, self._damaged)
         self.on_accept(record)
 
     def finish(self) -> None:
@@ -321,7 +313,7 @@ class DatasetFolder:
         found = read_manifest(self.folder)
         files = {shard.path(self.name) for shard in self.shards}
         self._damaged = read_damaged(self.folder) & files
-        self._write_damaged()
+        _write_damaged(self.folder, self._damaged)
         hashed = sum(record.size for record in found.values()) <= _HASHED_BYTES
         missing = []
         for shard in self.shards:
@@ -358,13 +350,6 @@ class DatasetFolder:
             return False
         record.stamp = stamp
         return True
-
-    def _write_damaged(self) -> None:
-        path = self.folder / DAMAGED
-        if self._damaged:
-            write_atomically(json.dumps(sorted(self._damaged)).encode("ascii"), path)
-        else:
-            path.unlink(missing_ok=True)
 
     def _write_manifest(self) -> None:
         lines = [self.records[s.path(self.name)].line() for s in self.shards if s.path(self.name) in self.records]

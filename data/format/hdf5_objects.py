@@ -12,8 +12,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-__all__ = ["add_array", "set_attributes"]
-
 _TEXT = h5py.string_dtype()
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from resolvent.solvers import InputError
 
-__all__ = ["check_identifier", "is_identifier", "name_of"]
-
 
 def is_identifier(label: Any) -> bool:
     """Return whether a name consists of at most 100 letters, digits, '_' and '-', and does not start with '-'."""

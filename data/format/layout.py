@@ -53,16 +53,6 @@ from .stored_field import StoredField
 from .untrusted_hdf5 import check_file
 from .versions import versions
 
-__all__ = [
-    "FORMAT_VERSION",
-    "ShardContents",
-    "StoredGrid",
-    "encode_shard",
-    "field_dataset",
-    "field_shape",
-    "open_shard",
-]
-
 FORMAT_VERSION = 1
 
 

@@ -10,8 +10,6 @@ from typing import Any
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import is_real, nonnegative_integer, one_of, positive_integer
 
-__all__ = ["SPLITS", "Shard", "automatic_shard_size", "plan_shards", "split_sizes"]
-
 _SHARD_BYTES = 16 << 20  # of numbers before compression, in a shard of automatic size
 _SHARD_SAMPLES = 512
 

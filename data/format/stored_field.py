@@ -19,8 +19,6 @@ from .chunks import deflated_chunk
 from .compression import Compression
 from .field import CONSTANT, Field, Role
 
-__all__ = ["FieldEncoder", "StoredField"]
-
 Chunk = tuple[int, bytes | bytearray]
 """HDF5's filter mask (which filters were skipped: none if 0) and the bytes."""
 

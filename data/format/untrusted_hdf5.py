@@ -16,8 +16,6 @@ from resolvent.solvers import InputError
 
 from .atomic_files import one_line
 
-__all__ = ["check_file", "open_untrusted"]
-
 _MOST_OBJECTS = 1_000_000  # groups and datasets in one file
 _MOST_EXPANSION = 2_000  # bytes that one stored byte may become: deflate stays below 1032
 _FREE_BYTES = 1 << 20  # declared sizes below this are never suspicious

@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["versions"]
-
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python and of packages, by name; 'not installed' for one that is not."""

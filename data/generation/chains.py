@@ -28,8 +28,6 @@ from ..problems.evolution import EvolutionProblem
 from ..problems.problem import Problem
 from ..seeding import sample_generator
 
-__all__ = ["Cancelled", "Chains", "ProposedSample", "SolvedChain", "read_chains", "solve_chain", "sum_of_families"]
-
 _ORDERED = ("auto", "warm_start", "recycling")  # strategies that go from one sample to the next, or may choose to
 _ON_GRIDS = ("fast_poisson", "multigrid")  # preconditioners that need the operator of a box, not a matrix
 _TIGHTER = 0.5  # times the tolerance: fields are certified by other arithmetic than the solver's

@@ -32,8 +32,6 @@ from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_in
 
 from ..format.atomic_files import one_line
 
-__all__ = ["ENGINES", "Engine", "open_engine"]
-
 
 @dataclass(frozen=True)
 class Engine:

@@ -45,8 +45,6 @@ from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
 from .workers import make_shard_in_worker, start_method, worker_pool
 
-__all__ = ["GenerationProgress", "GenerationReport", "generate"]
-
 
 @dataclass(frozen=True)
 class GenerationProgress:
@@ -368,16 +366,22 @@ def _shown(
     from ..progress import ProgressLine  # rich, which takes a while to import
 
     with ProgressLine("generate") as line:
-        found = ""
+        yield shown_by(line)
 
-        def tell(at: GenerationProgress) -> None:
-            nonlocal found
-            if at.found != found:
-                found = at.found
-                line.say(found)
-            line(at.done + at.skipped, at.total)
 
-        yield tell
+def shown_by(line: Any, on_found: Callable[[str], None] = lambda found: None) -> Callable[[GenerationProgress], None]:
+    """Return a listener that moves a progress line and says there what is found, which it also hands to `on_found`."""
+    found = ""
+
+    def tell(at: GenerationProgress) -> None:
+        nonlocal found
+        if at.found != found:
+            found = at.found
+            line.say(found)
+            on_found(found)
+        line(at.done + at.skipped, at.total)
+
+    return tell
 
 
 class _Receiver:

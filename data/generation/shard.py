@@ -31,16 +31,6 @@ from ..seeding import sample_entropy, sample_generator
 from ..statistics import SampleFigures
 from .chains import Cancelled, Chains, ProposedSample, SolvedChain, solve_chain
 
-__all__ = [
-    "FinishedShard",
-    "ShardTask",
-    "SolvedSample",
-    "certify",
-    "make_shard",
-    "propose",
-    "provenance_row",
-]
-
 _TIGHTENINGS = 3  # solves of a sample whose residual stays above the tolerance, each with a fifth of the last target
 
 

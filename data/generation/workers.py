@@ -26,8 +26,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from ..format.folder import forget_locks
 from .shard import FinishedShard, ShardTask, make_shard
 
-__all__ = ["make_shard_in_worker", "start_method", "worker_pool"]
-
 
 def start_method() -> str:
     """Return 'fork' if that is safe (see above), else 'spawn'. Not to be called under a limit of threads."""

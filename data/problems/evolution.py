@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,8 +15,6 @@ from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
 from .problem import Problem
-
-__all__ = ["EvolutionProblem", "TimeDependentProblem", "Trajectory"]
 
 Systems = Generator[LinearSystem, "np.ndarray | None", None]
 
@@ -45,6 +44,7 @@ class TimeDependentProblem(Problem):
     """
 
     default_dtype: ClassVar[str] = "float32"
+    exact_outputs = True  # the first stored state is the initial one
 
     def __init__(self, resolution: Any, final_time: float, snapshots: int, substeps: int) -> None:
         super().__init__(resolution)
@@ -56,11 +56,6 @@ class TimeDependentProblem(Problem):
                 f"substeps is {self.substeps}: expected an even number, so that the error can be estimated with steps "
                 "twice as long"
             )
-
-    @property
-    def exact_outputs(self) -> bool:
-        """True, because the first stored state is the initial one."""
-        return True
 
     @property
     def times(self) -> np.ndarray:
@@ -80,6 +75,16 @@ class TimeDependentProblem(Problem):
         rtol: float | None = None,
     ) -> Trajectory:
         """Return the solution at `times`: ascending, from 0; the stored times by default."""
+
+    def solve(
+        self,
+        parameters: Mapping[str, Any],
+        solver: SolverSpec | None = None,
+        x0: np.ndarray | None = None,
+        rtol: float | None = None,
+    ) -> SolveResult:
+        """Solve for the trajectory at the stored times, which x holds one after the other; `x0` is not used."""
+        return self.trajectory(parameters, None, solver, rtol).result
 
     def _checked_times(self, times: np.ndarray) -> np.ndarray:
         checked = np.asarray(times, dtype=np.float64)
@@ -189,16 +194,6 @@ class EvolutionProblem(TimeDependentProblem):
         result.x = values.reshape(-1)
         return Trajectory(steps[stored], values.reshape(len(values), *self.shape), result)
 
-    def solve(
-        self,
-        parameters: Mapping[str, Any],
-        solver: SolverSpec | None = None,
-        x0: np.ndarray | None = None,
-        rtol: float | None = None,
-    ) -> SolveResult:
-        """Solve for the trajectory at the stored times, x of length T·n; `x0` is not used."""
-        return self.trajectory(parameters, None, solver, rtol).result
-
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         """Return the system of the first step; :meth:`systems` has them all."""
         return next(self.systems(parameters))
@@ -222,16 +217,11 @@ class EvolutionProblem(TimeDependentProblem):
 def _added(total: SolveResult, step: SolveResult) -> SolveResult:
     """Add a step to the ledger: sum what the steps cost, keep the worst residual relative to its right-hand side."""
     worst = total if total.relative_residual > step.relative_residual else step
-    return SolveResult(
-        x=step.x,
+    costs = ("iterations", "matvecs", "applies", "setup_seconds", "solve_seconds")
+    return replace(
+        step,
         status=step.status if step.status is not Status.CONVERGED else total.status,
-        iterations=total.iterations + step.iterations,
-        residuals=step.residuals,
         residual=worst.residual,
         rhs_norm=worst.rhs_norm,
-        matvecs=total.matvecs + step.matvecs,
-        applies=total.applies + step.applies,
-        setup_seconds=total.setup_seconds + step.setup_seconds,
-        solve_seconds=total.solve_seconds + step.solve_seconds,
-        message=step.message,
+        **{cost: getattr(total, cost) + getattr(step, cost) for cost in costs},
     )

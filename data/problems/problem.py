@@ -17,11 +17,6 @@ from ..format.field import Field
 from ..grids import AXES, cell_centres, grid_shape, plain_resolution
 from ..settings import HasSettings
 
-__all__ = [
-    "Problem",
-    "residual_floor",
-]
-
 
 class Problem(HasSettings, ABC):
     """Describe a steady linear PDE with random parameters, discretised on a uniform grid of cells of the unit box.
@@ -48,6 +43,7 @@ class Problem(HasSettings, ABC):
     ndim: int = 2
     boundary: str | tuple[str, ...] = "wall"
     default_dtype: ClassVar[str] = "float64"  # of the stored fields, unless generation is asked for another
+    exact_outputs: bool = False  # whether the certificate needs some outputs to the last bit: no lossy compression
     batch: ClassVar[int] = 1  # samples of a shard that generation hands to `solve_many` together
 
     def __init__(self, resolution: Any) -> None:
@@ -75,11 +71,6 @@ class Problem(HasSettings, ABC):
         for mask in masks:
             mask[[0, -1]] = True
         return masks
-
-    @property
-    def exact_outputs(self) -> bool:
-        """Whether the certificate needs some numbers of the outputs to the last bit: no compression within an error."""
-        return False
 
     @property
     def times(self) -> np.ndarray:

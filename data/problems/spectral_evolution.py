@@ -20,9 +20,8 @@ from ..certificates.spectral_replay import SpectralReplay
 from ..format.digests import sample_digest
 from ..format.field import Field
 from ..grids import grid_shape
+from ..random_fields.gaussian import GaussianRandomField
 from .evolution import TimeDependentProblem, Trajectory
-
-__all__ = ["SpectralEvolution", "StepperSpec", "increase"]
 
 _PERTURBATION = 1e-7  # relative; differences of this size grow as smaller ones do
 _HALVINGS = 10  # how often the first step is halved to measure the error of the start
@@ -93,6 +92,7 @@ class SpectralEvolution(TimeDependentProblem):
     boundary = "periodic"
     batch: ClassVar[int] = 8  # samples that generation hands to solve_many together
     state_name: ClassVar[str] = "u"
+    random_state: GaussianRandomField  # the law of u_0
 
     def __init__(
         self,
@@ -141,6 +141,9 @@ class SpectralEvolution(TimeDependentProblem):
             self._stepper = TimeStepper(*self.equation(), self.scheme)
         return self._stepper
 
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        return {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
+
     @abstractmethod
     def equation(self) -> tuple[np.ndarray, Any]:
         """Return L on the modes kept, and N: see :class:`~resolvent.solvers.TimeStepper`."""
@@ -167,20 +170,13 @@ class SpectralEvolution(TimeDependentProblem):
     def solution_size(self, parameters: Mapping[str, Any]) -> int:
         return len(self.times) * int(np.prod(self.shape)) + 1
 
-    def solve(
-        self,
-        parameters: Mapping[str, Any],
-        solver: SolverSpec | None = None,
-        x0: np.ndarray | None = None,
-        rtol: float | None = None,
-    ) -> SolveResult:
-        """Solve for the trajectory at the stored times, x of length T·n + 1; the last entry counts its steps."""
-        return self.solve_many([parameters], solver)[0]
-
     def solve_many(
         self, parameters: Sequence[Mapping[str, Any]], solver: SolverSpec | None = None
     ) -> list[SolveResult]:
-        """Solve several samples together; each gets the bits that :meth:`solve` gives it."""
+        """Solve several samples together; each gets the bits that :meth:`solve` gives it.
+
+        A result's x is of length T·n + 1: the last entry counts the steps.
+        """
         self._only_stepper(solver)
         lengths = [self.final_time / self.snapshots] * self.snapshots
         return [result for _, result in self._march_all(parameters, lengths, [self.substeps] * self.snapshots)]

@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.interpolate import CubicSpline
 
 from resolvent.solvers import InputError
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
+from resolvent.solvers.matrices.box_stencil import stencil_matrix
 
-from ..format.field import Field
+from ..format.field import Field, at_centres
 from ..grids import cell_centres, nodes
 from .skr import SKR_VARIANTS, SkrDarcy
-
-__all__ = ["PublishedDarcy", "published_darcy"]
 
 
 def published_darcy(legacy: Any, shape: tuple[int, ...]) -> PublishedDarcy | SkrDarcy | None:
@@ -85,19 +82,12 @@ class PublishedDarcy:
         """Return the matrix (scaled by 1/h²) and the right-hand side at the inner nodes, x-major."""
         a = self.to_nodes(np.asarray(parameters["coefficient"], dtype=np.float64))
         faces_x, faces_y = _faces(a)
-        inner = tuple(n - 2 for n in self.shape)
         scale_x, scale_y = ((n - 1) ** 2 for n in self.shape)
-        index = np.arange(inner[0] * inner[1]).reshape(inner)
+        left, right = -faces_x[:-1] * scale_x, -faces_x[1:] * scale_x
+        below, above = -faces_y[:, :-1] * scale_y, -faces_y[:, 1:] * scale_y
         diagonal = (faces_x[:-1] + faces_x[1:]) * scale_x + (faces_y[:, :-1] + faces_y[:, 1:]) * scale_y
-        rows = [index.ravel(), index[:-1].ravel(), index[1:].ravel(), index[:, :-1].ravel(), index[:, 1:].ravel()]
-        columns = [index.ravel(), index[1:].ravel(), index[:-1].ravel(), index[:, 1:].ravel(), index[:, :-1].ravel()]
-        across_x, across_y = -faces_x[1:-1].ravel() * scale_x, -faces_y[:, 1:-1].ravel() * scale_y
-        values = [diagonal.ravel(), across_x, across_x, across_y, across_y]
-        size = index.size
-        matrix = sp.coo_array(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
-        ).tocsr()
-        return LinearSystem(matrix, self.to_nodes(self._source(parameters))[1:-1, 1:-1].ravel(), inner)
+        matrix = stencil_matrix(diagonal, (left, below), (right, above), (False, False))
+        return LinearSystem(matrix, self.to_nodes(self._source(parameters))[1:-1, 1:-1].ravel(), diagonal.shape)
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         """Return what is stored of a sample; the nodal solution has the zero boundary around it."""
@@ -105,10 +95,8 @@ class PublishedDarcy:
         nodal[1:-1, 1:-1] = np.asarray(solution).reshape(self.shape[0] - 2, self.shape[1] - 2)
         pressure = "pressure u at the cell centres, by spline from the nodes"
         return {
-            "coefficient": Field(
-                np.asarray(parameters["coefficient"]), "1", "permeability a at the cell centres", "input"
-            ),
-            "source": Field(self._source(parameters), "1", "source term f at the cell centres", "constant"),
+            "coefficient": at_centres(parameters["coefficient"], "permeability a", "input"),
+            "source": at_centres(self._source(parameters), "source term f", "constant"),
             "solution": Field(self.to_cells(nodal), "1", pressure, "output"),
             "nodal_solution": Field(nodal, "1", "pressure u at the nodes i/(n-1), boundary included", "auxiliary"),
         }
@@ -165,6 +153,8 @@ class PublishedDarcy:
 
 def _spline_matrix(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the matrix of the cubic not-a-knot spline from values at `points` to values at `others`."""
+    from scipy.interpolate import CubicSpline  # half a second, which few need
+
     return CubicSpline(points, np.eye(points.size), bc_type="not-a-knot", extrapolate=True)(others)
 
 

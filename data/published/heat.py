@@ -8,8 +8,6 @@ from resolvent.solvers import InputError
 
 from ..grids import plain_resolution
 
-__all__ = ["LEARNING_TO_RELAX_TIMES", "LearningToRelax"]
-
 LEARNING_TO_RELAX_TIMES = (5.0, 50, 100)
 """Final time, stored times and Crank–Nicolson steps between two of them: 5000 steps to t = 5."""
 

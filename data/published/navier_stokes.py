@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from resolvent.solvers import InputError
 
-__all__ = ["PUBLISHED_SCHEMES", "published_steps"]
-
 PUBLISHED_SCHEMES = {"fno": ("cn_euler", 1e-4), "nsm": ("cn_heun", 1e-3)}
 """Scheme and step of each setting `legacy`: Crank–Nicolson for the viscosity, forward Euler or Heun for the rest."""
 

@@ -7,8 +7,6 @@ from numpy.polynomial.chebyshev import chebval
 
 from ..random_fields.chebyshev_series import ChebyshevSeries
 
-__all__ = ["skr_poisson_sample"]
-
 
 def skr_poisson_sample(
     series: ChebyshevSeries, axes: tuple[np.ndarray, ...], rng: np.random.Generator

@@ -11,10 +11,9 @@ import scipy.sparse as sp
 from resolvent.solvers import InputError
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
+from resolvent.solvers.matrices.box_stencil import stencil_matrix
 
 from ..format.field import Field, Role
-
-__all__ = ["SKR_VARIANTS", "SkrDarcy", "SkrHelmholtz", "skr_matrix"]
 
 SKR_VARIANTS = ("skr", "skr_aligned")
 """The settings `legacy` that build them: as published, and without the error in the start of a slice."""
@@ -149,26 +148,14 @@ def skr_matrix(coefficient: np.ndarray, shift: float = 0.0, aligned: bool = Fals
     """
     p = coefficient.shape[0]
     s = p - 2
-    size = s * s
-    inner = coefficient[1:-1, 1:-1]
-    index = np.arange(size).reshape(s, s)
-    start = s if aligned else s - 2  # the published slice starts two places early
-    band = coefficient[:-2, 1:-1].ravel()[start : start + size - s]
-    rows = [index.ravel(), index[:, :-1].ravel(), index[:, 1:].ravel(), index[:-1].ravel(), index[1:].ravel()]
-    columns = [index.ravel(), index[:, 1:].ravel(), index[:, :-1].ravel(), index[1:].ravel(), index[:-1].ravel()]
     h_squared = 1.0 / (s - 1) ** 2
-    values = [
-        (4.0 * inner - h_squared * shift).ravel(),
-        -inner[:, 1:].ravel(),
-        -inner[:, :-1].ravel(),
-        -inner[1:].ravel(),
-        -band,
-    ]
-    matrix = sp.coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
-    ).tocsr()
-    matrix.sort_indices()
-    return matrix, np.full(size, h_squared)
+    above = coefficient[:-2, 1:-1]
+    if not aligned:
+        above = np.roll(above, 2)  # the published slice starts two places early
+    below, left, right = coefficient[2:, 1:-1], coefficient[1:-1, :-2], coefficient[1:-1, 2:]
+    diagonal = 4.0 * coefficient[1:-1, 1:-1] - h_squared * shift
+    matrix = stencil_matrix(diagonal, (-above, -left), (-below, -right), (False, False))
+    return matrix, np.full(s * s, h_squared)
 
 
 def _read(fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:

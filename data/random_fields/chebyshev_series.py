@@ -11,8 +11,6 @@ from resolvent.solvers.arguments import nonnegative_integer
 
 from ..settings import HasSettings
 
-__all__ = ["ChebyshevSeries"]
-
 
 class ChebyshevSeries(HasSettings):
     """Draw f(x) = Σ_{k_1+…+k_d ≤ degree} a_k ∏_i T_{k_i}(2x_i − 1), a_k independent and uniform on (−1, 1).

@@ -19,12 +19,6 @@ from resolvent.solvers.arguments import one_of, positive_integer, positive_numbe
 
 from ..settings import HasSettings
 
-__all__ = [
-    "GaussianRandomField",
-    "PeriodicKernelField",
-    "default_modes",
-]
-
 _REMEMBERED_BASES = 8  # basis matrices kept for the grids last used
 
 

@@ -11,8 +11,6 @@ from resolvent.solvers.arguments import one_of, positive_integer, positive_numbe
 
 from ..settings import HasSettings
 
-__all__ = ["KERNELS", "KernelField"]
-
 KERNELS = ("periodic", "squared_exponential")
 
 

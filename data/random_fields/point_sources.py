@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-__all__ = ["gaussian_source", "point_source"]
-
 
 def gaussian_source(centre: np.ndarray, width: float, *axes: np.ndarray) -> np.ndarray:
     """Return exp(−|x − c|²/2r²)/(2πr²)^{d/2} on the tensor grid of `axes`: unit strength, r = `width`."""

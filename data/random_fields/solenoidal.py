@@ -9,8 +9,6 @@ import numpy as np
 from ..settings import HasSettings
 from .gaussian import GaussianRandomField
 
-__all__ = ["SolenoidalField"]
-
 
 class SolenoidalField(HasSettings):
     """Draw w = curl ψ of Gaussian random fields: ∇·w = 0 at every point, and |w|² has mean 1 over draws and box.

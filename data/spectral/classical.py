@@ -14,8 +14,6 @@ from resolvent.solvers.spectral.bases import Basis
 from resolvent.solvers.spectral.recombined_bases import Condition
 from resolvent.solvers.timestepping.schemes import etdrk4
 
-__all__ = ["ClassicalSolver", "FisherSteps", "PoissonModes"]
-
 
 @dataclass(frozen=True)
 class ClassicalSolver:

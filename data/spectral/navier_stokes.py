@@ -20,13 +20,11 @@ from resolvent.solvers import (
     TimeStepper,
     VorticityTerm,
 )
-from resolvent.solvers.arguments import one_of, positive_integer, positive_number
+from resolvent.solvers.arguments import finite_number, one_of, positive_integer, positive_number
 
 from ..random_fields.kernel import KernelField
 from .classical import ClassicalSolver
 from .problem import SpectralProblem, sizes_of_axes
-
-__all__ = ["SpectralNavierStokes"]
 
 
 class _Family(NamedTuple):
@@ -108,9 +106,7 @@ class SpectralNavierStokes(SpectralProblem):
         usual = _FAMILIES[self.family]
         self.nu = positive_number(usual.nu if nu is None else nu, "nu")
         self.final_time = positive_number(usual.final_time if final_time is None else final_time, "final_time")
-        self.forcing = float(usual.forcing if forcing is None else forcing)
-        if not math.isfinite(self.forcing):
-            raise InputError(f"forcing is {forcing!r}: expected a finite number, 0 for none")
+        self.forcing = finite_number(usual.forcing if forcing is None else forcing, "forcing", ", 0 for none")
         sizes = sizes_of_axes(modes, 3)
         if sizes[0] < 2 or min(sizes[1:]) < 3:
             raise InputError(

@@ -19,10 +19,6 @@ from ..seeding import sample_generator
 from ..settings import HasSettings
 from .classical import ClassicalSolver
 
-__all__ = [
-    "SpectralProblem",
-]
-
 
 class SpectralProblem(HasSettings, ABC):
     """Describe a PDE with random inputs on the unit box, a ↦ u, one function each, in coefficients of `basis`.

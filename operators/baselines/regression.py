@@ -17,13 +17,6 @@ from resolvent.solvers import InputError
 from ..evaluation.metrics import relative_l2
 from .resampling import resample
 
-__all__ = [
-    "RIDGES",
-    "PCALinearRegression",
-    "check_samples",
-    "principal_components",
-]
-
 #: Ridge parameters tried on the validation split, relative to the largest variance of the inputs.
 RIDGES = (0.0, *(10.0**k for k in range(-10, 1)))
 

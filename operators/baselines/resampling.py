@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["interpolation_matrix", "resample"]
-
 
 def interpolation_matrix(source: int, target: int) -> np.ndarray:
     """Return the matrix (target, source) of linear interpolation between the cell centres of one axis.

@@ -20,8 +20,6 @@ from .metrics import max_error, relative_l2
 if TYPE_CHECKING:
     from resolvent.data import SpectralProblem
 
-__all__ = ["DrawnErrors", "TestFunctions", "drawn_errors", "solution_coefficients"]
-
 _CHUNK = 64  # reference solutions computed at a time
 
 

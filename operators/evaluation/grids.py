@@ -15,8 +15,6 @@ from ..operator import Operator
 from ..samples.batches import GridDataset, split_size
 from .metrics import max_error, relative_h1, relative_l2, relative_max
 
-__all__ = ["Predictor", "compare", "evaluate_operator", "predict"]
-
 #: An `Operator`, or any function from input arrays to output arrays, such as a fitted baseline.
 Predictor = Operator | Callable[[np.ndarray], np.ndarray]
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from resolvent.solvers import InputError, TensorBasis
 
-__all__ = ["max_error", "relative_errors", "relative_h1", "relative_l2", "relative_max"]
-
 
 def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return ‖p − u‖₂ / ‖u‖₂ of each sample and channel.

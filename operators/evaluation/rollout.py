@@ -13,12 +13,6 @@ from resolvent.solvers import InputError
 from ..samples.windows import Window
 from .grids import Predictor, predict
 
-__all__ = [
-    "RolloutBlewUp",
-    "roll_out",
-]
-
-
 LIMIT = 1e6  # a rollout has blown up if a value is this many times the largest value of its first frames
 
 

@@ -15,8 +15,6 @@ from .grids import Predictor, predict
 from .rollout import RolloutBlewUp, roll_out
 from .trajectory_metrics import correlation_time, energy_spectrum, spectrum_error, trajectory_metrics
 
-__all__ = ["THRESHOLDS", "TrajectoryErrors", "evaluate_trajectories", "persistence"]
-
 THRESHOLDS = (0.9, 0.8)
 MEASURES = ("relative_l2", "correlation", "amount_drift", "energy_drift", "spectrum_error")
 
@@ -90,11 +88,9 @@ class TrajectoryErrors:
         numbers |= {
             "relative_l2_mean": float(self.measures["relative_l2"].mean()),
             "relative_l2_whole": float(self.whole.mean()),
-            "relative_l2_last": float(self.measures["relative_l2"][-1].mean()),
-            "spectrum_error_last": float(self.measures["spectrum_error"][-1].mean()),
-            "amount_drift_last": float(self.measures["amount_drift"][-1].mean()),
-            "energy_drift_last": float(self.measures["energy_drift"][-1].mean()),
         }
+        for key in ("relative_l2", "spectrum_error", "amount_drift", "energy_drift"):
+            numbers[f"{key}_last"] = float(self.measures[key][-1].mean())
         for threshold, times in self.correlation_times.items():
             never = ~np.isfinite(times)
             numbers[f"correlation_time_{threshold:g}"] = float(np.where(never, self.times[-1], times).mean())

@@ -9,8 +9,6 @@ import scipy.fft
 
 from resolvent.solvers import InputError
 
-__all__ = ["correlation_time", "energy_spectrum", "spectrum_error", "trajectory_metrics"]
-
 _CONSTANT = 1e-14  # a standard deviation below this part of the root mean square is rounding
 NOISE = 1e-10  # shells with less than this part of the energy are rounding in float32, and not compared
 

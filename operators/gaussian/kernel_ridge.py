@@ -13,8 +13,6 @@ from resolvent.solvers import InputError
 from ..baselines.regression import check_samples, principal_components
 from ..baselines.resampling import resample
 
-__all__ = ["KernelRidge", "matern52"]
-
 LENGTHS = tuple(2.0**k for k in range(-2, 7))  # in units of the median distance
 RIDGES = tuple(10.0**k for k in range(-11, 1))
 EXPONENTS = (0.0, 0.5)

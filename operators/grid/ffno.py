@@ -14,8 +14,6 @@ from .lifted_operator import LiftedOperator
 from .pointwise import PointwiseLinear
 from .spectral_convolution import SpectralConvolution
 
-__all__ = ["FFNO", "AxialConvolution"]
-
 
 class AxialConvolution(nn.Module):
     """Sum spectral convolutions, each along one axis alone: v(x) = Σ_d (K_d u)(x).

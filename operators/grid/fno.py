@@ -11,8 +11,6 @@ from .lifted_operator import LiftedOperator
 from .pointwise import PointwiseLinear
 from .spectral_convolution import SpectralConvolution
 
-__all__ = ["ACTIVATIONS", "FNO"]
-
 
 class FNO(LiftedOperator):
     """Apply a Fourier neural operator in one, two or three dimensions, on cell-centred grids of any resolution.

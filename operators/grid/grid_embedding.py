@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["cell_centre_coordinates", "embed_position"]
-
 
 def cell_centre_coordinates(shape: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the coordinates of the cell centres of a box, scaled to [−1, 1] along each axis.

@@ -16,10 +16,6 @@ from ..operator import Operator
 from .grid_embedding import embed_position
 from .pointwise import PointwiseLinear
 
-__all__ = [
-    "LiftedOperator",
-]
-
 
 class LiftedOperator(Operator):
     """Map a to u = Q₂ σ(Q₁ v), where v is what the layers make of P(a, x), and P, Q₁, Q₂ are pointwise affine maps.

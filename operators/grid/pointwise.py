@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PointwiseLinear"]
-
 
 class PointwiseLinear(nn.Module):
     """Compute y(x) = W a(x) + b at every point x: a convolution with a kernel of one point, in any dimension.

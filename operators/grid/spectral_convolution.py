@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from resolvent.solvers import InputError
 from resolvent.solvers.arguments import positive_integer
 
-__all__ = ["SpectralConvolution", "retained_modes"]
-
 
 class SpectralConvolution(nn.Module):
     """Multiply the Fourier coefficients of a field on the unit box by matrices of weights W_k:

@@ -15,8 +15,6 @@ from ..operator import Operator
 from .grid_embedding import embed_position
 from .pointwise import PointwiseLinear
 
-__all__ = ["UNet"]
-
 #: How a convolution sees past the ends of the grid, as PyTorch's convolutions and `pad` name it.
 BOUNDARIES = {"zeros": "constant", "replicate": "replicate", "circular": "circular"}
 

@@ -16,17 +16,6 @@ from torch.utils.data import Dataset as TorchDataset
 from resolvent.data.free_memory import free_memory
 from resolvent.solvers import InputError
 
-__all__ = [
-    "Batches",
-    "GridDataset",
-    "chunks",
-    "epoch_order",
-    "free_memory",
-    "open_batches",
-    "rank_share",
-    "spread_arrays",
-]
-
 _CHUNK = 64  # samples read at a time
 
 

@@ -16,8 +16,6 @@ from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_in
 if TYPE_CHECKING:
     from resolvent.data import SpectralProblem
 
-__all__ = ["DrawnSamples"]
-
 
 class DrawnSamples:
     """Offer `train` coefficients as a dataset does: a training split that never repeats, and a validation split.
@@ -56,14 +54,8 @@ class DrawnSamples:
         self.splits = {"train": positive_integer(epoch_size, "epoch_size"), "valid": positive_integer(valid, "valid")}
         self.input_fields, self.output_fields = ["input"], ["solution"]
         self.resolution = problem.basis.shape
-        self.config: dict[str, Any] = {
-            "name": problem.name,
-            **problem.settings(),
-            "seed": self.seed,
-            "solutions": self.solutions,
-            "gauge": self.gauge,
-            "drawn": True,
-        }
+        self._drawing = {"seed": self.seed, "solutions": self.solutions, "gauge": self.gauge}
+        self.config: dict[str, Any] = {"name": problem.name, **problem.settings(), **self._drawing, "drawn": True}
         # `test_functions` also makes the test set, from a smaller seed: validation must have other samples.
         self._validation = self._batch(problem.test_functions(valid, seed=self.seed + 2**32), solutions=True)
 
@@ -90,9 +82,7 @@ class DrawnSamples:
             "settings": self.problem.settings(),
             "epoch_size": self.splits["train"],
             "valid": self.splits["valid"],
-            "seed": self.seed,
-            "solutions": self.solutions,
-            "gauge": self.gauge,
+            **self._drawing,
         }
 
     def make_batches(self, split: str, device: torch.device, dtype: torch.dtype) -> _DrawnBatches:

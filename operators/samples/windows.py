@@ -16,8 +16,6 @@ from resolvent.solvers.arguments import positive_integer
 
 from .batches import Batches, GridDataset, chunks
 
-__all__ = ["TrajectoryDataset", "Window", "WindowBatches", "WindowedDataset", "training_view"]
-
 Values = TypeVar("Values", np.ndarray, Tensor)
 
 _SAME = 1e-3  # relative difference below which an input field counts as the first frame of an output

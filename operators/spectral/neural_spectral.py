@@ -18,8 +18,6 @@ from ..activations import ACTIVATIONS
 from .phase_coupling import PhaseCoupling
 from .spectral_operator import ChannelLinear, SpectralOperator, channel_maps
 
-__all__ = ["NeuralSpectral"]
-
 
 class NeuralSpectral(SpectralOperator):
     """Apply a neural spectral operator on the unit box in 1, 2 or 3 dimensions (2, 1+1 or 2+1 with time as an axis).

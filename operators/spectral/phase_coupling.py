@@ -12,8 +12,6 @@ from torch import Tensor
 
 from resolvent.solvers import Fourier, TensorBasis
 
-__all__ = ["PhaseCoupling"]
-
 
 class PhaseCoupling:
     """Arrange modes in groups, which weights may mix: with coupling the sine and cosine of one frequency of an axis.

@@ -14,8 +14,6 @@ from resolvent.solvers.arguments import nonnegative_integer, one_of, positive_in
 from ..activations import ACTIVATIONS
 from .spectral_operator import ChannelLinear, SpectralOperator, channel_maps
 
-__all__ = ["SpectralNeuralOperator"]
-
 
 class SpectralNeuralOperator(SpectralOperator):
     """Apply a spectral neural operator on the unit box in one, two or three dimensions: σ acts on coefficients.

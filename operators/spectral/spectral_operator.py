@@ -30,8 +30,6 @@ from resolvent.solvers.spectral.tensor_basis import apply_along
 
 from ..operator import ChannelStatistics, Operator
 
-__all__ = ["ChannelLinear", "SpectralOperator", "channel_maps"]
-
 _CONDITIONS = {"none": (), "dirichlet": DIRICHLET, "neumann": NEUMANN, "initial": (Condition("low"),)}
 
 

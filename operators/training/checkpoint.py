@@ -23,8 +23,6 @@ from ..registry import OPERATORS, build_operator
 from ..samples.batches import GridDataset
 from .settings import TrainSettings
 
-__all__ = ["CHECKPOINT", "Checkpoint", "describe_run", "read_checkpoint", "write_checkpoint"]
-
 CHECKPOINT = "last.ckpt"
 FORMAT_VERSION = 2
 

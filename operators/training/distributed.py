@@ -19,8 +19,6 @@ from .settings import TrainSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["OneDevice", "cpu_threads", "first_process", "scaler_state", "start_fabric", "sum_over_processes"]
-
 
 class OneDevice:
     """Compute on one device in the precision of the weights, with the methods of Fabric that training calls.

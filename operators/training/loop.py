@@ -29,8 +29,6 @@ from .settings import TrainSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["learning_rate", "train"]
-
 #: Called with (epochs done, epochs in all, the latest numbers in words): at the start and after every epoch.
 Listener = Callable[[int, int, str], None]
 

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from resolvent.solvers import InputError
 
-__all__ = ["LOSSES", "Loss", "h1_norms", "l2_norms", "relative_h1", "relative_l2", "relative_loss", "scaled"]
-
 #: What a training step minimises: (inputs, outputs, targets), each (batch, channel, *space) in physical units, to a
 #: scalar.
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]

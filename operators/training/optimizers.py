@@ -17,7 +17,8 @@ from resolvent.solvers.arguments import one_of
 
 from ..grid.spectral_convolution import SpectralConvolution
 
-__all__ = ["OPTIMIZERS", "build_optimizer"]
+Builder = Callable[[nn.Module, dict[str, Any], int], torch.optim.Optimizer]
+"""Builds an optimiser from a model, its settings and a seed."""
 
 
 def build_optimizer(
@@ -78,29 +79,14 @@ def _checked(kind: Callable[..., Any], settings: Mapping[str, Any], name: str) -
     return dict(settings)
 
 
-def _adamw(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(model.parameters(), **_checked(torch.optim.AdamW, settings, "adamw"))
+def _plain(name: str, kind: Callable[[], Any], **usual: Any) -> Builder:
+    """Return the builder of an optimiser that takes all parameters alike; `usual` are settings unless others come."""
 
+    def build(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
+        optimizer: torch.optim.Optimizer = kind()(model.parameters(), **_checked(kind(), {**usual, **settings}, name))
+        return optimizer
 
-def _adam(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
-    return torch.optim.Adam(model.parameters(), **_checked(torch.optim.Adam, settings, "adam"))
-
-
-def _sgd(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), **_checked(torch.optim.SGD, {"momentum": 0.9, **settings}, "sgd"))
-
-
-def _soap(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
-    kind = _package().SOAP
-    optimizer: torch.optim.Optimizer = kind(model.parameters(), **_checked(kind, settings, "soap"))
-    return optimizer
-
-
-def _shampoo(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
-    kind = _package().Shampoo
-    checked = _checked(kind, {"weight_decouple": True, **settings}, "shampoo")
-    optimizer: torch.optim.Optimizer = kind(model.parameters(), **checked)
-    return optimizer
+    return build
 
 
 def _muon(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.Optimizer:
@@ -141,14 +127,14 @@ def _psgd(model: nn.Module, settings: dict[str, Any], seed: int) -> torch.optim.
 
 
 #: Optimisers by name; each builds one from (model, settings, seed).
-OPTIMIZERS: dict[str, Callable[[nn.Module, dict[str, Any], int], torch.optim.Optimizer]] = {
-    "adamw": _adamw,
-    "adam": _adam,
-    "sgd": _sgd,
-    "soap": _soap,
+OPTIMIZERS: dict[str, Builder] = {
+    "adamw": _plain("adamw", lambda: torch.optim.AdamW),
+    "adam": _plain("adam", lambda: torch.optim.Adam),
+    "sgd": _plain("sgd", lambda: torch.optim.SGD, momentum=0.9),
+    "soap": _plain("soap", lambda: _package().SOAP),
     "muon": _muon,
     "psgd": _psgd,
-    "shampoo": _shampoo,
+    "shampoo": _plain("shampoo", lambda: _package().Shampoo, weight_decouple=True),
 }
 
 

@@ -11,8 +11,6 @@ from resolvent.solvers import InputError
 from .report import TrainReport
 from .settings import TrainSettings
 
-__all__ = ["Progress"]
-
 
 @dataclass
 class Progress:

@@ -7,8 +7,6 @@ from typing import Any
 
 from resolvent.data.html import html_table
 
-__all__ = ["TrainReport"]
-
 
 @dataclass(frozen=True, repr=False)
 class TrainReport:

@@ -13,8 +13,6 @@ from resolvent.solvers.arguments import nonnegative_number, one_of
 if TYPE_CHECKING:
     from resolvent.data import SpectralProblem
 
-__all__ = ["SpectralLoss"]
-
 
 class SpectralLoss:
     """Compute w_r · mean ‖R(a, û)‖² + w_d · mean ‖û − u‖², with norms of functions from their coefficients.

@@ -30,8 +30,6 @@ from .weight_average import WeightAverage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Run", "open_run"]
-
 #: Columns of ``metrics.csv``, keys of the rows.
 COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds", "processor_seconds")
 

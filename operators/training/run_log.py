@@ -10,8 +10,6 @@ from pathlib import Path
 
 from resolvent.data.format.atomic_files import storage_errors, write_atomically
 
-__all__ = ["RunLog"]
-
 
 class RunLog:
     """Append one row for each epoch; at the start it rewrites the files with exactly the rows of the checkpoint.

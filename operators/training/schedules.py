@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-__all__ = ["SCHEDULERS", "constant", "cosine", "exponential", "linear", "onecycle", "step_decay"]
-
 ONECYCLE_START, ONECYCLE_END = 1 / 25, 1e-4  # of the largest rate, at the first and at the last step
 EXPONENTIAL_END = 1e-3
 

@@ -15,8 +15,6 @@ from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULERS
 from .step import FEEDS
 
-__all__ = ["PRECISIONS", "TrainSettings"]
-
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = ["WeightAverage"]
-
 
 class WeightAverage:
     """Update θ̄ ← d θ̄ + (1 − d) θ after every step, with d = min(decay, (1 + t)/(10 + t)) at step t = 0, 1, 2, …

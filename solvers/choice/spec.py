@@ -27,8 +27,6 @@ from ..preconditioner import Preconditioner
 from ..registry import METHODS, PRECONDITIONERS, SOLVERS
 from ..result import SolveResult
 
-__all__ = ["SolverSpec"]
-
 
 @dataclass(frozen=True)
 class SolverSpec:

@@ -68,20 +68,8 @@ def chebyshev(
     Golub and Varga, Numer. Math. 3 (1961) 147; Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., algorithm
     12.1; Manteuffel, Numer. Math. 31 (1978) 183 (adapting the bounds).
     """
-    read = read_bounds("chebyshev", bounds)
-    return run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        nullspace=nullspace,
-        bounds=read,
-    )
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback, "nullspace": nullspace}
+    return run(METHOD, A, b, x0, bounds=read_bounds("chebyshev", bounds), **options)
 
 
 def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[float, None, None]:

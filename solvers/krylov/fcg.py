@@ -59,19 +59,8 @@ def fcg(
     Notay, SIAM J. Sci. Comput. 22 (2000) 1444; Golub and Ye, SIAM J. Sci. Comput. 21 (1999) 1305.
     """
     memory = check_count("fcg", "memory", memory, example=5)
-    return run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        nullspace=nullspace,
-        memory=memory,
-    )
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback, "nullspace": nullspace}
+    return run(METHOD, A, b, x0, memory=memory, **options)
 
 
 def _flexible_conjugate_gradients(column: Column, x: Any, r: Any, *, memory: int) -> Generator[float, None, None]:

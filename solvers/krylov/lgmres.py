@@ -59,19 +59,8 @@ def lgmres(
     """
     inner_m = check_count("lgmres", "inner_m", inner_m)
     outer_k = check_count("lgmres", "outer_k", outer_k, least=0, example=3)
-    return run(
-        METHOD,
-        A,
-        b,
-        x0,
-        rtol=rtol,
-        atol=atol,
-        maxiter=maxiter,
-        M=M,
-        callback=callback,
-        inner_m=inner_m,
-        outer_k=outer_k,
-    )
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    return run(METHOD, A, b, x0, inner_m=inner_m, outer_k=outer_k, **options)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Generator[float, None, None]:

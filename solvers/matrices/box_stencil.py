@@ -14,8 +14,6 @@ from scipy.sparse.linalg import LinearOperator
 from ..errors import InputError
 from .faces import along_axis
 
-__all__ = ["BoxStencil", "stencil_matrix"]
-
 
 class BoxStencil(LinearOperator):
     """Apply (A u)_P = d_P u_P + Σ_axes (l_P u_W + r_P u_E) on a box of cells in any number of dimensions.

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ..errors import InputError
 from ..matrices.symmetry import is_hermitian
@@ -73,6 +72,8 @@ class Batch:
         """Return whether factoring the first matrix is cheap: recycling cannot improve on a factorisation."""
         if not self.explicit:
             return False
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
         A = self.matrices[0]
         order = reverse_cuthill_mckee(sp.csr_array((np.ones(A.nnz), A.indices, A.indptr), shape=A.shape))
         place = np.empty(self.n, dtype=np.int64)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order
 
 EXACT = 1e-12
 """Mismatch, relative to the largest entry, that the rounding of assembly explains."""
@@ -155,6 +154,8 @@ class ScalingDetector:
     def _levels(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return the forest level by level: nodes, parents, positions of the entries between; rows before columns."""
         if self._forest is None:
+            from scipy.sparse.csgraph import breadth_first_order
+
             row, column = self.row[self.used], self.column[self.used] + self.n
             position = np.arange(1, len(row) + 1)
             graph = sp.csr_array((position, (row, column)), shape=(2 * self.n, 2 * self.n))

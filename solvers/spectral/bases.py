@@ -22,8 +22,6 @@ from numpy.polynomial import legendre as legendre_series
 from ..arguments import is_integer
 from ..errors import InputError
 
-__all__ = ["BASES", "Basis", "Chebyshev", "Fourier", "Legendre", "on_device_of"]
-
 REAL_ARRAYS = "expected a float32 or float64 array: convert it, as x.astype(float) or x.double()"
 _STENCIL = 6  # points of the local polynomials through values at cell centres
 SomeBasis = TypeVar("SomeBasis", bound="Basis")

@@ -10,8 +10,6 @@ import scipy.fft
 
 from ..errors import InputError
 
-__all__ = ["FourierGrid"]
-
 
 class FourierGrid:
     """Describe real fields on a uniform periodic grid, and their modes that products cannot contaminate by aliasing.

@@ -12,8 +12,6 @@ from ..errors import InputError
 from .bases import Basis, Fourier, on_device_of
 from .tensor_basis import TensorBasis
 
-__all__ = ["HeatEquation"]
-
 
 class HeatEquation:
     """Solve ∂u/∂t = κΔu + g on a basis of (t, x, …): polynomials in time, Fourier axes in space; one matrix a wave.

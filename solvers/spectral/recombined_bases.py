@@ -11,8 +11,6 @@ import scipy.sparse as sp
 from ..errors import InputError
 from .bases import Basis
 
-__all__ = ["DIRICHLET", "NEUMANN", "Condition", "RecombinedBasis", "at_both_ends", "robin"]
-
 
 @dataclass(frozen=True)
 class Condition:

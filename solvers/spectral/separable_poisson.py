@@ -16,8 +16,6 @@ from .bases import Basis, Fourier, on_device_of
 from .recombined_bases import Condition, RecombinedBasis
 from .tensor_basis import TensorBasis, apply_along
 
-__all__ = ["NORMS", "CoefficientNorm", "SeparablePoisson"]
-
 #: Norms of coefficient arrays, for `CoefficientNorm`.
 NORMS = ("coefficient", "L2", "weighted_L2", "H-1", "H-2")
 

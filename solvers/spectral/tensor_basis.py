@@ -13,8 +13,6 @@ import numpy as np
 from ..errors import InputError
 from .bases import Basis, Chebyshev, Fourier, check_real, on_device_of
 
-__all__ = ["TensorBasis", "apply_along"]
-
 #: An axis of more points is transformed by the FFT and differentiated by sums, a shorter one by matrix products, which
 #: are faster there (the matrices of an axis of 4096 points take 160 times as long, and 128 MiB each).
 DENSE_POINTS = 256

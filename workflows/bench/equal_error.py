@@ -16,8 +16,6 @@ from resolvent.data import make_problem
 from resolvent.data.problems.spectral_evolution import SpectralEvolution
 from resolvent.solvers import multigrid
 
-__all__ = ["Measured", "Setting", "at_equal_error", "coarse_flows", "coarse_media", "front", "time_by_sample"]
-
 
 @dataclass(frozen=True)
 class Setting:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..run_folder import write_whole
-
-__all__ = ["TrainingCourse", "read_course"]
 
 COURSE = "course.json"
 
@@ -56,3 +55,21 @@ def read_course(folder: Path) -> list[dict[str, Any]]:
     path = folder / COURSE
     rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return rows
+
+
+def step_seconds(prepared: tuple[Any, Any, Any, Any], batch_size: int, steps: int = 10) -> float:
+    """Return the processor time of one training step, data included (wall time would depend on the machine's load).
+
+    `prepared` holds an untrained network, its samples, the loss, and settings that are not used.
+    """
+    network, samples, loss, _ = prepared
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
+    start = 0.0
+    for count in (2, steps):
+        start = time.process_time()
+        for inputs, targets in batches.batches(np.arange(count * batch_size), batch_size):
+            loss(inputs, network(inputs), targets).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    return (time.process_time() - start) / steps

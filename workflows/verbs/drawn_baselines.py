@@ -11,8 +11,6 @@ import numpy as np
 from resolvent.data import SpectralProblem
 from resolvent.operators.evaluation.draws import DrawnErrors, TestFunctions, drawn_errors
 
-__all__ = ["baseline_errors"]
-
 #: Seeds of the draws for fitting and for choosing settings; the test set has seed 0, validation 2³² and more.
 FIT_SEED, CHOICE_SEED = 2**33, 2**33 + 1
 

@@ -13,13 +13,13 @@ from resolvent.data import (
     Chains,
     Compression,
     Dataset,
-    GenerationProgress,
     GenerationReport,
     Problem,
     TimeDependentProblem,
     generate,
     open_engine,
 )
+from resolvent.data.generation.run import shown_by
 from resolvent.solvers import InputError, SolverSpec
 
 from ..compose import compose_verb
@@ -47,16 +47,6 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
         ProgressLine("generate") as line,
         open_engine(engine_name, config.workers, engine_settings) as engine,
     ):
-        found = ""
-
-        def show(at: GenerationProgress) -> None:
-            nonlocal found
-            if at.found != found:
-                found = at.found
-                line.say(found)
-                folder.log(found=found)
-            line(at.done + at.skipped, at.total)
-
         report = generate(
             problem,
             folder.path,
@@ -70,7 +60,7 @@ def generate_dataset(config: DictConfig, folder: RunFolder) -> GenerationReport:
             level=None if config.level is None else str(config.level),
             compression=Compression(str(config.compression), config.error_bound, str(config.error_bound_mode)),
             strategy=Chains(str(config.strategy), config.chain, str(config.sort)),
-            progress=show,
+            progress=shown_by(line, lambda found: folder.log(found=found)),
         )
     certified = {}
     if isinstance(problem, TimeDependentProblem) and (estimate := _largest(folder.path, "error_estimate")) is not None:

@@ -177,12 +177,7 @@ def _write(
             for c, r in results
         ]
         write_whole(folder.file("solvers.csv"), header + "".join(lines))
-    matrix = {
-        "n": properties.n,
-        "nnz": properties.nnz,
-        "symmetry": properties.symmetry,
-        "definiteness": properties.definiteness,
-    }
+    matrix = {name: getattr(properties, name) for name in ("n", "nnz", "symmetry", "definiteness")}
     folder.finish(
         system=named.name,
         matrix=matrix,

@@ -7,9 +7,7 @@ sweep that is run again launches only the points without a file. A point that fa
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
 import threading
@@ -35,15 +33,13 @@ from resolvent.solvers import InputError, SolverSpec, optimal_omega
 from ..compose import compose_verb, configs, is_continuous, one_line, parse
 from ..console import ProgressLine, say, show, table
 from ..figures.fields import plot_sweep
-from ..run_folder import RunFolder, flatten, write_whole
+from ..run_folder import RunFolder, csv_text, flatten, write_whole
 from ..systems import NamedSystem, solve_system, solver_of, systems_of
 
 # the settings that determine a point's row; the others say where and how the sweep runs
 POINT_SETTINGS = ("problem", "solver", "preconditioner", "matrix", "rhs", "seed", "samples", "rtol", "atol", "maxiter")
-MEASURES = (
-    "status", "objective", "iterations", "matvecs", "applies", "setup_seconds", "solve_seconds", "total_seconds",
-    "relative_residual", "message",
-)  # fmt: skip
+COSTS = ("iterations", "matvecs", "applies", "setup_seconds", "solve_seconds")  # means over the samples of a point
+MEASURES = ("status", "objective", *COSTS, "total_seconds", "relative_residual", "message")
 _WARM: set[tuple[str, str | None]] = set()  # pairs of solver and preconditioner that have run in this process
 WORST = 1e30  # the objective of a failed point: worse than any, and finite for the searcher
 
@@ -109,11 +105,7 @@ def _measure(config: DictConfig) -> dict[str, Any]:
     return {
         **row,
         "status": worst.status.value,
-        "iterations": float(np.mean([r.iterations for r in results])),
-        "matvecs": float(np.mean([r.matvecs for r in results])),
-        "applies": float(np.mean([r.applies for r in results])),
-        "setup_seconds": float(np.mean([r.setup_seconds for r in results])),
-        "solve_seconds": float(np.mean([r.solve_seconds for r in results])),
+        **{cost: float(np.mean([getattr(result, cost) for result in results])) for cost in COSTS},
         "total_seconds": (time.perf_counter() - start) / len(results),
         "relative_residual": max(r.relative_residual for r in results),
         "message": worst.message,
@@ -301,7 +293,7 @@ def _report(folder: RunFolder, config: DictConfig, swept: Sequence[Override], la
             continue
         values = {key: _swept_value(point, key) for key in keys}
         rows.append({**values, **{m: point.get(m) for m in MEASURES if m != "objective"}, "point": name})
-    _write_csv(folder.file("sweep.csv"), rows)
+    write_whole(folder.file("sweep.csv"), csv_text(list(rows[0]) if rows else ["status"], rows))
     good = [row for row in rows if row["status"] == "converged"]
     best = min(good, key=lambda row: (row[objective], row["total_seconds"])) if good else None
     theory = _theory(config, keys)
@@ -336,14 +328,6 @@ def _swept_value(row: Mapping[str, Any], key: str) -> Any:
     """Return a swept setting of a point; a swept group's value is the name of its option."""
     value = row.get(f"settings.{key}")
     return row.get(f"settings.{key}.name") if value is None else value
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["status"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, stream.getvalue())
 
 
 def _theory(config: DictConfig, keys: Sequence[str]) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +19,7 @@ from resolvent.operators import (
 
 from ..console import say, table
 from ..figures.trajectories import animate, plot_errors_over_time, plot_spectra
-from ..run_folder import RunFolder, write_whole
+from ..run_folder import RunFolder, csv_text, write_whole
 
 
 def write_trajectories(result: Evaluation, dataset: Dataset, name: str, folder: RunFolder, animation: bool) -> None:
@@ -34,7 +32,7 @@ def write_trajectories(result: Evaluation, dataset: Dataset, name: str, folder: 
     """
     measured, blown, model = result.trajectories, result.blown, result.name
     rows = [row for title, errors in measured.items() for row in errors.rows(title)]
-    write_whole(folder.file(f"trajectories_{name}.csv"), _csv(rows))
+    write_whole(folder.file(f"trajectories_{name}.csv"), csv_text(list(rows[0]), rows))
     ends = [errors.times[k] for errors in measured.values() for k in (0, -1)]
     first, last = min(ends), max(ends)
     columns = ("model", "L2, all times", "L2, last", "corr. > 0.9 until", "> 0.8 until", "spectrum", "amount", "energy")
@@ -104,11 +102,3 @@ def _until(summary: Mapping[str, float], key: str, first: float, last: float) ->
     if key.startswith("correlation") and summary[key] == first:
         return f"< {first:.4g}" if first > 0.0 else "never"
     return summary[key]
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import InputError, NoTerm
+from resolvent.solvers import NoTerm
+from resolvent.solvers.arguments import finite_number
 
 from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
-
-__all__ = ["Advection"]
 
 
 class Advection(SpectralEvolution):
@@ -63,20 +62,12 @@ class Advection(SpectralEvolution):
         super().__init__(
             resolution, (1.0,), 1, "etdrk4", final_time, snapshots, substeps, tolerance, max_substeps, audit
         )
-        try:
-            self.speed = float(speed)
-        except (TypeError, ValueError):
-            self.speed = float("nan")
-        if isinstance(speed, bool) or not np.isfinite(self.speed):
-            raise InputError(f"speed is {speed!r}: expected a finite number")
+        self.speed = finite_number(speed, "speed")
         self.random_state = field = GaussianRandomField("periodic", 1, alpha, tau, None, modes)
         self.alpha, self.tau, self.modes = field.alpha, field.tau, field.modes
 
     def scalars(self) -> dict[str, float]:
         return {"speed": self.speed}
-
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        return {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
 
     def equation(self) -> tuple[np.ndarray, Any]:
         return -1j * self.speed * self.grid.wave_numbers()[0], NoTerm(self.grid)

@@ -13,8 +13,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["AllenCahn"]
-
 
 class AllenCahn(SpectralEvolution):
     """The Allen–Cahn equation is ∂u/∂t = ε²Δu + u − u³ on the unit square, periodic boundary, u(0) random.
@@ -75,8 +73,7 @@ class AllenCahn(SpectralEvolution):
         return {"epsilon": self.epsilon}
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        z = self.random_state.evaluate(self.random_state.sample(rng), *self.axes)
-        return {"initial": self.amplitude / np.sqrt(self.random_state.mean_variance) * z}
+        return {"initial": self.amplitude / np.sqrt(self.random_state.mean_variance) * super().sample(rng)["initial"]}
 
     def equation(self) -> tuple[np.ndarray, Any]:
         return self.epsilon**2 * self.grid.laplacian() + 1.0, PolynomialTerm(self.grid, cube=-1.0)

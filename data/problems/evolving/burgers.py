@@ -9,11 +9,9 @@ import numpy as np
 from resolvent.solvers import PolynomialTerm
 from resolvent.solvers.arguments import positive_number
 
-from ...certificates.spectral_replay import SpectralReplay
+from ...certificates.spectral_replay import SpectralReplay, steepening
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution, increase
-
-__all__ = ["Burgers"]
 
 
 class Burgers(SpectralEvolution):
@@ -74,16 +72,10 @@ class Burgers(SpectralEvolution):
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        return {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
-
     def equation(self) -> tuple[np.ndarray, Any]:
         return self.nu * self.grid.laplacian(), PolynomialTerm(self.grid, square=-0.5, derivative=0)
 
     def replay(self) -> SpectralReplay:
-        def steepening(spectrum: np.ndarray, waves: tuple[np.ndarray, ...]) -> np.ndarray:
-            return -np.fft.ifft(spectrum).real * np.fft.ifft(1j * waves[0] * spectrum).real
-
         return SpectralReplay(self.shape, (1.0,), 2, lambda k: -self.nu * k**2, steepening, self.scheme)
 
     def invariants(self, states: np.ndarray) -> dict[str, float]:

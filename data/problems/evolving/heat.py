@@ -22,8 +22,6 @@ from ...published.heat import LEARNING_TO_RELAX_TIMES, LearningToRelax
 from ...random_fields.gaussian import GaussianRandomField
 from ..evolution import EvolutionProblem, Systems
 
-__all__ = ["Heat"]
-
 _WALLS = {"dirichlet": 2.0, "neumann": 0.0}
 
 

@@ -10,11 +10,9 @@ import numpy as np
 from resolvent.solvers import InputError, PolynomialTerm
 from resolvent.solvers.arguments import positive_number
 
-from ...certificates.spectral_replay import SpectralReplay
+from ...certificates.spectral_replay import SpectralReplay, steepening
 from ...random_fields.gaussian import GaussianRandomField
 from ..spectral_evolution import SpectralEvolution
-
-__all__ = ["KuramotoSivashinsky"]
 
 
 class KuramotoSivashinsky(SpectralEvolution):
@@ -99,7 +97,4 @@ class KuramotoSivashinsky(SpectralEvolution):
         return -laplacian - laplacian**2, PolynomialTerm(self.grid, square=-0.5, derivative=0)
 
     def replay(self) -> SpectralReplay:
-        def steepening(spectrum: np.ndarray, waves: tuple[np.ndarray, ...]) -> np.ndarray:
-            return -np.fft.ifft(spectrum).real * np.fft.ifft(1j * waves[0] * spectrum).real
-
         return SpectralReplay(self.shape, (self.length,), 2, lambda k: k**2 * (1.0 - k**2), steepening, self.scheme)

@@ -15,8 +15,6 @@ from ...published.navier_stokes import PUBLISHED_SCHEMES, published_steps
 from ...random_fields.gaussian import GaussianRandomField, PeriodicKernelField
 from ..spectral_evolution import SpectralEvolution, increase
 
-__all__ = ["NavierStokes"]
-
 
 class _Family(NamedTuple):
     nu: float
@@ -144,9 +142,6 @@ class NavierStokes(SpectralEvolution):
 
     def scalars(self) -> dict[str, float]:
         return {"nu": self.nu}
-
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        return {"initial": self.random_state.evaluate(self.random_state.sample(rng), *self.axes)}
 
     def constants(self) -> dict[str, Field]:
         if self.forcing == "none":

@@ -13,8 +13,6 @@ from ...certificates.spectral_replay import SpectralReplay
 from ...random_fields.gaussian import PeriodicKernelField
 from ..spectral_evolution import SpectralEvolution
 
-__all__ = ["ReactionDiffusion"]
-
 _NORMALISED_ON = 64  # points on which the minimum and the maximum of a draw are taken, at every resolution
 
 

@@ -15,13 +15,11 @@ from resolvent.solvers.linear_system import LinearSystem
 
 from ...boundaries import Sides
 from ...certificates import balance
-from ...format.field import Field, Role
+from ...format.field import Field, Role, at_centres
 from ...grids import AXES, space_dimension
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.solenoidal import SolenoidalField
 from ..problem import Problem
-
-__all__ = ["ConvectionDiffusion"]
 
 _FACTORABLE = {2: 20_000, 3: 4_000}
 """Unknowns up to which a sparse LU is the default, in two and in three dimensions."""
@@ -157,7 +155,7 @@ class ConvectionDiffusion(Problem):
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         stored = {
-            name: Field(w, "1", f"velocity along {name[-1]} at the cell centres", "input")
+            name: at_centres(w, f"velocity along {name[-1]}", "input")
             for name, w in zip(self._velocity_names(), self._velocity(parameters), strict=True)
         }
         epsilon = np.asarray(parameters["diffusivity"])
@@ -165,10 +163,8 @@ class ConvectionDiffusion(Problem):
         return {
             **stored,
             "diffusivity": Field(epsilon, "1", "diffusivity, one number a sample", "input"),
-            "source": Field(self._source(parameters), "1", "source term f at the cell centres", role),
-            "solution": Field(
-                np.asarray(solution).reshape(self.shape), "1", "concentration u at the cell centres", "output"
-            ),
+            "source": at_centres(self._source(parameters), "source term f", role),
+            "solution": at_centres(np.reshape(solution, self.shape), "concentration u", "output"),
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:

@@ -15,14 +15,12 @@ from resolvent.solvers.linear_system import LinearSystem
 from ...boundaries import is_singular, plain_sides, read_sides, well_words, without_mean
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_system
-from ...format.field import Field
+from ...format.field import Field, at_centres
 from ...grids import space_dimension
 from ...published.darcy import published_darcy
 from ...published.skr import SkrDarcy
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ..problem import Problem
-
-__all__ = ["Darcy"]
 
 _WELL_RADIUS = 0.05
 
@@ -118,6 +116,7 @@ class Darcy(Problem):
                 f"legacy={legacy!r} is on the square with u = 0 and f = 1: leave dimension, boundary and source alone"
             )
         self.legacy = legacy or False
+        self.exact_outputs = bool(legacy)  # the values on the boundary and between nodes of published data must stay
         self._published = published_darcy(legacy, self.shape)
         skr = self._published if isinstance(self._published, SkrDarcy) else None
         self.medium = "lognormal" if skr else one_of(medium, ("binary", "lognormal"), "medium")
@@ -135,11 +134,6 @@ class Darcy(Problem):
         alpha, tau = usual_alpha if alpha is None else alpha, usual_tau if tau is None else tau
         self.gaussian = field = GaussianRandomField(edge, self.ndim, alpha, tau, sigma, default_modes(modes, self.ndim))
         self.alpha, self.tau, self.sigma, self.modes = field.alpha, field.tau, field.sigma, field.modes
-
-    @property
-    def exact_outputs(self) -> bool:
-        """True for published data: their values on the boundary, and between nodes, must stay."""
-        return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "boundary": plain_sides(self.sides)}
@@ -182,11 +176,9 @@ class Darcy(Problem):
         if is_singular(self.sides):
             values = without_mean(values)
         return {
-            "coefficient": Field(
-                np.asarray(parameters["coefficient"]), "1", "permeability a at the cell centres", "input"
-            ),
-            "source": Field(self._source(parameters), "1", "source term f at the cell centres", "constant"),
-            "solution": Field(values, "1", "pressure u at the cell centres", "output"),
+            "coefficient": at_centres(parameters["coefficient"], "permeability a", "input"),
+            "source": at_centres(self._source(parameters), "source term f", "constant"),
+            "solution": at_centres(values, "pressure u", "output"),
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:

@@ -19,8 +19,6 @@ from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
 
-__all__ = ["Elasticity"]
-
 
 class Elasticity(Problem):
     """Plane linear elasticity is −∇·σ(u) = 0 on the unit square, σ = E(x) (λ₁ (∇·u) I + 2μ₁ ε(u)).
@@ -69,6 +67,8 @@ class Elasticity(Problem):
     """
 
     name = "elasticity"
+    exact_outputs = True  # the values at the nodes of the clamped side are prescribed
+    default_solver = SolverSpec("cg", {"rtol": 1e-10}, "amg", {"method": "smoothed_aggregation"})
 
     def __init__(
         self,
@@ -103,11 +103,6 @@ class Elasticity(Problem):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_assemble": None}
 
-    @property
-    def exact_outputs(self) -> bool:
-        """True, because the values at the nodes of the clamped side are prescribed."""
-        return True
-
     def scalars(self) -> dict[str, float]:
         return {"poisson_ratio": self.poisson_ratio, "log_std": self.log_std, "load": self.load}
 
@@ -121,10 +116,6 @@ class Elasticity(Problem):
         nu = self.poisson_ratio
         first = nu / (1.0 - nu**2) if self.state == "plane_stress" else nu / ((1.0 + nu) * (1.0 - 2.0 * nu))
         return first, 1.0 / (2.0 * (1.0 + nu))
-
-    @property
-    def default_solver(self) -> SolverSpec:
-        return SolverSpec("cg", {"rtol": 1e-10}, "amg", {"method": "smoothed_aggregation"})
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         z = self.modulus_field.evaluate(self.modulus_field.sample(rng), *self.axes)

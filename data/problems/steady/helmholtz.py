@@ -18,14 +18,12 @@ from resolvent.solvers.matrices.faces import faces
 
 from ...boundaries import Sides, well_words
 from ...certificates import balance
-from ...format.field import Field
+from ...format.field import Field, at_centres
 from ...grids import space_dimension
 from ...published.skr import SKR_VARIANTS, SkrHelmholtz
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.point_sources import gaussian_source, point_source
 from ..problem import Problem
-
-__all__ = ["Helmholtz"]
 
 _FACTORABLE = {2: 70_000, 3: 5_000}
 """Unknowns up to which a sparse LU is the default, in two and in three dimensions."""
@@ -119,6 +117,7 @@ class Helmholtz(Problem):
         if not 0.0 <= self.contrast < 1.0:
             raise InputError(f"contrast is {contrast!r}: expected 0 <= contrast < 1, so that k stays positive")
         self.legacy = None if legacy in (None, False) else one_of(legacy, SKR_VARIANTS, "legacy")
+        self.exact_outputs = bool(self.legacy)  # the values on the boundary of published data must stay
         self.condition = one_of(boundary, ("dirichlet", "absorbing"), "boundary") if not self.legacy else "dirichlet"
         self.sides: Sides = ((self.condition, self.condition),) * self.ndim
         self.boundary = well_words(self.sides)
@@ -141,11 +140,6 @@ class Helmholtz(Problem):
                 f"{self.points_per_wavelength:g} points a wavelength: use resolution >= {max(least, 3)}, a smaller k0, "
                 "or fewer points_per_wavelength"
             )
-
-    @property
-    def exact_outputs(self) -> bool:
-        """True for published data: their values on the boundary, and between nodes, must stay."""
-        return bool(self.legacy)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "boundary": self.condition}
@@ -174,14 +168,14 @@ class Helmholtz(Problem):
         unit = 1.0 / math.sqrt(self.gaussian.mean_variance)
         wavenumber = self.k0 * (1.0 + self.contrast * np.tanh(unit * z))
         if self.source == "random":
-            return {
-                "wavenumber": wavenumber,
-                "source": unit * self.gaussian.evaluate(self.gaussian.sample(rng), *self.axes),
-            }
-        centre = rng.uniform(0.2, 0.8, self.ndim)
-        if self.source == "point":
-            return {"wavenumber": wavenumber, "source": point_source(centre, *self.axes)}
-        return {"wavenumber": wavenumber, "source": gaussian_source(centre, self.source_width, *self.axes)}
+            source = unit * self.gaussian.evaluate(self.gaussian.sample(rng), *self.axes)
+        else:
+            centre = rng.uniform(0.2, 0.8, self.ndim)
+            if self.source == "point":
+                source = point_source(centre, *self.axes)
+            else:
+                source = gaussian_source(centre, self.source_width, *self.axes)
+        return {"wavenumber": wavenumber, "source": source}
 
     def system(self, parameters: Mapping[str, Any]) -> LinearSystem:
         if self._published:
@@ -201,19 +195,17 @@ class Helmholtz(Problem):
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         if self._published:
             return self._published.fields(parameters, solution)
-        wavenumber = np.asarray(parameters["wavenumber"])
         stored = {
-            "wavenumber": Field(wavenumber, "1", "wavenumber k at the cell centres", "input"),
-            "source": Field(np.asarray(parameters["source"]), "1", "source term f at the cell centres", "input"),
+            "wavenumber": at_centres(parameters["wavenumber"], "wavenumber k", "input"),
+            "source": at_centres(parameters["source"], "source term f", "input"),
         }
         values = np.asarray(solution).reshape(self.shape)
         if self.condition == "dirichlet":
-            return {**stored, "solution": Field(values, "1", "wave u at the cell centres", "output")}
-        real, imag = np.ascontiguousarray(values.real), np.ascontiguousarray(values.imag)
+            return {**stored, "solution": at_centres(values, "wave u", "output")}
         return {
             **stored,
-            "solution_real": Field(real, "1", "real part of the wave u at the cell centres", "output"),
-            "solution_imag": Field(imag, "1", "imaginary part of the wave u at the cell centres", "output"),
+            "solution_real": at_centres(np.ascontiguousarray(values.real), "real part of the wave u", "output"),
+            "solution_imag": at_centres(np.ascontiguousarray(values.imag), "imaginary part of the wave u", "output"),
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:

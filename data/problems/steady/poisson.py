@@ -15,15 +15,13 @@ from resolvent.solvers.linear_system import LinearSystem
 from ...boundaries import is_singular, plain_sides, read_sides, well_words, without_mean
 from ...certificates.diffusion import diffusion_residual, diffusion_rounding
 from ...discretisations.finite_volumes import diffusion_solver, diffusion_system
-from ...format.field import Field
+from ...format.field import Field, at_centres
 from ...grids import AXES, space_dimension
 from ...published.poisson import skr_poisson_sample
 from ...random_fields.chebyshev_series import ChebyshevSeries
 from ...random_fields.gaussian import GaussianRandomField, default_modes
 from ...random_fields.kernel import KernelField
 from ..problem import Problem
-
-__all__ = ["Poisson"]
 
 
 class Poisson(Problem):
@@ -144,12 +142,9 @@ class Poisson(Problem):
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         if self.legacy:
             return skr_poisson_sample(self.series, self.axes, rng)
-        if self.source == "chebyshev":
-            parameters = {"source": self.series.evaluate(self.series.sample(rng), *self.axes)}
-        elif self.source == "kernel":
-            parameters = {"source": self.kernel_field.evaluate(self.kernel_field.sample(rng), *self.axes)}
-        else:
-            parameters = {"source": self.source_field.evaluate(self.source_field.sample(rng), *self.axes)}
+        laws = {"gaussian": self.source_field, "chebyshev": self.series, "kernel": self.kernel_field}
+        law: Any = laws[self.source]
+        parameters = {"source": law.evaluate(law.sample(rng), *self.axes)}
         for axis, name in self._wall_fields().values():
             tangential = [points for d, points in enumerate(self.axes) if d != axis]
             values = self._wall_series.evaluate(self._wall_series.sample(rng), *tangential)
@@ -164,8 +159,8 @@ class Poisson(Problem):
         if is_singular(self.sides):
             values = without_mean(values)
         stored = {
-            "source": Field(np.asarray(parameters["source"]), "1", "source term f at the cell centres", "input"),
-            "solution": Field(values, "1", "solution u at the cell centres", "output"),
+            "source": at_centres(parameters["source"], "source term f", "input"),
+            "solution": at_centres(values, "solution u", "output"),
         }
         for (_, number), (axis, name) in self._wall_fields().items():
             text = (

@@ -13,11 +13,9 @@ from resolvent.solvers.arguments import nonnegative_number, one_of, positive_int
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.linear_system import LinearSystem
 
-from ...format.field import Field
+from ...format.field import Field, at_centres
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
-
-__all__ = ["Riesz"]
 
 
 class Riesz(Problem):
@@ -117,13 +115,9 @@ class Riesz(Problem):
 
     def fields(self, parameters: Mapping[str, Any], solution: np.ndarray) -> dict[str, Field]:
         return {
-            "coefficient": Field(
-                np.asarray(parameters["coefficient"]), "1", "diffusivity a at the cell centres", "input"
-            ),
-            "source": Field(np.asarray(parameters["source"]), "1", "source f at the cell centres", "input"),
-            "solution": Field(
-                np.asarray(solution).reshape(self.shape), "1", "solution u at the cell centres", "output"
-            ),
+            "coefficient": at_centres(parameters["coefficient"], "diffusivity a", "input"),
+            "source": at_centres(parameters["source"], "source f", "input"),
+            "solution": at_centres(np.reshape(solution, self.shape), "solution u", "output"),
         }
 
     def residual(self, fields: Mapping[str, np.ndarray]) -> float:

@@ -20,8 +20,6 @@ from ...format.field import Field
 from ...random_fields.gaussian import GaussianRandomField
 from ..problem import Problem
 
-__all__ = ["Thermal"]
-
 _HALF_WIDTH, _HALF_HEIGHT = 0.5, 0.8
 _SLOT = (-0.05, 0.05, -0.4, 0.4)  # x from, to; y from, to
 
@@ -75,6 +73,9 @@ class Thermal(Problem):
 
     name = "thermal"
     ndim = 1
+    axis_names = ("node",)
+    exact_outputs = True  # the values at the nodes of the held side are prescribed
+    default_solver = SolverSpec("cg", {"rtol": 1e-10}, "direct", {})
 
     def __init__(
         self,
@@ -111,11 +112,6 @@ class Thermal(Problem):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_matrix": None}
 
-    @property
-    def exact_outputs(self) -> bool:
-        """True, because the values at the nodes of the held side are prescribed."""
-        return True
-
     def scalars(self) -> dict[str, float]:
         return {"variation": self.variation, "alpha": self.alpha, "tau": self.tau}
 
@@ -124,16 +120,8 @@ class Thermal(Problem):
         return (np.arange(float(self.shape[0])),)
 
     @property
-    def axis_names(self) -> tuple[str, ...]:
-        return ("node",)
-
-    @property
     def boundary_masks(self) -> tuple[np.ndarray, ...]:
         return (self._mesh.boundary_nodes,)
-
-    @property
-    def default_solver(self) -> SolverSpec:
-        return SolverSpec("cg", {"rtol": 1e-10}, "direct", {})
 
     def mesh(self, slot: np.ndarray) -> TriangleMesh:
         """Return the mesh around the slot (x from, to, y from, to): it has the same triangles for every slot."""

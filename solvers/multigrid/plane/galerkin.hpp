@@ -102,7 +102,7 @@ inline void add_cells_with_centre(const Links &links, const Weights &w, const Si
   const i64 inner = gaps < cx || sides.periodic_x ? gaps : gaps - 1;  // cells with a coarse point to their east
   add_row(inner, coarse.east[jc].from(1), south);
   if (jc + 1 == cy && !sides.periodic_y) return;
-  add_row(inner, coarse.east[(jc + 1) % cy].from(1), north);
+  add_row(inner, coarse.east[w.row_above(jc)].from(1), north);
   add_row(gaps, coarse.north[jc + 1], west);
   add_row(gaps < cx ? gaps : cx - 1, coarse.north[jc + 1].from(1), east);
   if (sides.periodic_x && gaps == cx) coarse.north(jc + 1, 0) += east[gaps - 1];
@@ -221,7 +221,7 @@ inline void coarse_links(const Links &links, const Weights &w, i64 ny, i64 nx, c
   };
   for (i64 jc = 0; jc < cells(cy, gaps_y, sides.periodic_y); ++jc)
     for (i64 ic = jc < gaps_y ? gaps_x : 0; ic < cells(cx, gaps_x, sides.periodic_x); ++ic) {
-      const i64 jn = (jc + 1) % cy, in = (ic + 1) % cx;
+      const i64 jn = w.row_above(jc), in = ic + 1 < cx ? ic + 1 : 0;
       const Cell cell = cell_without_centre(links, w, jc, ic, jn, in, w.stride_y() * jc, w.stride_x() * ic);
       const bool right = ic + 1 < cx || sides.periodic_x, above = jc + 1 < cy || sides.periodic_y;
       if (right) coarse.east(jc, ic + 1) += cell.south;

@@ -94,6 +94,11 @@ struct Weights {
   i64 gaps_x() const { return west.columns; }
   i64 stride_y() const { return gaps_y() > 0 ? 2 : 1; }
   i64 stride_x() const { return gaps_x() > 0 ? 2 : 1; }
+  // The coarse row of fine row j, or the one below it, and whether j is a gap.
+  i64 coarse_row(i64 j) const { return gaps_y() > 0 ? j >> 1 : j; }
+  bool is_gap(i64 j) const { return gaps_y() > 0 && (j & 1) != 0; }
+  // The coarse row above jc; after the last one the first, which counts where the box is periodic only.
+  i64 row_above(i64 jc) const { return jc + 1 < cy() ? jc + 1 : 0; }
 };
 
 // The hierarchy as views. Coarse levels have a rim of one cell, so rows of nx + 2, and one spare row.

@@ -148,7 +148,7 @@ inline EdgeWeights edge_weights(const Weights &w, const Sides &sides, i64 jc, Gr
   close_columns(w.cx(), south, w.south[jc], sides.periodic_x);
   close_columns(w.cx(), north, w.north[jc], sides.periodic_x);
   if (jc + 1 < w.cy() || sides.periodic_y) {
-    const i64 jn = (jc + 1) % w.cy();
+    const i64 jn = w.row_above(jc);
     return {w.west[jc], w.east[jc], w.west[jn], w.east[jn], south, north, south.from(1), north.from(1)};
   }
   beyond.part(0, w.gaps_x()).fill(0.0f);

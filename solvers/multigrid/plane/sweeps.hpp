@@ -76,7 +76,10 @@ struct Waves {
     const i64 ny = r.rows, nx = r.columns;
     const View<float> row = ring(s, t);
     if (!sides.periodic_y && (t < 0 || t >= ny)) return row.fill(0.0f);
-    fill(row, (t % ny + ny) % ny);
+    i64 j = t;
+    while (j < 0) j += ny;
+    while (j >= ny) j -= ny;
+    fill(row, j);
     close_row(row, nx, sides.periodic_x);
   }
   // Compute row t of wave s by a step from wave s − 1.

@@ -46,15 +46,15 @@ struct Restriction {
   // Add Pᵀ of fine row j.
   void add_row(i64 j, View<float> row, i64 nx) const {
     const Weights &w = weights;
-    const i64 cy = w.cy(), cx = w.cx(), gaps = w.gaps_x(), jc = j / w.stride_y();
+    const i64 cx = w.cx(), gaps = w.gaps_x(), jc = w.coarse_row(j), above = w.row_above(jc);
     split_row(nx, gaps, row, points, between);
-    if (j % w.stride_y() == 0) {
+    if (!w.is_gap(j)) {
       restrict_row<false>(cx, gaps, coarse[jc], points, points, between, w.west[jc], w.east[jc], sides.periodic_x);
       return;
     }
     restrict_row<true>(cx, gaps, coarse[jc], points, w.south[jc], between, w.sw[jc], w.se[jc], sides.periodic_x);
-    if (jc + 1 < cy || sides.periodic_y)
-      restrict_row<true>(cx, gaps, coarse[(jc + 1) % cy], points, w.north[jc], between, w.nw[jc], w.ne[jc],
+    if (above > 0 || sides.periodic_y)
+      restrict_row<true>(cx, gaps, coarse[above], points, w.north[jc], between, w.nw[jc], w.ne[jc],
                          sides.periodic_x);
   }
 };
@@ -86,14 +86,14 @@ KERNEL void prolong_row(i64 nx, i64 cx, i64 gaps, Row<float> fine, Row<const flo
 // fine = row j of x + P coarse; fine is padded.
 inline void prolong_to(View<float> fine, View<float> x, i64 nx, i64 j, Grid<float> coarse, const Weights &w,
                        const Sides &sides) {
-  const i64 cy = w.cy(), cx = w.cx(), gaps = w.gaps_x(), jc = j / w.stride_y();
-  if (j % w.stride_y() == 0) {
+  const i64 cx = w.cx(), gaps = w.gaps_x(), jc = w.coarse_row(j), above = w.row_above(jc);
+  if (!w.is_gap(j)) {
     prolong_row<false, false>(nx, cx, gaps, fine, x, coarse[jc], coarse[jc], w.west[jc], w.east[jc], sides.periodic_x);
     return;
   }
   prolong_row<true, false>(nx, cx, gaps, fine, x, coarse[jc], w.south[jc], w.sw[jc], w.se[jc], sides.periodic_x);
-  if (jc + 1 < cy || sides.periodic_y) {
-    const View<float> next = coarse[(jc + 1) % cy];
+  if (above > 0 || sides.periodic_y) {
+    const View<float> next = coarse[above];
     prolong_row<true, true>(nx, cx, gaps, fine, next, next, w.north[jc], w.nw[jc], w.ne[jc], sides.periodic_x);
   }
 }

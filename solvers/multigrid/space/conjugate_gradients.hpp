@@ -1,16 +1,16 @@
 // Conjugate gradients in mixed precision on a three-dimensional grid, preconditioned by the float32 cycle.
 //
 // The iterate is float64; directions, residuals and the operator that updates them are float32, half the memory to
-// stream. By rounding, the residual of the recurrence deviates from the true one. Before the deviation is as large as the
-// residual, it is replaced by scale·b − A x, recomputed in float64 with the float64 operator (reliable updates);
+// stream. By rounding, the residual of the recurrence deviates from the true one. Before the deviation is as large as
+// the residual, it is replaced by scale·b − A x, recomputed in float64 with the float64 operator (reliable updates);
 // directions stay conjugate and go on. Only such residuals decide convergence.
 //
-// Vectors have the layout of the levels, with a rim. Each iteration streams them twice: plane by plane for the direction
-// and the product with A, and once for the residual. Two directions are stored, so that every other iteration the iterate
-// takes both steps at once.
+// Vectors have the layout of the levels, with a rim. Each iteration streams them twice: plane by plane for the
+// direction and the product with A, and once for the residual. Two directions are stored, so that every other iteration
+// the iterate takes both steps at once.
 //
-// References: van der Vorst and Ye, SIAM J. Sci. Comput. 22 (2000) 835; Clark, Babich, Barros, Brower and Rebbi, Comput.
-// Phys. Commun. 181 (2010) 1517.
+// References: van der Vorst and Ye, SIAM J. Sci. Comput. 22 (2000) 835; Clark, Babich, Barros, Brower and Rebbi,
+// Comput. Phys. Commun. 181 (2010) 1517.
 #pragma once
 
 #include "solvers/multigrid/outcomes.hpp"
@@ -57,7 +57,8 @@ constexpr i64 GLANCE = 6;
 // With more iterations than this ahead the exchange pays; it costs as much as four of them.
 constexpr double ENOUGH = 20.0;
 
-// ln x of a positive number, by operations whose bits are the same everywhere: it decides when residuals are recomputed.
+// ln x of a positive number, by operations whose bits are the same everywhere: it decides when residuals are
+// recomputed.
 inline double logarithm(double x) {
   std::uint64_t bits;
   std::memcpy(&bits, &x, sizeof bits);
@@ -106,8 +107,7 @@ KERNEL void take_steps(Row<double> x, Row<float> p, Row<const float> before, Row
 
 // x += first · p₁ + second · p₂.
 KERNEL void add_steps(Row<double> x, Row<const float> p1, Row<const float> p2, double first, double second, i64 count) {
-  for (i64 c = 0; c < count; ++c)
-    x[c] = times_plus(second, double(p2[c]), times_plus(first, double(p1[c]), x[c]));
+  for (i64 c = 0; c < count; ++c) x[c] = times_plus(second, double(p2[c]), times_plus(first, double(p1[c]), x[c]));
 }
 
 // The sum Σ t (x − x_neighbour) at a place of a row, shifted; T is the type of its lanes.
@@ -151,8 +151,7 @@ KERNEL double update_residual(Row<float> r, Row<const float> q, float alpha, i64
 
 // Set r = scale·b − A x on a plane, b without a rim; return ‖r‖² over it.
 KERNEL double true_residual(Row<float> r, Row<const double> b, Row<const double> x, Row<const double> east,
-                            Row<const double> north, Row<const double> up, double scale, i64 w, i64 s, i64 ny,
-                            i64 nx) {
+                            Row<const double> north, Row<const double> up, double scale, i64 w, i64 s, i64 ny, i64 nx) {
   Sum<double, 8> sum;
   for (i64 j = 0; j < ny; ++j) {
     const i64 c = (j + 1) * w + 1;
@@ -264,7 +263,6 @@ struct System {
     solve.norm = solve.history[solve.iterations] = true_norm();
     return outcome;
   }
-
 };
 
 // Begin to solve from zero; return an outcome where nothing is left to do, else PAUSED.

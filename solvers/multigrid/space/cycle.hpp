@@ -1,8 +1,9 @@
 // The V-cycle on three-dimensional grids.
 //
 // On the finest level, relaxation steps follow each other through the planes like waves: step s is at plane t − s while
-// step 0 is at plane t, so that each plane is read from memory once and its k steps, the residual and the transfer happen
-// while it is in the second-level cache. Where the box is periodic in z, and on coarse levels, steps are whole passes.
+// step 0 is at plane t, so that each plane is read from memory once and its k steps, the residual and the transfer
+// happen while it is in the second-level cache. Where the box is periodic in z, and on coarse levels, steps are whole
+// passes.
 #pragma once
 
 #include "solvers/multigrid/space/linear_transfers.hpp"
@@ -55,7 +56,8 @@ inline double solve_coarsest(const Level &level) {
         float sum = 0.0f;
         for (i64 kk = 0; kk < nz; ++kk)
           for (i64 jj = 0; jj < ny; ++jj)
-            for (i64 ii = 0; ii < nx; ++ii) sum = times_plus(level.weights[entry++], level.r[level.at(kk, jj, ii)], sum);
+            for (i64 ii = 0; ii < nx; ++ii)
+              sum = times_plus(level.weights[entry++], level.r[level.at(kk, jj, ii)], sum);
         const i64 c = level.at(k, j, i);
         level.x[c] = sum;
         energy = times_plus(double(sum), double(level.r[c]), energy);
@@ -70,7 +72,8 @@ inline double solve_coarsest(const Level &level) {
 inline void relax(View<float> out, View<float> x, const Level &level, bool seven, View<float> work, float omega) {
   if (seven)
     for (i64 k = 1; k <= level.size[Z]; ++k)
-      relax_plane(level.plane(out, k), level.plane(x, k - 1), level.plane(x, k), level.plane(x, k + 1), level, k, omega);
+      relax_plane(level.plane(out, k), level.plane(x, k - 1), level.plane(x, k), level.plane(x, k + 1), level, k,
+                  omega);
   else
     relax_level(out, x, level, work, omega);
   if (level.any_periodic()) close_rim(out, level);

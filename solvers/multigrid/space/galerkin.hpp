@@ -1,10 +1,10 @@
 // The Galerkin coarse operators Pᵀ A P on three-dimensional levels, as links between neighbouring cells.
 //
 // A level's operator is the energy ½ Σ t_ab (u_a − u_b)² over the links t_ab between cells, plus links to walls, where
-// u = 0. A fine link inside a cube of the coarse grid depends on the cube's eight corners only, on fewer where it lies in
-// a face or on an edge. It adds the rank-one matrix t δ δᵀ, with δ the difference of two rows of P, to the cube's
-// matrix: −t δ_K δ_L to the coarse link KL. P preserves constants away from walls: there coarse rows sum to zero exactly,
-// and diagonals need not be computed. The links to the walls are the row sums Pᵀ A P 1.
+// u = 0. A fine link inside a cube of the coarse grid depends on the cube's eight corners only, on fewer where it lies
+// in a face or on an edge. It adds the rank-one matrix t δ δᵀ, with δ the difference of two rows of P, to the cube's
+// matrix: −t δ_K δ_L to the coarse link KL. P preserves constants away from walls: there coarse rows sum to zero
+// exactly, and diagonals need not be computed. The links to the walls are the row sums Pᵀ A P 1.
 //
 // Cubes are treated in tiles, with a table that lists the links of a cube (galerkin.py); the links come from
 // `split_level`.

@@ -1,11 +1,11 @@
 // How a three-dimensional level lies in memory, and how its rim is filled.
 //
 // Every vector of a level has a rim of one cell: cell (k, j, i) of an (nz, ny, nx) grid has the index
-// (k + 1) s + (j + 1) w + i + 1 with w = nx + 2 and s = (ny + 2) w. Neighbours lie at constant distances, so that a loop
-// runs over a whole plane or level. The rim holds zeros, or the cells of the other side where the box is periodic.
+// (k + 1) s + (j + 1) w + i + 1 with w = nx + 2 and s = (ny + 2) w. Neighbours lie at constant distances, so that a
+// loop runs over a whole plane or level. The rim holds zeros, or the cells of the other side where the box is periodic.
 //
-// A level's operator is Σ t (x_cell − x_neighbour) + σ x_cell: thirteen vectors of links t, of which entry c of vector m
-// couples cell c with its neighbour in DIRECTIONS[m], and the links σ to walls, where x = 0. The finest level and
+// A level's operator is Σ t (x_cell − x_neighbour) + σ x_cell: thirteen vectors of links t, of which entry c of vector
+// m couples cell c with its neighbour in DIRECTIONS[m], and the links σ to walls, where x = 0. The finest level and
 // rediscretised ones have three of the thirteen, AXES, in the order x, y, z; links to walls are among them, as links to
 // the rim.
 #pragma once
@@ -24,26 +24,26 @@
 //   kinds             links by kinds of cells, see `split_level`
 //   faces             (3 n) transmissibilities of the finest level, in float64; iterate, (n); directions, (3 n)
 //   dense             two matrices of the coarsest level's size
-#define SPACE_MEMBERS(FIELD)  \
-  FIELD(float *, arena)       \
-  FIELD(i64 *, levels)        \
-  FIELD(i64, level_count)     \
-  FIELD(i64 *, wraps)         \
-  FIELD(i64 *, walls)         \
-  FIELD(float *, ends)        \
-  FIELD(float *, omegas)      \
-  FIELD(i64, steps)           \
+#define SPACE_MEMBERS(FIELD)   \
+  FIELD(float *, arena)        \
+  FIELD(i64 *, levels)         \
+  FIELD(i64, level_count)      \
+  FIELD(i64 *, wraps)          \
+  FIELD(i64 *, walls)          \
+  FIELD(float *, ends)         \
+  FIELD(float *, omegas)       \
+  FIELD(i64, steps)            \
   FIELD(float *, omegas_below) \
-  FIELD(i64, steps_below)     \
-  FIELD(i64, rediscretised)   \
-  FIELD(float *, rings)       \
-  FIELD(float *, work)        \
-  FIELD(i64, work_size)       \
-  FIELD(float *, tile)        \
-  FIELD(float *, kinds)       \
-  FIELD(double *, faces)      \
-  FIELD(double *, iterate)    \
-  FIELD(float *, directions)  \
+  FIELD(i64, steps_below)      \
+  FIELD(i64, rediscretised)    \
+  FIELD(float *, rings)        \
+  FIELD(float *, work)         \
+  FIELD(i64, work_size)        \
+  FIELD(float *, tile)         \
+  FIELD(float *, kinds)        \
+  FIELD(double *, faces)       \
+  FIELD(double *, iterate)     \
+  FIELD(float *, directions)   \
   FIELD(double *, dense)
 STRUCTURE(Space, SPACE_MEMBERS)
 
@@ -52,9 +52,9 @@ namespace resolvent::space {
 enum Axis { Z, Y, X };
 
 // (z, y, x) towards half of the neighbours: along the row, then three in each of four neighbouring rows.
-constexpr i64 DIRECTIONS[13][3] = {{0, 0, -1},  {0, -1, -1}, {0, -1, 0}, {0, -1, 1}, {-1, -1, -1}, {-1, -1, 0},
-                                   {-1, -1, 1}, {-1, 0, -1}, {-1, 0, 0}, {-1, 0, 1}, {-1, 1, -1},  {-1, 1, 0},
-                                   {-1, 1, 1}};
+constexpr i64 DIRECTIONS[13][3] = {{0, 0, -1},  {0, -1, -1}, {0, -1, 0},  {0, -1, 1}, {-1, -1, -1},
+                                   {-1, -1, 0}, {-1, -1, 1}, {-1, 0, -1}, {-1, 0, 0}, {-1, 0, 1},
+                                   {-1, 1, -1}, {-1, 1, 0},  {-1, 1, 1}};
 constexpr i64 AXES[3] = {0, 2, 8};
 
 // Entries behind the last vector of `kinds`, which whole tiles read.
@@ -72,20 +72,20 @@ auto row_at(View<T> v, i64 p) {
 
 // A level: its shape, and the vectors that it has in the arena.
 struct Level {
-  i64 size[3];      // cells along z, y, x
-  i64 stride[3];    // 2 along axes on which the next level has half the cells, else 1
-  i64 w, s, n;      // entries of a row, of a plane and of the level, with rim
+  i64 size[3];    // cells along z, y, x
+  i64 stride[3];  // 2 along axes on which the next level has half the cells, else 1
+  i64 w, s, n;    // entries of a row, of a plane and of the level, with rim
   bool periodic[3];
-  float end[3];     // the weight of the last coarse point at the cell behind it, in linear interpolation
+  float end[3];  // the weight of the last coarse point at the cell behind it, in linear interpolation
   View<float> r, x, z, inverse_diagonal, ground;
   View<float> links;          // n for each direction
   View<float> parts, spread;  // four planes each in the layout of the next level
   View<float> weights;        // 27 vectors in that layout, see transfers.hpp; on the coarsest level the dense inverse
   View<float> kinds;          // links by kinds of cells, in that layout
 
+  // The index of a cell.
   i64 at(i64 k, i64 j, i64 i) const { return (k + 1) * s + (j + 1) * w + i + 1; }
   i64 distance(int axis) const { return axis == Z ? s : axis == Y ? w : 1; }
-  // Whether a wave of planes meets no copies of cells of the same plane.
   bool any_periodic() const { return periodic[Z] || periodic[Y] || periodic[X]; }
   bool periodic_in_planes() const { return periodic[Y] || periodic[X]; }
   View<float> link(i64 m) const { return links.part(m * n, (m + 1) * n); }
@@ -96,50 +96,37 @@ struct Level {
   }
 };
 
-// Columns of the table of levels, as in grids.py; those from R on are offsets.
-enum Column {
-  SIZE = 0,
-  STRIDE = 3,
-  ROW_LENGTH = 6,
-  PLANE_LENGTH,
-  LENGTH,
-  R,
-  X_COLUMN,
-  Z_COLUMN,
-  INVERSE_DIAGONAL,
-  GROUND,
-  LINKS,
-  WEIGHTS,
-  PARTS,
-  SPREAD,
-  KINDS,
-  COLUMNS
+// A row of the table of levels (grids.py): the level's shape, and where its vectors begin in the arena.
+struct TableRow {
+  i64 size[3], stride[3], w, s, n;
+  i64 r, x, z, inverse_diagonal, ground, links, weights, parts, spread;
+  i64 kinds;  // in `kinds`
 };
 
 inline Level level_of(const Space &space, i64 number) {
-  const i64 *row = space.levels + number * COLUMNS;
-  const bool coarsest = number == space.level_count - 1;
-  const i64 *next = coarsest ? row : row + COLUMNS;
+  const TableRow *row = reinterpret_cast<const TableRow *>(space.levels) + number;
+  const bool finest = number == 0, coarsest = number == space.level_count - 1;
+  const TableRow &next = coarsest ? *row : row[1];
   Level level;
   for (int axis = 0; axis < 3; ++axis) {
-    level.size[axis] = row[SIZE + axis];
-    level.stride[axis] = row[STRIDE + axis];
+    level.size[axis] = row->size[axis];
+    level.stride[axis] = row->stride[axis];
     level.periodic[axis] = space.wraps[axis] != 0;
     level.end[axis] = space.ends[3 * number + axis];
   }
-  level.w = row[ROW_LENGTH], level.s = row[PLANE_LENGTH], level.n = row[LENGTH];
-  const auto vector = [&](Column column, i64 size) { return View<float>{space.arena + row[column], size}; };
-  level.r = vector(R, level.n);
-  level.x = vector(X_COLUMN, level.n);
-  level.z = vector(Z_COLUMN, level.n);
-  level.inverse_diagonal = vector(INVERSE_DIAGONAL, level.n);
-  level.ground = vector(GROUND, level.n);
-  level.links = vector(LINKS, (number ? 13 : 3) * level.n);
-  level.parts = vector(PARTS, 4 * next[PLANE_LENGTH]);
-  level.spread = vector(SPREAD, 4 * next[PLANE_LENGTH]);
-  const i64 cells = row[SIZE] * row[SIZE + 1] * row[SIZE + 2];
-  level.weights = vector(WEIGHTS, coarsest ? cells * cells : 27 * next[LENGTH]);
-  level.kinds = {space.kinds + row[KINDS], coarsest ? 0 : 8 * (number ? 15 : 5) * next[LENGTH] + KINDS_MARGIN};
+  level.w = row->w, level.s = row->s, level.n = row->n;
+  const auto vector = [&](i64 offset, i64 size) { return View<float>{space.arena + offset, size}; };
+  level.r = vector(row->r, row->n);
+  level.x = vector(row->x, row->n);
+  level.z = vector(row->z, row->n);
+  level.inverse_diagonal = vector(row->inverse_diagonal, row->n);
+  level.ground = vector(row->ground, row->n);
+  level.links = vector(row->links, (finest ? 3 : 13) * row->n);
+  level.parts = vector(row->parts, 4 * next.s);
+  level.spread = vector(row->spread, 4 * next.s);
+  const i64 cells = level.size[Z] * level.size[Y] * level.size[X];
+  level.weights = vector(row->weights, coarsest ? cells * cells : 27 * next.n);
+  level.kinds = {space.kinds + row->kinds, coarsest ? 0 : 8 * (finest ? 5 : 15) * next.n + KINDS_MARGIN};
   return level;
 }
 

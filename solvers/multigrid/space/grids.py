@@ -21,7 +21,7 @@ DIRECTIONS: list[tuple[int, ...]] = [(0, 0, -1)]
 DIRECTIONS += [(z, y, x) for z, y in ((0, -1), (-1, -1), (-1, 0), (-1, 1)) for x in (-1, 0, 1)]
 AXES = [DIRECTIONS.index(d) for d in ((0, 0, -1), (0, -1, 0), (-1, 0, 0))]
 
-# Columns of the table of levels, as in grids.hpp: size, strides to the next level, row and plane length, cells with rim;
+# Columns of the table of levels, as in grids.hpp: size, strides to the next level, row and plane length, entries;
 # then offsets into the arena, the last one into the links by kinds of cells.
 NZ, NY, NX, STRIDE_Z, STRIDE_Y, STRIDE_X, W, S, N, R, X, Z, INVERSE_DIAGONAL, GROUND = range(14)
 LINKS, WEIGHTS, PARTS, SPREAD, KINDS = range(14, 19)

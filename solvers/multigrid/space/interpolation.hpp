@@ -7,7 +7,8 @@
 // across jumps of the coefficient. Beside a wall the missing coarse point counts as zero, weighted by the link to the
 // wall.
 //
-// The links are first split by the eight kinds of cells, even or odd along each axis, into the layout of the coarse grid
+// The links are first split by the eight kinds of cells, even or odd along each axis, into the layout of the coarse
+// grid
 // (`split_level`). A table, made once from the geometry of the stencil (interpolation.py), then lists which products to
 // form, and one loop over the table serves all kinds of cells, tile by tile.
 //
@@ -214,7 +215,8 @@ inline void weigh(const Level &level, const Level &coarse, View<float> walls, co
           add(total, direction, count);
           direction.fill(0.0f);
           break;
-        default: {  // FINISH: z is the kind of cells, y how many axes they are odd on, x whether this corner is the last
+        default: {  // FINISH: z is the kind of cells, y how many axes they are odd on, x whether this corner is the
+                    // last
           if (first_corner) invert_with_wall(total, row_at(walls, at.z * n + begin), count);
           first_corner = at.x != 0;
           weights_of_corner(row_at(level.weights, at.b * n + begin), total, sums.from(at.a * TILE),

@@ -1,4 +1,4 @@
-"""List the products that operator-dependent interpolation in three dimensions is made of; interpolation.hpp runs them."""
+"""List the products that interpolation in three dimensions is made of, for interpolation.hpp."""
 
 from __future__ import annotations
 

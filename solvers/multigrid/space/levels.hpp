@@ -92,8 +92,8 @@ inline bool invert_cholesky_factor(View<double> matrix, View<double> rows, i64 n
   return true;
 }
 
-// Store A⁻¹ of the coarsest level; without walls (A + s 1 1ᵀ)⁻¹, the same orthogonally to constants. Return whether A is
-// positive definite.
+// Store A⁻¹ of the coarsest level; without walls (A + s 1 1ᵀ)⁻¹, the same orthogonally to constants. Return whether A
+// is positive definite.
 inline bool invert_coarsest(const Space &space) {
   const i64 number = space.level_count - 1;
   const Level level = level_of(space, number);

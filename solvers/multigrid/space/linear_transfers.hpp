@@ -1,8 +1,8 @@
 // Linear interpolation and its transpose between three-dimensional levels, by planes, without stored weights.
 //
-// Along each axis that is coarsened, even cells are coarse points and odd ones lie halfway between two of them. The last
-// cell of an even axis has a coarse point on one side only; its weight is that of linear interpolation towards the wall,
-// one at an insulated side. The transfers are products of three such one-dimensional ones.
+// Along each axis that is coarsened, even cells are coarse points and odd ones lie halfway between two of them. The
+// last cell of an even axis has a coarse point on one side only; its weight is that of linear interpolation towards the
+// wall, one at an insulated side. The transfers are products of three such one-dimensional ones.
 #pragma once
 
 #include "solvers/multigrid/space/transfers.hpp"
@@ -91,21 +91,18 @@ inline void restrict_linear(View<float> fine, i64 k, const Level &level, const L
   share_plane(coarse.r, level.parts, k, level, coarse, level.end[Z]);
 }
 
-// Add the interpolation between two coarse rows, a times one and 1 − a times the other, to a row of n cells.
-KERNEL void expand(Row<float> v, Row<const float> first, Row<const float> second, i64 n, i64 stride, float a) {
-  const float b = 1.0f - a;
-  const auto between = [&](i64 i) { return times_plus(a, first[i], b * second[i]); };
+// Add the interpolation of a coarse row to a row of n cells.
+KERNEL void expand(Row<float> v, Row<const float> line, i64 n, i64 stride) {
   if (stride == 1) {
-    for (i64 i = 0; i < n; ++i) v[i] += between(i);
+    for (i64 i = 0; i < n; ++i) v[i] += line[i];
     return;
   }
   const i64 pairs = n >> 1;
   for (i64 i = 0; i < pairs; ++i) {
-    const float here = between(i), next = between(i + 1);
-    v[2 * i] += here;
-    v[2 * i + 1] = times_plus(0.5f, here + next, v[2 * i + 1]);
+    v[2 * i] += line[i];
+    v[2 * i + 1] = times_plus(0.5f, line[i] + line[i + 1], v[2 * i + 1]);
   }
-  if (n % 2 == 1) v[n - 1] += between(pairs);
+  if (n % 2 == 1) v[n - 1] += line[pairs];
 }
 
 // out = a first + b second.
@@ -134,8 +131,12 @@ inline void prolong_linear(View<float> fine, i64 k, const Level &level, const Le
   for (i64 j = 0; j < level.size[Y]; ++j) {
     const Coarse y = coarse_of(j, level.stride[Y]);
     const i64 first = (y.index + 1) * w + 1;
-    expand(fine.from((j + 1) * level.w + 1), parts.from(first), parts.from(y.odd ? first + w : first), level.size[X],
-           level.stride[X], y.odd ? 0.5f : 1.0f);
+    View<float> line = parts.from(first);
+    if (y.odd) {
+      line = level.spread;
+      mix(line, parts.from(first), parts.from(first + w), 0.5f, 0.5f, nx + 1);
+    }
+    expand(fine.from((j + 1) * level.w + 1), line, level.size[X], level.stride[X]);
   }
 }
 

@@ -1,10 +1,10 @@
 // Coarse operators of seven points on three-dimensional levels, for coefficients of mild contrast.
 //
-// A coarse link stands for the fine ones between two coarse points: two of them in series along its axis, t₁t₂/(t₁ + t₂),
-// and those in parallel across it, each added to the nearest coarse links with the weights of interpolation. That is the
-// seven-point scheme again, on coarser cells. Links to walls lie in the same vectors, where the neighbour is the rim,
-// which holds zeros. Compared with Galerkin products of the same transfers this saves nine tenths of the set-up and three
-// quarters of the arithmetic of coarse sweeps.
+// A coarse link stands for the fine ones between two coarse points: two of them in series along its axis, t₁t₂/(t₁ +
+// t₂), and those in parallel across it, each added to the nearest coarse links with the weights of interpolation. That
+// is the seven-point scheme again, on coarser cells. Links to walls lie in the same vectors, where the neighbour is the
+// rim, which holds zeros. Compared with Galerkin products of the same transfers this saves nine tenths of the set-up
+// and three quarters of the arithmetic of coarse sweeps.
 #pragma once
 
 #include "solvers/multigrid/space/linear_transfers.hpp"
@@ -19,16 +19,14 @@ inline float in_series(float first, float second) { return first * (second / (fi
 KERNEL void pairs_along(Row<float> out, Row<const float> low, Row<const float> here, Row<const float> high, float a,
                         float b, i64 count) {
   const auto pair = [](Row<const float> t, i64 c) { return in_series(t[2 * c], t[2 * c + 1]); };
-  for (i64 c = 0; c < count; ++c)
-    out[c] = times_plus(b, pair(high, c), times_plus(a, pair(low, c), pair(here, c)));
+  for (i64 c = 0; c < count; ++c) out[c] = times_plus(b, pair(high, c), times_plus(a, pair(low, c), pair(here, c)));
 }
 
 // Combine pairs as `pairs_along` does, at a distance.
 KERNEL void pairs_across(Row<float> out, Row<const float> low, Row<const float> here, Row<const float> high, float a,
                          float b, i64 distance, i64 count) {
   const auto pair = [&](Row<const float> t, i64 c) { return in_series(t[c], t[c + distance]); };
-  for (i64 c = 0; c < count; ++c)
-    out[c] = times_plus(b, pair(high, c), times_plus(a, pair(low, c), pair(here, c)));
+  for (i64 c = 0; c < count; ++c) out[c] = times_plus(b, pair(high, c), times_plus(a, pair(low, c), pair(here, c)));
 }
 
 // Combine pairs in series at a distance.

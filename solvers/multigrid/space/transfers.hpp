@@ -3,8 +3,8 @@
 // A plane of fine cells is split into four planes in the layout of the coarse grid: cells in even and odd columns of
 // even and odd rows. After that, both transfers are sums of products of aligned vectors, without strides.
 //
-// The weights of a level are twenty-seven vectors in the layout of the coarse grid. Vector 9 s_z + 3 s_y + s_x, entry c,
-// is the weight of a coarse point at the fine cell with coarse index c, even along axes with s = 0, odd along the
+// The weights of a level are twenty-seven vectors in the layout of the coarse grid. Vector 9 s_z + 3 s_y + s_x, entry
+// c, is the weight of a coarse point at the fine cell with coarse index c, even along axes with s = 0, odd along the
 // others: the coarse point at the lower side where s = 1, at the upper where s = 2.
 #pragma once
 

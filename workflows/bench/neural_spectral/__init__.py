@@ -25,11 +25,11 @@ from resolvent.solvers import SeparablePoisson
 from ...console import say
 from ...verbs.drawn_baselines import baseline_errors
 from ..markdown import RESULTS, Section, write_results
-from ..training_course import TrainingCourse, read_course
+from ..training_course import TrainingCourse, read_course, step_seconds
 from . import variants
 from .difference_losses import five_point_errors
 from .figure import plot_courses
-from .variants import BATCH, VARIANTS, Variant, prepared, slug
+from .variants import BATCH, VARIANTS, Variant, predicted, prepared, slug
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -182,27 +182,12 @@ def trained(name: str, out: Path) -> Trained:
         errors=errors[:, 0],
         origin=origin,
         estimates=estimates,
-        seconds=np.array(whole or [variant.steps * step_seconds(name)]),
+        seconds=np.array(whole or [variant.steps * step_seconds(prepared(name), BATCH)]),
         steps=int(reports[0]["steps"]),
         parameters=int(reports[0]["parameters"]),
         courses=courses,
         by_step=not whole,
     )
-
-
-def step_seconds(name: str, steps: int = 10) -> float:
-    """Return the processor time of one training step, data included (wall time would depend on the machine's load)."""
-    network, samples, loss, _ = prepared(name)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
-    start = 0.0
-    for count in (2, steps):
-        start = time.process_time()
-        for inputs, targets in batches.batches(np.arange(count * BATCH), BATCH):
-            loss(inputs, network(inputs), targets).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-    return (time.process_time() - start) / steps
 
 
 class Ruler:
@@ -223,11 +208,11 @@ class Ruler:
         estimates = np.zeros(0)
         if self.variant.on_cells:
             cells = (self.variant.cells,) * 2
-            values = _predict(model, np.asarray(space.to_cells(self.inputs, cells))[:, None])[:, 0].astype(np.float64)
+            values = predicted(model, np.asarray(space.to_cells(self.inputs, cells)))
             space = space.resized([n - 1 for n in cells])
             outputs = np.asarray(space.from_cells(values))
         else:
-            outputs = _predict(model, self.inputs[:, None])[:, 0].astype(np.float64)
+            outputs = predicted(model, self.inputs)
             estimates = problem.error_estimate(self.inputs, outputs)
         model.train(training)
         values = np.asarray(space.evaluate(outputs, *self.points))
@@ -237,12 +222,6 @@ class Ruler:
             values, reference = (v - v[:, :1, :1] for v in (values, self.reference))
             origin = relative_errors(values, reference, problem.basis)
         return errors, origin, estimates
-
-
-def _predict(model: Operator, inputs: np.ndarray) -> np.ndarray:
-    with torch.no_grad():
-        parts = torch.as_tensor(inputs, dtype=model.parameter_dtype()).split(BATCH)
-        return torch.cat([model(part) for part in parts]).numpy()
 
 
 def rows_of(runs: Mapping[str, Trained], names: Iterable[str]) -> list[tuple[Any, ...]]:

@@ -12,8 +12,6 @@ from resolvent.data import SpectralProblem
 from resolvent.solvers import Fourier, TensorBasis
 from resolvent.solvers.spectral.tensor_basis import apply_along
 
-__all__ = ["DifferenceLoss", "SampledDifferenceLoss", "five_point_errors"]
-
 
 class DifferenceLoss:
     """Compute the mean square of s + Δ_h u from values on a periodic grid, Δ_h the five-point Laplacian."""

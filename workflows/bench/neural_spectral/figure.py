@@ -9,8 +9,6 @@ from typing import Any
 from ...figures.fields import pyplot, save
 from .variants import GRIDS, MENDED, OURS, SNO, fno, two_losses
 
-__all__ = ["plot_courses"]
-
 _SHADES = ("tab:blue", "tab:orange", "tab:green")
 
 

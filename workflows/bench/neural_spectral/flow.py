@@ -38,6 +38,8 @@ from ...console import say
 from ...verbs.drawn_baselines import baseline_errors
 from ..equal_error import Measured, at_equal_error, front
 from ..markdown import Section, write_results
+from ..training_course import step_seconds
+from .variants import predicted, slug, train_settings
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -243,34 +245,16 @@ def prepared(name: str, seed: int = 0) -> tuple[Operator, DrawnSamples, Spectral
         model.start_linear_path(problem.linear_solution)
     samples = DrawnSamples(problem, STEPS_AN_EPOCH * BATCH, 8, seed, variant.data > 0.0)
     epochs = variant.steps // STEPS_AN_EPOCH
-    keywords = {"optimizer": "adam", "weight_decay": 0.0, **variant.training}
-    if keywords["scheduler"] == "step":
-        keywords["step_factor"] = 1e-3 ** (1.0 / epochs)
-    settings = TrainSettings(epochs=epochs, batch_size=BATCH, seed=seed, threads=1, accelerator="cpu", **keywords)
+    settings = train_settings(variant.training, epochs, BATCH, seed)
     loss = SpectralLoss(problem, variant.norm, physics=variant.physics, data=variant.data)
     return NormalizedOperator(model), samples, loss, settings
-
-
-def step_seconds(name: str, steps: int = 5) -> float:
-    """Return the processor time of one training step, data included (wall time would depend on the machine's load)."""
-    network, samples, loss, _ = prepared(name)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    batches = samples.make_batches("train", torch.device("cpu"), torch.float32)
-    start = 0.0
-    for count in (2, steps):
-        start = time.process_time()
-        for inputs, targets in batches.batches(np.arange(count * BATCH), BATCH):
-            loss(inputs, network(inputs), targets).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-    return (time.process_time() - start) / steps
 
 
 def table_row(name: str, out: Path, seed: int = 0) -> tuple[Any, ...]:
     """Train if need be, and measure on the test functions."""
     report, network = train_variant(name, out, seed)
     flow = test_flow(VARIANTS[name].flow)
-    outputs = predict(network, flow.inputs)
+    outputs = predicted(network, flow.inputs, TIMED_BATCH)
     errors, estimates = flow.errors(outputs), flow.problem.error_estimate(flow.inputs, outputs)
     return (
         VARIANTS[name].flow,
@@ -279,17 +263,10 @@ def table_row(name: str, out: Path, seed: int = 0) -> tuple[Any, ...]:
         float(errors.max()),
         float(estimates.mean()),
         report["steps"],
-        round(report["steps"] * step_seconds(name)),
+        round(report["steps"] * step_seconds(prepared(name), BATCH, 5)),
         report["parameters"],
-        milliseconds(partial(predict, network), flow.inputs),
+        milliseconds(partial(predicted, network), flow.inputs),
     )
-
-
-def predict(model: Operator, inputs: np.ndarray) -> np.ndarray:
-    """Return coefficients of the flows from those of the inputs, in batches."""
-    with torch.no_grad():
-        parts = torch.as_tensor(inputs, dtype=model.parameter_dtype())[:, None].split(TIMED_BATCH)
-        return torch.cat([model(part) for part in parts])[:, 0].double().numpy()
 
 
 def plain_rows(family: str) -> list[tuple[Any, ...]]:
@@ -382,9 +359,3 @@ def milliseconds(run: Callable[[np.ndarray], Any], inputs: np.ndarray, rounds: i
             repeats += 1
         seconds.append((time.process_time() - start) / (repeats * len(part)))
     return 1e3 * float(np.median(seconds))
-
-
-def slug(name: str) -> str:
-    """Return a folder's name for a variant's."""
-    plain = name.replace("ν", "nu")
-    return "_".join("".join(c if c.isalnum() else " " for c in plain).split())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from resolvent.data import SPECTRAL_PROBLEMS, SpectralProblem
 from resolvent.operators import (
@@ -33,8 +34,8 @@ PUBLISHED: dict[str, Any] = {
     "gauge": "origin",
     "output_scale": SCALE,
 }
-EXPONENTIAL = {"scheduler": "step", "step_epochs": 1, "optimizer": "adam", "weight_decay": 0.0, "lr": 1e-3}
-ONECYCLE = {"scheduler": "onecycle", "warmup": 0.1, "optimizer": "adam", "weight_decay": 0.0, "lr": 3e-3}
+EXPONENTIAL: dict[str, Any] = {"scheduler": "step", "step_epochs": 1, "lr": 1e-3}
+ONECYCLE: dict[str, Any] = {"scheduler": "onecycle", "warmup": 0.1, "lr": 3e-3}
 
 
 GRIDS = (64, 128, 256)
@@ -238,10 +239,7 @@ def prepared(name: str, seed: int = 0) -> tuple[Operator, DrawnSamples, Any, Tra
         sizes["gauge"] = "origin"
     arguments = variant.network if variant.on_cells else {"arrays": "coefficients"} | variant.network
     model = build_operator(variant.operator, seed=seed, in_channels=1, out_channels=1, ndim=2, **arguments)
-    keywords = dict(variant.training)
-    if keywords["scheduler"] == "step":
-        keywords["step_factor"] = 1e-3 ** (1.0 / epochs)
-    settings = TrainSettings(epochs=epochs, batch_size=BATCH, seed=seed, threads=1, accelerator="cpu", **keywords)
+    settings = train_settings(variant.training, epochs, BATCH, seed)
     if variant.on_cells:
         statistics = ChannelStatistics(np.zeros(1), np.ones(1), np.zeros(1), np.full(1, SCALE))
         samples: DrawnSamples = CellSamples(problem, variant.cells, **sizes)
@@ -252,6 +250,22 @@ def prepared(name: str, seed: int = 0) -> tuple[Operator, DrawnSamples, Any, Tra
     return NormalizedOperator(model), samples, SpectralLoss(problem, variant.loss), settings
 
 
+def train_settings(training: dict[str, Any], epochs: int, batch_size: int, seed: int) -> TrainSettings:
+    """Return settings for one thread; a rate that falls by steps ends at a thousandth."""
+    keywords = {"optimizer": "adam", "weight_decay": 0.0, **training}
+    if keywords["scheduler"] == "step":
+        keywords["step_factor"] = 1e-3 ** (1.0 / epochs)
+    return TrainSettings(epochs=epochs, batch_size=batch_size, seed=seed, threads=1, accelerator="cpu", **keywords)
+
+
+def predicted(model: Operator, inputs: np.ndarray, batch_size: int = BATCH) -> np.ndarray:
+    """Return the outputs of a model of one channel, (samples, *modes or *cells), in batches and without gradients."""
+    with torch.no_grad():
+        parts = torch.as_tensor(inputs, dtype=model.parameter_dtype())[:, None].split(batch_size)
+        return torch.cat([model(part) for part in parts])[:, 0].double().numpy()
+
+
 def slug(name: str) -> str:
     """Return a folder's name for a variant's."""
-    return "_".join("".join(c if c.isalnum() else " " for c in name).split())
+    plain = name.replace("ν", "nu")
+    return "_".join("".join(c if c.isalnum() else " " for c in plain).split())

@@ -16,8 +16,6 @@ from ...verbs.generate import run as generate
 from ...verbs.train import run as train
 from .tasks import Task
 
-__all__ = ["Interrupted", "prepare", "trained"]
-
 PILOT = 2  # epochs; the faster one counts, as the first one also warms up
 
 

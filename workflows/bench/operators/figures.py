@@ -12,8 +12,6 @@ import numpy as np
 from ...figures.fields import pyplot, save
 from ..equal_error import Measured, front
 
-__all__ = ["plot_over_time", "plot_pareto"]
-
 #: Marker and colour of a model, the same in every panel.
 STYLES = {
     "fno": ("o", "C0"),

@@ -9,8 +9,6 @@ from typing import Any
 from ...compose import compose_verb
 from ..equal_error import Setting, coarse_flows, coarse_media
 
-__all__ = ["TASKS", "Task", "experiment_data"]
-
 
 @dataclass(frozen=True)
 class Task:

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ExponaxPeer"]
-
 
 class ExponaxPeer:
     """Run exponax's ETDRK4 on request and report its seconds; `available` is False if it is not installed.
