@@ -59,30 +59,29 @@ void repeat_sample_transforms(i64 count, const VorticityStages<T> &term, const M
 }  // namespace
 }  // namespace resolvent::stepping
 
-#define TRANSFORMS(suffix, T)                                                                                         \
-  EXPORT void repeat_transforms_##suffix(resolvent::i64 count, resolvent::i64 n, resolvent::i64 passes,               \
-                                         const resolvent::i64 *radices, const T *cosines, const T *sines, T *x_re,    \
-                                         T *x_im, T *y_re, T *y_im) {                                                 \
-    using namespace resolvent::stepping;                                                                              \
-    const resolvent::i64 size = n * resolvent::LANES<T>;                                                              \
-    repeat_transforms<T>(count, Plan<T>(n, passes, radices, cosines, sines), block_of(x_re, x_im, size),              \
-                         block_of(y_re, y_im, size));                                                                 \
-  }                                                                                                                   \
-  EXPORT void repeat_real_transforms_##suffix(resolvent::i64 count, resolvent::i64 h, resolvent::i64 last,            \
-                                              resolvent::i64 passes, const resolvent::i64 *radices, const T *cosines, \
-                                              const T *sines, const T *root_cosines, const T *root_sines,             \
-                                              const resolvent::i64 *places, T *u_re, T *u_im, T *x_re, T *x_im,       \
-                                              T *y_re, T *y_im) {                                                     \
-    using namespace resolvent::stepping;                                                                              \
-    const resolvent::i64 size = (h + 1) * resolvent::LANES<T>;                                                        \
-    repeat_real_transforms<T>(count, last, Plan<T>(h, passes, radices, cosines, sines),                               \
-                              Roots<T>{{root_cosines, h}, {root_sines, h}}, {places, h + 1},                          \
-                              block_of(u_re, u_im, size), block_of(x_re, x_im, size), block_of(y_re, y_im, size));    \
-  }                                                                                                                   \
-  EXPORT void repeat_sample_transforms_##suffix(const resolvent::VorticityTables *term,                               \
-                                                const resolvent::SteppingMemory *memory, resolvent::i64 count) {      \
-    using namespace resolvent::stepping;                                                                              \
-    repeat_sample_transforms<T>(count, VorticityStages<T>(*term), Memory<T>(*memory));                                \
+#define TRANSFORMS(suffix, T)                                                                                      \
+  EXPORT void repeat_transforms_##suffix(resolvent::i64 count, resolvent::i64 n, resolvent::i64 passes,            \
+                                         const resolvent::i64 *radices, const T *cosines, const T *sines, T *x_re, \
+                                         T *x_im, T *y_re, T *y_im) {                                              \
+    using namespace resolvent::stepping;                                                                           \
+    const resolvent::i64 size = n * resolvent::LANES<T>;                                                           \
+    repeat_transforms<T>(count, Plan<T>(n, passes, radices, cosines, sines), block_of(x_re, x_im, size),           \
+                         block_of(y_re, y_im, size));                                                              \
+  }                                                                                                                \
+  EXPORT void repeat_real_transforms_##suffix(                                                                     \
+      resolvent::i64 count, resolvent::i64 h, resolvent::i64 last, resolvent::i64 passes,                          \
+      const resolvent::i64 *radices, const T *cosines, const T *sines, const T *root_cosines, const T *root_sines, \
+      const resolvent::i64 *places, T *u_re, T *u_im, T *x_re, T *x_im, T *y_re, T *y_im) {                        \
+    using namespace resolvent::stepping;                                                                           \
+    const resolvent::i64 size = (h + 1) * resolvent::LANES<T>;                                                     \
+    repeat_real_transforms<T>(count, last, Plan<T>(h, passes, radices, cosines, sines),                            \
+                              Roots<T>{{root_cosines, h}, {root_sines, h}}, {places, h + 1},                       \
+                              block_of(u_re, u_im, size), block_of(x_re, x_im, size), block_of(y_re, y_im, size)); \
+  }                                                                                                                \
+  EXPORT void repeat_sample_transforms_##suffix(const resolvent::VorticityTables *term,                            \
+                                                const resolvent::SteppingMemory *memory, resolvent::i64 count) {   \
+    using namespace resolvent::stepping;                                                                           \
+    repeat_sample_transforms<T>(count, VorticityStages<T>(*term), Memory<T>(*memory));                             \
   }
 TRANSFORMS(f32, float)
 TRANSFORMS(f64, double)

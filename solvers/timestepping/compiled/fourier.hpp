@@ -110,12 +110,12 @@ KERNEL void first_pass(i64 m, Row<const T> cosines, Row<const T> sines, Rows row
   constexpr i64 L = LANES<T>;
   for (i64 p = 0; p < m; ++p) {
     for (i64 lane = 0; lane < L; lane += PART<T>) {
-      Butterfly<R>::template run<T, GAP>(
-          [&](int k) { return turned_to<DIRECTION>(rows(p + k * m, lane)); },
-          [&](int k, Pair<T> X) {
-            X = twisted<T>(X, k, cosines, sines, p * (R - 1));
-            store_pair<T>(turned_to<DIRECTION>(X), y_re, y_im, (p * R + k) * L + lane);
-          });
+      const auto load = [&](int k) { return turned_to<DIRECTION>(rows(p + k * m, lane)); };
+      const auto store = [&](int k, Pair<T> X) {
+        X = twisted<T>(X, k, cosines, sines, p * (R - 1));
+        store_pair<T>(turned_to<DIRECTION>(X), y_re, y_im, (p * R + k) * L + lane);
+      };
+      Butterfly<R>::template run<T, GAP>(load, store);
       load_in_loop();
     }
   }
@@ -128,12 +128,12 @@ KERNEL void middle_pass(i64 m, i64 s, Row<const T> cosines, Row<const T> sines, 
   constexpr i64 L = LANES<T>;
   for (i64 p = 0; p < m; ++p) {
     for (i64 q = 0; q < s * L; q += PART<T>) {
-      Butterfly<R>::template run<T, false>(
-          [&](int k) { return load_pair<T>(x_re, x_im, s * (p + k * m) * L + q); },
-          [&](int k, Pair<T> X) {
-            X = twisted<T>(X, k, cosines, sines, first + p * (R - 1));
-            store_pair<T>(X, y_re, y_im, s * (p * R + k) * L + q);
-          });
+      const auto load = [&](int k) { return load_pair<T>(x_re, x_im, s * (p + k * m) * L + q); };
+      const auto store = [&](int k, Pair<T> X) {
+        X = twisted<T>(X, k, cosines, sines, first + p * (R - 1));
+        store_pair<T>(X, y_re, y_im, s * (p * R + k) * L + q);
+      };
+      Butterfly<R>::template run<T, false>(load, store);
       load_in_loop();
     }
   }
@@ -144,27 +144,29 @@ template <int R, Direction DIRECTION, class T, class Map>
 KERNEL void last_pass(i64 s, Row<T> x_re, Row<T> x_im, Map map) {
   constexpr i64 L = LANES<T>;
   for (i64 q = 0; q < s * L; q += PART<T>) {
-    Butterfly<R>::template run<T, false>(
-        [&](int k) { return turned_to<DIRECTION>(load_pair<T>(x_re, x_im, k * s * L + q)); },
-        [&](int k, Pair<T> X) { store_pair<T>(map(turned_to<DIRECTION>(X)), x_re, x_im, k * s * L + q); });
+    const auto load = [&](int k) { return turned_to<DIRECTION>(load_pair<T>(x_re, x_im, k * s * L + q)); };
+    const auto store = [&](int k, Pair<T> X) {
+      store_pair<T>(map(turned_to<DIRECTION>(X)), x_re, x_im, k * s * L + q);
+    };
+    Butterfly<R>::template run<T, false>(load, store);
   }
 }
 
-// Run the last pass, on R·s rows; row k goes to positions[k], unless that is negative. Rows 3n/8 to 5n/8 are left out by
-// radix 8.
+// Run the last pass, on R·s rows; row k goes to positions[k], unless that is negative. Rows 3n/8 to 5n/8 are left out
+// by radix 8.
 template <int R, class T>
 KERNEL void last_pass_to(i64 s, Row<const T> x_re, Row<const T> x_im, Row<const i64> positions, Row<T> to_re,
                          Row<T> to_im) {
   constexpr i64 L = LANES<T>;
   for (i64 q = 0; q < s; ++q) {
     for (i64 lane = 0; lane < L; lane += PART<T>) {
-      Butterfly<R>::template run<T, false>(
-          [&](int k) { return load_pair<T>(x_re, x_im, (q + k * s) * L + lane); },
-          [&](int k, Pair<T> X) {
-            if (R == 8 && (k == 3 || k == 4)) return;
-            const i64 at = positions[q + k * s];
-            if (at >= 0) store_pair<T>(X, to_re, to_im, at + lane);
-          });
+      const auto load = [&](int k) { return load_pair<T>(x_re, x_im, (q + k * s) * L + lane); };
+      const auto store = [&](int k, Pair<T> X) {
+        if (R == 8 && (k == 3 || k == 4)) return;
+        const i64 at = positions[q + k * s];
+        if (at >= 0) store_pair<T>(X, to_re, to_im, at + lane);
+      };
+      Butterfly<R>::template run<T, false>(load, store);
     }
   }
 }

@@ -9,11 +9,11 @@ namespace resolvent::stepping {
 // is û + i v̂ at −k. Tables are in the order of the transform's rows: k_x, or −k_x.
 template <class T, bool MIRRORED>
 struct VelocityRows {
-  Row<const T> re, im;                           // ω̂
-  Row<const i64> positions;                      // of its rows
-  Row<const T> inverse;                          // 1/|k|²
-  Row<const i64> inverse_positions;              // of its rows
-  Row<const T> kx, ky;                           // one a row, one a lane
+  Row<const T> re, im;               // ω̂
+  Row<const i64> positions;          // of its rows
+  Row<const T> inverse;              // 1/|k|²
+  Row<const i64> inverse_positions;  // of its rows
+  Row<const T> kx, ky;               // one a row, one a lane
 
   Pair<T> operator()(i64 k, i64 lane) const {
     const Part<T> scale = Part<T>::load(line<const T>(inverse, inverse_positions[k] + lane, PART<T>));

@@ -15,8 +15,8 @@ struct Roots {
 
 // The first pass of the inverse transform of length h to even + i odd points of 2h real ones, unscaled.
 //
-// Its rows are Z_k = (U_k + conj U_{h−k}) + i e^{2πik/2h} (U_k − conj U_{h−k}), k < h, of the modes U_0 … U_h. The parts
-// of U_k lie at real[k] and imaginary[k].
+// Its rows are Z_k = (U_k + conj U_{h−k}) + i e^{2πik/2h} (U_k − conj U_{h−k}), k < h, of the modes U_0 … U_h. The
+// parts of U_k lie at real[k] and imaginary[k].
 template <class T>
 struct MergedRows {
   Row<const T> re, im;

@@ -94,39 +94,37 @@ i64 transform_lanes(i64 n, i64 passes, const i64 *radices, const T *cosines, con
 }  // namespace
 }  // namespace resolvent::stepping
 
-#define TIME_STEPPING(suffix, T)                                                                                     \
-  EXPORT void advance_vorticity_##suffix(const resolvent::VorticityTables *term,                                     \
-                                         const resolvent::StageTables *program,                                      \
-                                         const resolvent::SteppingMemory *memory, resolvent::i64 first,              \
-                                         resolvent::i64 last, resolvent::i64 steps, T *states,                       \
-                                         resolvent::i64 *reached) {                                                  \
-    resolvent::stepping::advance<T>(resolvent::stepping::VorticityStages<T>(*term), *program, *memory, first, last,  \
-                                    steps, 1, states, reached);                                                      \
-  }                                                                                                                  \
-  EXPORT void advance_polynomial_##suffix(const resolvent::PolynomialTables *term,                                   \
-                                          const resolvent::StageTables *program,                                     \
-                                          const resolvent::SteppingMemory *memory, resolvent::i64 first,             \
-                                          resolvent::i64 last, resolvent::i64 steps, T *states,                      \
-                                          resolvent::i64 *reached) {                                                 \
-    if (term->n1 == 0) {                                                                                             \
-      resolvent::stepping::advance<T>(resolvent::stepping::LineStages<T>(*term), *program, *memory, first, last,     \
-                                      steps, resolvent::LANES<T>, states, reached);                                  \
-    } else {                                                                                                         \
-      resolvent::stepping::advance<T>(resolvent::stepping::PlaneStages<T>(*term), *program, *memory, first, last,    \
-                                      steps, 1, states, reached);                                                    \
-    }                                                                                                                \
-  }                                                                                                                  \
-  EXPORT resolvent::i64 transform_lanes_##suffix(resolvent::i64 n, resolvent::i64 passes,                            \
-                                                 const resolvent::i64 *radices, const T *cosines, const T *sines,    \
-                                                 T *x_re, T *x_im, T *y_re, T *y_im) {                               \
-    return resolvent::stepping::transform_lanes<T>(n, passes, radices, cosines, sines, x_re, x_im, y_re, y_im);      \
-  }                                                                                                                  \
-  EXPORT void transpose_tiles_##suffix(resolvent::i64 count, const T *source, resolvent::i64 leap, T *target,        \
-                                       resolvent::i64 jump) {                                                        \
-    const resolvent::i64 tile = resolvent::LANES<T> * resolvent::LANES<T>;                                           \
-    const resolvent::View<const T> from{source, (count - 1) * leap + tile};                                          \
-    const resolvent::View<T> to{target, (count - 1) * jump + tile};                                                  \
-    resolvent::stepping::transpose_tiles<T>(count, from, leap, to, jump);                                            \
+#define TIME_STEPPING(suffix, T)                                                                                    \
+  EXPORT void advance_vorticity_##suffix(                                                                           \
+      const resolvent::VorticityTables *term, const resolvent::StageTables *program,                                \
+      const resolvent::SteppingMemory *memory, resolvent::i64 first, resolvent::i64 last, resolvent::i64 steps,     \
+      T *states, resolvent::i64 *reached) {                                                                         \
+    resolvent::stepping::advance<T>(resolvent::stepping::VorticityStages<T>(*term), *program, *memory, first, last, \
+                                    steps, 1, states, reached);                                                     \
+  }                                                                                                                 \
+  EXPORT void advance_polynomial_##suffix(                                                                          \
+      const resolvent::PolynomialTables *term, const resolvent::StageTables *program,                               \
+      const resolvent::SteppingMemory *memory, resolvent::i64 first, resolvent::i64 last, resolvent::i64 steps,     \
+      T *states, resolvent::i64 *reached) {                                                                         \
+    if (term->n1 == 0) {                                                                                            \
+      resolvent::stepping::advance<T>(resolvent::stepping::LineStages<T>(*term), *program, *memory, first, last,    \
+                                      steps, resolvent::LANES<T>, states, reached);                                 \
+    } else {                                                                                                        \
+      resolvent::stepping::advance<T>(resolvent::stepping::PlaneStages<T>(*term), *program, *memory, first, last,   \
+                                      steps, 1, states, reached);                                                   \
+    }                                                                                                               \
+  }                                                                                                                 \
+  EXPORT resolvent::i64 transform_lanes_##suffix(resolvent::i64 n, resolvent::i64 passes,                           \
+                                                 const resolvent::i64 *radices, const T *cosines, const T *sines,   \
+                                                 T *x_re, T *x_im, T *y_re, T *y_im) {                              \
+    return resolvent::stepping::transform_lanes<T>(n, passes, radices, cosines, sines, x_re, x_im, y_re, y_im);     \
+  }                                                                                                                 \
+  EXPORT void transpose_tiles_##suffix(resolvent::i64 count, const T *source, resolvent::i64 leap, T *target,       \
+                                       resolvent::i64 jump) {                                                       \
+    const resolvent::i64 tile = resolvent::LANES<T> * resolvent::LANES<T>;                                          \
+    const resolvent::View<const T> from{source, (count - 1) * leap + tile};                                         \
+    const resolvent::View<T> to{target, (count - 1) * jump + tile};                                                 \
+    resolvent::stepping::transpose_tiles<T>(count, from, leap, to, jump);                                           \
   }
 TIME_STEPPING(f32, float)
 TIME_STEPPING(f64, double)

@@ -8,8 +8,8 @@
 // There is no other pass over a sample. The first pass of a transform computes its input as it loads it (velocities,
 // squares, powers), the last pass writes only the rows that are needed, to where they are needed, and the combinations
 // of a stage follow the last transform of each column while N is in the first-level cache. States are stored column by
-// column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are equal at ±k_x are stored once, in one
-// dimension as one number a mode.
+// column, L columns a block of 2K + 1 rows and one of zeros; coefficients that are equal at ±k_x are stored once, in
+// one dimension as one number a mode.
 //
 // The rest costs, at 128² and relative to the transforms: the transposition 14 %, combinations 8 % (they wait for the
 // second-level cache: four arrays of a sample do not fit into the first), velocities 5 %, writing rows elsewhere 5 %.
@@ -22,92 +22,92 @@
 #include "solvers/timestepping/compiled/stage_updates.hpp"
 #include "solvers/timestepping/compiled/transposition.hpp"
 
-#define RESOLVENT_PLAN(FIELD, axis)                                  \
-  FIELD(i64, passes_##axis)                                          \
-  FIELD(const i64 *, radices_##axis)                                 \
-  FIELD(const void *, cosines_##axis)                                \
+#define RESOLVENT_PLAN(FIELD, axis)   \
+  FIELD(i64, passes_##axis)           \
+  FIELD(const i64 *, radices_##axis)  \
+  FIELD(const void *, cosines_##axis) \
   FIELD(const void *, sines_##axis)
 
 // A `VorticityTerm`: sizes, plans, tables of positions and factors of the modes. What belongs to rows along x is in the
 // order of the transform, at k_x and, mirrored, at −k_x.
-#define VORTICITY_TABLES(FIELD)                                      \
-  FIELD(i64, n1)                                                     \
-  FIELD(i64, n2)                                                     \
-  FIELD(i64, K1)                                                     \
-  FIELD(i64, blocks)                                                 \
-  FIELD(i64, size)                                                   \
-  RESOLVENT_PLAN(FIELD, x)                                           \
-  RESOLVENT_PLAN(FIELD, y)                                           \
-  FIELD(const i64 *, rows)             /* of the modes */            \
-  FIELD(const i64 *, mirrored_rows)                                  \
-  FIELD(const i64 *, inverse_rows)     /* of 1/|k|² */               \
-  FIELD(const i64 *, mirrored_inverse_rows)                          \
-  FIELD(const void *, kx)                                            \
-  FIELD(const void *, mirrored_kx)                                   \
-  FIELD(const void *, ky)              /* a column */                \
-  FIELD(const void *, inverse)         /* 1/|k|² */                  \
-  FIELD(const i64 *, enter)            /* rows along y, in */        \
-  FIELD(const i64 *, leave)            /* and out */                 \
-  FIELD(const i64 *, kept)             /* rows along x, out */       \
-  FIELD(const i64 *, mirrored_kept)                                  \
-  FIELD(const void *, of_product)      /* k_x², scaled, a row */     \
-  FIELD(const void *, of_squares)      /* −k_x, scaled, a row */     \
-  FIELD(const void *, of_column)       /* k_y², scaled, a column */  \
-  FIELD(i64, forced)                                                 \
-  FIELD(const void *, forcing_re)                                    \
+#define VORTICITY_TABLES(FIELD)                                \
+  FIELD(i64, n1)                                               \
+  FIELD(i64, n2)                                               \
+  FIELD(i64, K1)                                               \
+  FIELD(i64, blocks)                                           \
+  FIELD(i64, size)                                             \
+  RESOLVENT_PLAN(FIELD, x)                                     \
+  RESOLVENT_PLAN(FIELD, y)                                     \
+  FIELD(const i64 *, rows) /* of the modes */                  \
+  FIELD(const i64 *, mirrored_rows)                            \
+  FIELD(const i64 *, inverse_rows) /* of 1/|k|² */             \
+  FIELD(const i64 *, mirrored_inverse_rows)                    \
+  FIELD(const void *, kx)                                      \
+  FIELD(const void *, mirrored_kx)                             \
+  FIELD(const void *, ky)      /* a column */                  \
+  FIELD(const void *, inverse) /* 1/|k|² */                    \
+  FIELD(const i64 *, enter)    /* rows along y, in */          \
+  FIELD(const i64 *, leave)    /* and out */                   \
+  FIELD(const i64 *, kept)     /* rows along x, out */         \
+  FIELD(const i64 *, mirrored_kept)                            \
+  FIELD(const void *, of_product) /* k_x², scaled, a row */    \
+  FIELD(const void *, of_squares) /* −k_x, scaled, a row */    \
+  FIELD(const void *, of_column)  /* k_y², scaled, a column */ \
+  FIELD(i64, forced)                                           \
+  FIELD(const void *, forcing_re)                              \
   FIELD(const void *, forcing_im)
 STRUCTURE(VorticityTables, VORTICITY_TABLES)
 
 // A `PolynomialTerm` in one dimension (n1 = 0, and nothing belongs to x) or two.
-#define POLYNOMIAL_TABLES(FIELD)                                     \
-  FIELD(i64, n1)                                                     \
-  FIELD(i64, h)                        /* half the points along y */ \
-  FIELD(i64, K1)                                                     \
-  FIELD(i64, K2)                                                     \
-  FIELD(i64, blocks)                                                 \
-  FIELD(i64, size)                                                   \
-  RESOLVENT_PLAN(FIELD, x)                                           \
-  RESOLVENT_PLAN(FIELD, y)                                           \
-  FIELD(const void *, root_cosines)                                  \
-  FIELD(const void *, root_sines)                                    \
-  FIELD(const i64 *, rows)             /* rows along x, in */        \
-  FIELD(const i64 *, kept)             /* and out */                 \
-  FIELD(const i64 *, real)             /* rows along y, in */        \
-  FIELD(const i64 *, imaginary)                                      \
-  FIELD(double, square)                                              \
-  FIELD(double, cube)                                                \
-  FIELD(i64, by_i)                     /* D is i times `multiplier` */ \
+#define POLYNOMIAL_TABLES(FIELD)                   \
+  FIELD(i64, n1)                                   \
+  FIELD(i64, h) /* half the points along y */      \
+  FIELD(i64, K1)                                   \
+  FIELD(i64, K2)                                   \
+  FIELD(i64, blocks)                               \
+  FIELD(i64, size)                                 \
+  RESOLVENT_PLAN(FIELD, x)                         \
+  RESOLVENT_PLAN(FIELD, y)                         \
+  FIELD(const void *, root_cosines)                \
+  FIELD(const void *, root_sines)                  \
+  FIELD(const i64 *, rows) /* rows along x, in */  \
+  FIELD(const i64 *, kept) /* and out */           \
+  FIELD(const i64 *, real) /* rows along y, in */  \
+  FIELD(const i64 *, imaginary)                    \
+  FIELD(double, square)                            \
+  FIELD(double, cube)                              \
+  FIELD(i64, by_i) /* D is i times `multiplier` */ \
   FIELD(const void *, multiplier)
 STRUCTURE(PolynomialTables, POLYNOMIAL_TABLES)
 
 // The stages of a step: a `StageProgram` and its coefficients, as `CompiledTerm.spread` lays them out.
-#define STAGE_TABLES(FIELD)                                          \
-  FIELD(i64, stages)                                                 \
-  FIELD(i64, slots)                                                  \
-  FIELD(const i64 *, sources)                                        \
-  FIELD(const i64 *, begins)                                         \
-  FIELD(const i64 *, operations)                                     \
-  FIELD(i64, coefficients)             /* how many numbers */        \
-  FIELD(i64, every)                    /* numbers of each C */       \
-  FIELD(i64, folded)                                                 \
+#define STAGE_TABLES(FIELD)                        \
+  FIELD(i64, stages)                               \
+  FIELD(i64, slots)                                \
+  FIELD(const i64 *, sources)                      \
+  FIELD(const i64 *, begins)                       \
+  FIELD(const i64 *, operations)                   \
+  FIELD(i64, coefficients) /* how many numbers */  \
+  FIELD(i64, every)        /* numbers of each C */ \
+  FIELD(i64, folded)                               \
   FIELD(const void *, C)
 STRUCTURE(StageTables, STAGE_TABLES)
 
 // The working memory of a thread: states and N (V), lines along y (t), and blocks of `block` numbers.
-#define STEPPING_MEMORY(FIELD)                                       \
-  FIELD(i64, numbers)                  /* of V and t */              \
-  FIELD(i64, block)                                                  \
-  FIELD(void *, V_re)                                                \
-  FIELD(void *, V_im)                                                \
-  FIELD(void *, t_re)                                                \
-  FIELD(void *, t_im)                                                \
-  FIELD(void *, a_re)                                                \
-  FIELD(void *, a_im)                                                \
-  FIELD(void *, b_re)                                                \
-  FIELD(void *, b_im)                                                \
-  FIELD(void *, p_re)                                                \
-  FIELD(void *, p_im)                                                \
-  FIELD(void *, q_re)                                                \
+#define STEPPING_MEMORY(FIELD)         \
+  FIELD(i64, numbers) /* of V and t */ \
+  FIELD(i64, block)                    \
+  FIELD(void *, V_re)                  \
+  FIELD(void *, V_im)                  \
+  FIELD(void *, t_re)                  \
+  FIELD(void *, t_im)                  \
+  FIELD(void *, a_re)                  \
+  FIELD(void *, a_im)                  \
+  FIELD(void *, b_re)                  \
+  FIELD(void *, b_im)                  \
+  FIELD(void *, p_re)                  \
+  FIELD(void *, p_im)                  \
+  FIELD(void *, q_re)                  \
   FIELD(void *, q_im)
 STRUCTURE(SteppingMemory, STEPPING_MEMORY)
 
@@ -230,8 +230,8 @@ struct VorticityStages {
       curl_rows<true, T>(rows, of_product, of_squares, of_column, ky, f_re, f_im, m.p.re, m.p.im, m.q.re, m.q.im,
                          out.re, out.im);
     } else {
-      curl_rows<false, T>(rows, of_product, of_squares, of_column, ky, View<const T>{}, View<const T>{}, m.p.re,
-                          m.p.im, m.q.re, m.q.im, out.re, out.im);
+      curl_rows<false, T>(rows, of_product, of_squares, of_column, ky, View<const T>{}, View<const T>{}, m.p.re, m.p.im,
+                          m.q.re, m.q.im, out.re, out.im);
     }
   }
 };
