@@ -123,13 +123,14 @@ class Method:
 
 _ACCEPTED: dict[str, tuple[Kind, ...]] = {}  # of the methods that have been imported
 
-# Named where no method that takes the kind has been imported.
-_SUITED = {"spd": "cg or gmres", "linear": "gmres", "nonlinear": "fcg or fgmres"}
+# Named first, whatever has been imported.
+_SUITED = {"spd": ("cg", "gmres"), "linear": ("gmres",), "nonlinear": ("fcg", "fgmres")}
 
 
 def _takers(kind: str) -> str:
-    names = [name for name, kinds in _ACCEPTED.items() if kind in kinds]
-    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or _SUITED.get(kind, "")
+    imported = [name for name, kinds in _ACCEPTED.items() if kind in kinds]
+    names = list(dict.fromkeys([*_SUITED.get(kind, ()), *imported]))
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 class Column:
