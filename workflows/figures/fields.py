@@ -13,27 +13,24 @@ from resolvent.solvers.arguments import is_real
 DPI = 110
 
 
-def pyplot() -> Any:
-    """Return ``matplotlib.pyplot``, set to draw to files only."""
-    import matplotlib
+def subplots(rows: int = 1, columns: int = 1, layout: str | None = None, **settings: Any) -> tuple[Any, Any]:
+    """Return a figure to be written to a file, and its axes: ``pyplot.subplots`` without windows and their imports."""
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
+    shared = {key: settings.pop(key) for key in ("squeeze", "sharex", "sharey", "gridspec_kw") if key in settings}
+    figure = Figure(layout=layout, **settings)
+    return figure, figure.subplots(rows, columns, **shared)
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Write a figure to a file and close it."""
+    """Write a figure to a file."""
     figure.savefig(path, dpi=DPI, bbox_inches="tight")
-    pyplot().close(figure)
     return path
 
 
 def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, target: float, path: Path) -> Path:
     """Draw ‖r_k‖ / ‖b‖ over iterations, one line per solver, with the tolerance."""
-    plt = pyplot()
-    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    figure, axes = subplots(figsize=(6.4, 4.0))
     for name, residuals in histories.items():
         residuals = np.asarray(residuals)
         axes.semilogy(np.arange(len(residuals)), residuals / (rhs_norm or 1.0), label=name, linewidth=1.4)
@@ -48,8 +45,7 @@ def plot_sweep(
     rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objective: str, path: Path, marks: Mapping[str, float]
 ) -> Path:
     """Draw the objective over the swept keys: a line for each value of the other keys, or bars if none is a number."""
-    plt = pyplot()
-    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    figure, axes = subplots(figsize=(6.4, 4.0))
     numeric = [k for k in keys if all(_is_number(row[k]) for row in rows)]
     numeric.sort(key=lambda k: -len({row[k] for row in rows}))
     if not numeric:
@@ -97,9 +93,8 @@ def plot_fields(
     With `mesh`, which holds x and y of the nodes (samples, n) and the triangles (samples, m, 3 or 6), fields are values
     at nodes (midpoints of sides are not drawn). `points` are the coordinates along each axis.
     """
-    plt = pyplot()
     names = list(samples[0])
-    figure, grid = plt.subplots(
+    figure, grid = subplots(
         len(samples), len(names), figsize=(2.7 * len(names), 2.3 * len(samples)), squeeze=False, layout="constrained"
     )
     for k, (row, sample) in enumerate(zip(grid, samples, strict=True)):
@@ -132,11 +127,10 @@ def plot_predictions(
     Arrays are (samples, channels, *space), of which the first channel is drawn. `names` are the titles of input and
     truth, `points` the coordinates along each axis.
     """
-    plt = pyplot()
     count = len(inputs)
     if targets.ndim == 5:
         title += "; slices through the middle of the first axis"
-    figure, grid = plt.subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
+    figure, grid = subplots(count, 4, figsize=(10.4, 2.3 * count), squeeze=False, layout="constrained")
     for k in range(count):
         truth, guess = targets[k, 0], predictions[k, 0]
         _panel(figure, grid[k, 0], inputs[k, 0], names[0], "viridis", points=points)
@@ -184,8 +178,7 @@ def _panel(
 
 def plot_estimates(errors: np.ndarray, estimates: np.ndarray, path: Path, title: str = "") -> Path:
     """Draw the error estimate of each sample over its error, with the line of equality."""
-    plt = pyplot()
-    figure, axes = plt.subplots(figsize=(4.4, 4.0))
+    figure, axes = subplots(figsize=(4.4, 4.0))
     axes.loglog(errors, estimates, "o", markersize=3, alpha=0.7)
     ends = [float(min(errors.min(), estimates.min())), float(max(errors.max(), estimates.max()))]
     axes.loglog(ends, ends, color="0.5", linestyle=":", label="equal")
@@ -199,8 +192,7 @@ def plot_estimates(errors: np.ndarray, estimates: np.ndarray, path: Path, title:
 
 def plot_training(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     """Draw the training and validation loss over epochs."""
-    plt = pyplot()
-    figure, axes = plt.subplots(figsize=(6.4, 3.6))
+    figure, axes = subplots(figsize=(6.4, 3.6))
     for key in ("train_loss", "valid_l2"):
         points = [(row["epoch"], row[key]) for row in rows if key in row and row[key] is not None]
         if points:

@@ -10,15 +10,14 @@ import numpy as np
 
 from resolvent.operators import TrajectoryErrors
 
-from .fields import DPI, pyplot, save
+from .fields import DPI, save, subplots
 
 FRAMES = 60  # the most frames of an animation; longer trajectories are thinned out
 
 
 def plot_errors_over_time(models: Mapping[str, TrajectoryErrors], path: Path, title: str = "") -> Path:
     """Draw relative L² error and correlation over time, means over samples and fields, one line per model."""
-    plt = pyplot()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
+    figure, (left, right) = subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
     for name, errors in models.items():
         left.semilogy(errors.times, errors.measures["relative_l2"].mean(axis=1), marker="o", markersize=3, label=name)
         right.plot(errors.times, errors.measures["correlation"].mean(axis=1), marker="o", markersize=3, label=name)
@@ -35,9 +34,8 @@ def plot_errors_over_time(models: Mapping[str, TrajectoryErrors], path: Path, ti
 
 def plot_spectra(errors: TrajectoryErrors, path: Path, title: str = "") -> Path:
     """Draw the spectra of truth and prediction at the first, middle and last time, one panel per field."""
-    plt = pyplot()
     count = len(errors.fields)
-    figure, grid = plt.subplots(1, count, figsize=(5.0 * count, 3.6), squeeze=False, layout="constrained")
+    figure, grid = subplots(1, count, figsize=(5.0 * count, 3.6), squeeze=False, layout="constrained")
     last = len(errors.times) - 1
     for f, (axes, field) in enumerate(zip(grid[0], errors.fields, strict=True)):
         top = 0.0
@@ -60,7 +58,6 @@ def animate(
     errors: TrajectoryErrors, path: Path, sample: int = 0, field: int = 0, points: Sequence[np.ndarray] | None = None
 ) -> Path:
     """Write a GIF of truth, prediction and error of one sample and field over time; `points` are the coordinates."""
-    plt = pyplot()
     from matplotlib.animation import FuncAnimation, PillowWriter
 
     truth, predicted = errors.truth[sample, :, field], errors.prediction[sample, :, field]
@@ -73,7 +70,7 @@ def animate(
     low, high = float(truth.min()), float(truth.max())
     bound = float(np.abs(predicted - truth).max()) or 1.0
     line = truth.ndim == 2
-    figure, panels = plt.subplots(1, 2 if line else 3, figsize=(8.0 if line else 9.6, 3.2), layout="constrained")
+    figure, panels = subplots(1, 2 if line else 3, figsize=(8.0 if line else 9.6, 3.2), layout="constrained")
     drawn: list[Any] = []
     if line:
         x = (np.arange(truth.shape[1]) + 0.5) / truth.shape[1] if points is None else points[0]
@@ -110,7 +107,6 @@ def animate(
     figure.draw_without_rendering()  # the layout of the first frame is that of all
     figure.set_layout_engine("none")
     FuncAnimation(figure, update, frames=list(shown)).save(path, writer=PillowWriter(fps=8), dpi=DPI * 0.8)
-    plt.close(figure)
     return path
 
 

@@ -23,7 +23,6 @@ def test_truth_and_prediction_to_one_scale(tmp_path: Path, monkeypatch: pytest.M
     for axes in (solution, prediction, error):
         assert axes.get_lines()[0].get_xdata() == pytest.approx(points)
         assert axes.get_xlabel() == "x"
-    figures.pyplot().close(drawn[0])
 
 
 class Trajectories:

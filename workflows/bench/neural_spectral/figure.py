@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...figures.fields import pyplot, save
+from ...figures.fields import save, subplots
 from .variants import GRIDS, MENDED, OURS, SNO, fno, two_losses
 
 _SHADES = ("tab:blue", "tab:orange", "tab:green")
@@ -20,8 +20,7 @@ def plot_courses(courses: Mapping[str, Sequence[Mapping[str, Any]]], path: Path)
     courses : mapping
         By variant, rows of seconds and error (see `TrainingCourse`). Missing variants are left out.
     """
-    plt = pyplot()
-    figure, panels = plt.subplots(1, 2, figsize=(10.0, 4.8), sharex=True, sharey=True, layout="constrained")
+    figure, panels = subplots(1, 2, figsize=(10.0, 4.8), sharex=True, sharey=True, layout="constrained")
     for axes, spectral, linear_path in ((panels[0], MENDED, False), (panels[1], OURS, True)):
         short = courses.get(two_losses(0, linear_path), ())
         _draw(axes, short, "spectral loss, H-1", color="k", marker="o", linewidth=2.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...figures.fields import pyplot, save
+from ...figures.fields import save, subplots
 from ..equal_error import Measured, front
 
 #: Marker and colour of a model, the same in every panel.
@@ -36,10 +36,9 @@ def plot_pareto(panels: Mapping[str, tuple[Sequence[Measured], Sequence[Measured
     panels : mapping of title to (models, settings of the classical solver)
         Only settings that no other beats in both are drawn.
     """
-    plt = pyplot()
     columns = min(len(panels), 2)
     rows = math.ceil(len(panels) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.6 * rows + 0.8), squeeze=False)
+    figure, grid = subplots(rows, columns, figsize=(5.2 * columns, 3.6 * rows + 0.8), squeeze=False)
     drawn: dict[str, Any] = {}
     for axes, (title, (models, classical)) in zip(grid.flat, panels.items(), strict=False):
         best = front(classical)
@@ -71,8 +70,7 @@ def plot_over_time(panels: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarra
     panels : mapping of title to (times, errors by model)
         Names that are no model's are drawn in black: settings of the classical solver.
     """
-    plt = pyplot()
-    figure, grid = plt.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.2), squeeze=False, layout="constrained")
+    figure, grid = subplots(1, len(panels), figsize=(5.6 * len(panels), 4.2), squeeze=False, layout="constrained")
     for axes, (title, (times, curves)) in zip(grid[0], panels.items(), strict=True):
         for number, (name, errors) in enumerate(curves.items()):
             marker, colour = _style(name)
