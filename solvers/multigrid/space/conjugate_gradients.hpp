@@ -163,7 +163,7 @@ KERNEL double first_residual(Row<float> r, Row<const double> b, double scale, i6
   return sum.total();
 }
 
-// The vectors of one solve.
+// One solve: its vectors, and what an iteration does with them.
 struct System {
   Space &space;
   SpaceSolve &solve;
@@ -208,6 +208,7 @@ struct System {
     return std::sqrt(total);
   }
 
+  // Set q = A p on plane k, counted with the rim; return pᵀ q over it.
   double product_of(View<float> p, i64 k) const {
     const i64 begin = k * level.s;
     return product_of_plane(row_at(q, begin), row_at(p, begin), row_at(level.link(0), begin),
@@ -237,6 +238,7 @@ struct System {
     return total;
   }
 
+  // Subtract from r the new direction's share, α q; return ‖r‖.
   double update() const {
     const i64 odd = solve.iterations % 2;
     const double alpha = odd ? solve.second : solve.first;

@@ -10,6 +10,7 @@ KERNEL void first_step(Row<float> out, Row<const float> d, Row<const float> r, f
   for (i64 c = 0; c < count; ++c) out[c] = omega * d[c] * r[c];
 }
 
+// Loops over stencils go eight cells at a time by hand: rows then share counters, and all addresses fit into registers.
 KERNEL void relax_rows(Row<float> out, Row<const float> below, Row<const float> here, Row<const float> above,
                        Row<const float> r, Row<const float> d, Row<const float> east, Row<const float> north,
                        Row<const float> up, i64 w, i64 s, float omega) {
@@ -105,7 +106,7 @@ void for_pieces(const Level &level, i64 piece, Body body) {
 // work = scale r − A x on a piece of a level of twenty-seven points.
 inline void residual_piece(View<float> work, View<float> x, const Level &level, i64 begin, i64 count, float scale) {
   const i64 w = level.w, s = level.s, n = level.n;
-  const i64 distances[4] = {w, s + w, s, s - w};  // of the rows that hold the neighbours in directions 1 + 3 q …
+  const i64 distances[4] = {w, s + w, s, s - w};  // to the rows of DIRECTIONS 1 … 3, 4 … 6, 7 … 9 and 10 … 12
   fluxes_along(work, row_at(x, begin), row_at(level.r, begin), row_at(level.links, begin), row_at(level.ground, begin),
                scale, count);
   for (i64 q = 0; q < 4; ++q)
