@@ -20,6 +20,7 @@ struct CellRows {
 
 template <bool DIAGONALS>
 KERNEL void set_cells(i64 gaps, CellRows out, CornerRows<const float> corners, EdgeRows edges, LinkRows links) {
+  DISJOINT_ROWS
   for (i64 g = 0; g < gaps; ++g) {
     const Cell cell = cell_with_centre(links.at<DIAGONALS>(g), edges.at(g), corners.at(g), DIAGONALS);
     out.south[g] = cell.south;

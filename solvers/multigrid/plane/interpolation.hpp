@@ -103,7 +103,7 @@ inline void weights_along_columns(const Links &links, i64 ny, const Sides &sides
 }
 
 // The cells between the coarse rows jc and jc + 1, each with a gap of both axes in its centre. Structures of rows go by
-// value: only then does the compiler see that they do not overlap.
+// value: only then does gcc see that they do not overlap.
 
 // Weights of the corners at the centres.
 template <class T>
@@ -168,6 +168,7 @@ inline LinkRows link_rows(const Links &links, i64 jc) {
 
 template <bool DIAGONALS>
 KERNEL void collapse_row(i64 gaps, CornerRows<float> out, LinkRows links, EdgeRows edges) {
+  DISJOINT_ROWS
   for (i64 g = 0; g < gaps; ++g) {
     const Corners f = centre_weights(links.at<DIAGONALS>(g), edges.at(g), DIAGONALS);
     out.sw[g] = f.sw;

@@ -39,12 +39,9 @@ KERNEL void relax_row(i64 nx, Row<float> out, Row<const float> r, Row<const floa
 
 // Copy the inner part of a padded row; return its product with r.
 KERNEL double copy_with_product(i64 nx, Row<float> out, Row<const float> row, Row<const float> r) {
+  for (i64 i = 0; i < nx; ++i) out[i] = row[i + 1];
   Sum<double, LANES<double>> sum;
-  for_lanes<double, LANES<double>>(nx, [&](auto at) {
-    const auto value = at(row, 1);
-    at.set(out, value);
-    sum.add_product(value, at(r));
-  });
+  for_lanes<double, LANES<double>>(nx, [&](auto at) { sum.add_product(at(row, 1), at(r)); });
   return sum.total();
 }
 
@@ -90,7 +87,7 @@ struct Waves {
                 riser[j + 1], inverse_diagonal[j], omega);
     });
   }
-  // Whether wave s computes row t when `total` waves need as many rows beyond the ends as are still to come.
+  // Whether row t of wave s is needed where `total` waves follow wave 0: each needs one row less beyond the ends.
   bool reaches(i64 s, i64 t, i64 total) const { return s - total <= t && t < r.rows + total - s; }
 };
 

@@ -70,16 +70,16 @@ KERNEL void prolong_row(i64 nx, i64 cx, i64 gaps, Row<float> fine, Row<const flo
   const auto set_gap = [&](i64 i, i64 ic, float next) {
     fine[i + 1] = times_plus(high[ic], next, times_plus(low[ic], coarse[ic], before(i)));
   };
+  for (i64 i = 2 * gaps; i < nx; ++i) set_point(i, i - gaps);
+  if (gaps == cx) {  // the last gap has a coarse point on one side, or the first one beyond a periodic end
+    set_point(2 * gaps - 2, gaps - 1);
+    set_gap(2 * gaps - 1, gaps - 1, periodic ? coarse[0] : 0.0f);
+  }
   const i64 inner = gaps < cx ? gaps : cx - 1;
   for (i64 ic = 0; ic < inner; ++ic) {
     set_point(2 * ic, ic);
     set_gap(2 * ic + 1, ic, coarse[ic + 1]);
   }
-  if (gaps == cx) {  // the last gap has a coarse point on one side, or the first one beyond a periodic end
-    set_point(2 * gaps - 2, gaps - 1);
-    set_gap(2 * gaps - 1, gaps - 1, periodic ? coarse[0] : 0.0f);
-  }
-  for (i64 i = 2 * gaps; i < nx; ++i) set_point(i, i - gaps);
 }
 
 // fine = row j of x + P coarse; fine is padded.
