@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -124,7 +123,8 @@ def _rebuild_in_place() -> None:
 
 def _debug_library() -> Path:
     """Return the library that checks every index, built on first use from the sources beside this file."""
-    folder = Path(tempfile.gettempdir()) / f"resolvent-kernels-{compiling.digest(ROOT, compiling.sources(ROOT))}"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # nobody else writes there
+    folder = caches / "resolvent" / f"kernels-{compiling.digest(ROOT, compiling.sources(ROOT))}"
     path = folder / compiling.library_name("debug")
     if not path.is_file():
         print("building the kernels with checks", file=sys.stderr, flush=True)
