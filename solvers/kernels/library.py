@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import InputError
 from .building import compiling
 
-__all__ = ["level", "library", "symbol", "use_level"]
+__all__ = ["level", "libraries", "symbol", "use_level"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = ROOT / compiling.LIBRARIES
@@ -35,7 +35,7 @@ def use_level(name: str) -> None:
     """
     with _lock:
         _check_level(name)
-        if library.cache_info().currsize and level() != name:
+        if libraries.cache_info().currsize and level() != name:
             raise InputError(
                 f"the kernels are loaded at level {level()}: choose {name} before the first solve, by "
                 f"RESOLVENT_KERNELS={name} in the environment"
@@ -64,19 +64,21 @@ def _check_level(name: str) -> None:
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """Return the library of the level, loaded."""
+def libraries() -> tuple[ctypes.CDLL, ...]:
+    """Return the library of the level, loaded, after the one with kernels for wider registers where there is one."""
     name = level()
-    path = _debug_library() if name == "debug" else _FOLDER / compiling.library_name(name)
-    return _load(path)
+    if name == "debug":
+        return (_load(_debug_library()),)
+    wider = [compiling.WIDE] if name == "x86-64-v3" and _processor_level() >= 4 else []
+    return tuple(_load(_FOLDER / compiling.library_name(each)) for each in (*wider, name))
 
 
 def symbol(name: str) -> Any:
-    """Return a function of the library."""
-    try:
-        return getattr(library(), name)
-    except AttributeError:
-        raise InputError(f"the compiled kernels have no {name}, so they are of another version: {_REINSTALL}") from None
+    """Return a function of the libraries."""
+    for each in libraries():
+        if hasattr(each, name):
+            return getattr(each, name)
+    raise InputError(f"the compiled kernels have no {name}, so they are of another version: {_REINSTALL}")
 
 
 @cache
@@ -84,13 +86,18 @@ def _best_level() -> str:
     known = compiling.levels()
     if len(known) == 1:
         return known[0]
-    number = _load(_FOLDER / compiling.library_name(known[0])).processor_level()
+    number = _processor_level()
     if number < 2:
         raise InputError(
             f"this processor ({platform.processor() or platform.machine()}) has no SSE4.2, which Resolvent's kernels "
             f"need: use a processor of level x86-64-v2 (made after 2009)"
         )
     return known[min(number - 2, len(known) - 1)]
+
+
+@cache
+def _processor_level() -> int:
+    return int(_load(_FOLDER / compiling.library_name(compiling.levels()[0])).processor_level())
 
 
 def _load(path: Path) -> ctypes.CDLL:
