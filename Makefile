@@ -7,6 +7,8 @@ SOURCES := $(shell find package solvers data operators workflows conf -name '*.p
 KERNELS := $(shell find solvers data operators workflows -name '*.cpp' -o -name '*.hpp')
 
 export MPLBACKEND := Agg
+# compiled once for all installs, and again only where a source changed
+export RESOLVENT_OBJECTS := $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test dev lint typecheck bench test-gpu clean

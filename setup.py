@@ -1,5 +1,6 @@
 """Map the top-level folders onto the ``resolvent`` package and build its kernels; the rest is in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class BuildWithKernels(build_py):
                 compiling.build_in_place(ROOT)
             else:
                 target = Path(self.build_lib, "resolvent", compiling.LIBRARIES)
-                compiling.build(ROOT, target, Path(self.get_finalized_command("build").build_temp))
+                objects = os.environ.get("RESOLVENT_OBJECTS") or self.get_finalized_command("build").build_temp
+                compiling.build(ROOT, target, Path(objects))
         except compiling.BuildError as error:
             sys.exit(str(error))
 

@@ -24,6 +24,7 @@ TABLES = {
     "timestepping": "timestepping",
     "operators": "operators",
     "startup": "startup",
+    "kernels": "kernels",
 }
 
 

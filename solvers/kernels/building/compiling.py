@@ -123,6 +123,7 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False) -> Non
     zig = "ziglang" in command
     flags = CHECKED if checked else FLAGS
     files = sources(root)
+    version = _version(command)
     plan = {"debug": files} if checked else _planned(root, files)
     folder.mkdir(parents=True, exist_ok=True)
     objects.mkdir(parents=True, exist_ok=True)
@@ -136,7 +137,7 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False) -> Non
         level, path = job
         everywhere = path.name == "processor.cpp"
         options = [*flags, *([] if everywhere else machine(level)), *([] if sys.platform == "win32" else ["-fPIC"])]
-        own = digest(root, [path], [*command, *options, level])
+        own = digest(root, [path], [version, *options, level])
         name = "-".join(path.relative_to(root).with_suffix("").parts)
         made = objects / f"{name}-{level}-{own}.o"
         if not made.exists():
@@ -161,7 +162,7 @@ def build(root: Path, folder: Path, objects: Path, checked: bool = False) -> Non
         partial.replace(target)
     record = {
         "sources": digest(root, files),
-        "compiler": _version(command),
+        "compiler": version,
         "flags": flags,
         "libraries": {level: sha256(folder / library_name(level)) for level in plan},
     }
@@ -174,7 +175,12 @@ def sha256(path: Path) -> str:
 
 
 def _version(command: list[str]) -> str:
-    return subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
+    try:
+        return subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
+    except OSError as error:
+        raise BuildError(
+            f"the C++ compiler {command[0]} cannot be run: {error.strerror}; set CXX to another"
+        ) from error
 
 
 def _run(command: list[str], subject: Path) -> None:
