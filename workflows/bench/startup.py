@@ -34,7 +34,7 @@ COMMANDS = {
     "Darcy 64²": GENERATE + "problem=darcy problem.resolution=64",
     "Darcy 64², multigrid": GENERATE + "problem=darcy problem.resolution=64 solver=cg preconditioner=multigrid",
     "Darcy 256²": GENERATE + "problem=darcy problem.resolution=256",
-    "Darcy 32³": GENERATE + "problem=darcy problem.resolution=32 problem.dim=3 solver=cg preconditioner=multigrid",
+    "Darcy 32³": GENERATE + "problem=darcy problem.resolution=32 problem.dimension=3 solver=cg preconditioner=multigrid",
     "heat 64²": GENERATE + "problem=heat",
     "Burgers 1024": GENERATE + "problem=burgers",
     "Navier–Stokes 64²": GENERATE + "problem=navier_stokes",
