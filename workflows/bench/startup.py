@@ -26,15 +26,16 @@ from ..run_folder import RunFolder
 from .markdown import write_results
 
 GENERATE = "-m resolvent generate samples=1 workers=1 out={scratch}/data "
+MULTIGRID = "solver=cg preconditioner=multigrid"
 COMMANDS = {
     "import resolvent": "-c; import resolvent",
     "import resolvent.solvers, cg": "-c; from resolvent.solvers import cg",
     "resolvent --help": "-m resolvent --help",
     "resolvent solve, 900 unknowns": "-m resolvent solve matrix={scratch}/A.mtx out={scratch}/solve",
     "Darcy 64²": GENERATE + "problem=darcy problem.resolution=64",
-    "Darcy 64², multigrid": GENERATE + "problem=darcy problem.resolution=64 solver=cg preconditioner=multigrid",
+    "Darcy 64², multigrid": GENERATE + "problem=darcy problem.resolution=64 " + MULTIGRID,
     "Darcy 256²": GENERATE + "problem=darcy problem.resolution=256",
-    "Darcy 32³": GENERATE + "problem=darcy problem.resolution=32 problem.dimension=3 solver=cg preconditioner=multigrid",
+    "Darcy 32³": GENERATE + "problem=darcy problem.resolution=32 problem.dimension=3 " + MULTIGRID,
     "heat 64²": GENERATE + "problem=heat",
     "Burgers 1024": GENERATE + "problem=burgers",
     "Navier–Stokes 64²": GENERATE + "problem=navier_stokes",

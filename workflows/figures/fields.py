@@ -22,9 +22,9 @@ def subplots(rows: int = 1, columns: int = 1, layout: str | None = None, **setti
     return figure, figure.subplots(rows, columns, **shared)
 
 
-def save(figure: Any, path: Path) -> Path:
-    """Write a figure to a file."""
-    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+def save(figure: Any, path: Path, cropped: bool = True) -> Path:
+    """Write a figure to a file; to crop its margins it is drawn twice."""
+    figure.savefig(path, dpi=DPI, bbox_inches="tight" if cropped else None)
     return path
 
 
@@ -38,7 +38,8 @@ def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, targe
     axes.set(xlabel="iteration", ylabel="‖r‖ / ‖b‖")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return save(figure, path)
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.12, top=0.97)
+    return save(figure, path, cropped=False)
 
 
 def plot_sweep(
