@@ -17,7 +17,7 @@ _sweep = Kernel("rectangle_balance", "int int f64* f64* int int f64* f64*")
 
 
 def rectangle_balance(
-    a: np.ndarray, u: np.ndarray, periodic: tuple[bool, bool], walls: tuple[bool, bool, bool, bool], out: np.ndarray
+    a: np.ndarray, u: np.ndarray, periodic: tuple[bool, bool], walls: tuple[bool, ...], out: np.ndarray
 ) -> None:
     """Compute out = −∇·(a∇u) in each cell.
 

@@ -22,9 +22,9 @@ inline Bytes high_halves(Bytes a, Bytes b) {
   return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-// Transpose 16 words of 8 bytes in eight registers. The number of a byte has seven bits, three for its register and four
-// for its place; interleaving register k with register k + 4 rotates them by one, so four rounds exchange the three bits
-// of the byte in its word with the four of the word.
+// Transpose 16 words of 8 bytes in eight registers. The number of a byte has seven bits, three for its register and
+// four for its place; interleaving register k with register k + 4 rotates them by one, so four rounds exchange the
+// three bits of the byte in its word with the four of the word.
 inline void transpose_words(const u8 *words, u8 *out, i64 stride) {
   Bytes x[8], y[8];
   std::memcpy(x, words, sizeof x);
@@ -87,9 +87,9 @@ EXPORT void split_words(i64 n, const u64 *words, u8 *groups) {
 // shrinks[k] tells whether row k of groups (count, n) looks compressible by `probe` bytes from its middle; `counts`
 // holds 256 numbers, `table` 4096.
 //
-// For N random bytes, Σ (count of a value)² is N²/256 + N in the mean, with a spread of N/11; entropy coding saves 5 % if
-// it is half as much again. Among N random triples of bytes about N²/2²⁵, that is none, repeat an earlier one that is
-// still in the table.
+// For N random bytes, Σ (count of a value)² is N²/256 + N in the mean, with a spread of N/11; entropy coding saves 5 %
+// if it is half as much again. Among N random triples of bytes about N²/2²⁵, that is none, repeat an earlier one that
+// is still in the table.
 EXPORT void which_shrink(i64 count, i64 n, const u8 *groups, i64 probe, bool *shrinks, i32 *counts, i32 *table) {
   for (i64 k = 0; k < count; ++k) {
     const View<const u8> bytes = View<const u8>{groups + k * n, n}.part((n - probe) / 2, (n - probe) / 2 + probe);

@@ -84,19 +84,19 @@ using Real = typename RealOf<T>::type;
 }  // namespace resolvent
 
 // Define an exported kernel for every type of values: DEFINE(suffix, T).
-#define FOR_VALUES(DEFINE)                 \
-  DEFINE(f32, float)                       \
-  DEFINE(f64, double)                      \
-  DEFINE(c64, resolvent::Complex<float>)   \
+#define FOR_VALUES(DEFINE)               \
+  DEFINE(f32, float)                     \
+  DEFINE(f64, double)                    \
+  DEFINE(c64, resolvent::Complex<float>) \
   DEFINE(c128, resolvent::Complex<double>)
 
 // Define an exported kernel for every type of matrix: DEFINE(suffix, T, I) with T the values and I the indices.
-#define FOR_MATRICES(DEFINE)                                 \
-  DEFINE(f32_i32, float, resolvent::i32)                     \
-  DEFINE(f32_i64, float, resolvent::i64)                     \
-  DEFINE(f64_i32, double, resolvent::i32)                    \
-  DEFINE(f64_i64, double, resolvent::i64)                    \
-  DEFINE(c64_i32, resolvent::Complex<float>, resolvent::i32) \
-  DEFINE(c64_i64, resolvent::Complex<float>, resolvent::i64) \
+#define FOR_MATRICES(DEFINE)                                   \
+  DEFINE(f32_i32, float, resolvent::i32)                       \
+  DEFINE(f32_i64, float, resolvent::i64)                       \
+  DEFINE(f64_i32, double, resolvent::i32)                      \
+  DEFINE(f64_i64, double, resolvent::i64)                      \
+  DEFINE(c64_i32, resolvent::Complex<float>, resolvent::i32)   \
+  DEFINE(c64_i64, resolvent::Complex<float>, resolvent::i64)   \
   DEFINE(c128_i32, resolvent::Complex<double>, resolvent::i32) \
   DEFINE(c128_i64, resolvent::Complex<double>, resolvent::i64)

@@ -13,10 +13,10 @@
 // returns them as text, which Python compares with what it fills in. MEMBERS(FIELD) lists FIELD(type, name).
 #define RESOLVENT_MEMBER(type, name) type name;
 #define RESOLVENT_MEMBER_TEXT(type, name) #type " " #name ";"
-#define STRUCTURE(NAME, MEMBERS)                                    \
-  namespace resolvent {                                             \
-  struct NAME {                                                     \
-    MEMBERS(RESOLVENT_MEMBER)                                       \
-  };                                                                \
-  }                                                                 \
+#define STRUCTURE(NAME, MEMBERS) \
+  namespace resolvent {          \
+  struct NAME {                  \
+    MEMBERS(RESOLVENT_MEMBER)    \
+  };                             \
+  }                              \
   EXPORT inline __attribute__((used)) const char *NAME##_members() { return MEMBERS(RESOLVENT_MEMBER_TEXT); }

@@ -44,7 +44,8 @@ inline float times_plus(float a, float b, float c) { return a * b + c; }
 template <class T, int N>
 struct Register {
   typedef T type __attribute__((vector_size(N * sizeof(T))));
-  typedef T unaligned __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));  // as it lies in memory
+  typedef T unaligned
+      __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));  // as it lies in memory
 };
 
 template <class V>

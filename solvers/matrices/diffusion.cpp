@@ -71,10 +71,9 @@ EXPORT void diffusion_stencil(const DiffusionFaces *faces, const double *field, 
     const View<double> target = out[j];
     stencil_row(nx, target, row, below, above, tx, south, north);
     const i64 last = nx - 1;
-    target[0] =
-        end_cell(row[0], below[0], above[0], 0.0, last > 0 ? row[1] : 0.0, tx[0], tx[1], south[0], north[0]);
+    target[0] = end_cell(row[0], below[0], above[0], 0.0, last > 0 ? row[1] : 0.0, tx[0], tx[1], south[0], north[0]);
     if (last > 0)
-      target[last] = end_cell(row[last], below[last], above[last], row[last - 1], 0.0, tx[last], tx[nx], south[last],
-                              north[last]);
+      target[last] =
+          end_cell(row[last], below[last], above[last], row[last - 1], 0.0, tx[last], tx[nx], south[last], north[last]);
   }
 }

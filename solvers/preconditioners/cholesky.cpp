@@ -56,13 +56,13 @@ void solve_cholesky(i64 n, const i64 *indptr, const i64 *indices, const T *facto
 }  // namespace
 }  // namespace resolvent
 
-#define CHOLESKY(suffix, T)                                                                                     \
-  EXPORT resolvent::i64 factor_ic0_##suffix(resolvent::i64 n, const resolvent::i64 *indptr,                     \
-                                            const resolvent::i64 *indices, const T *values, T *factor) {        \
-    return resolvent::factor_ic0(n, indptr, indices, values, factor);                                           \
-  }                                                                                                             \
-  EXPORT void solve_cholesky_##suffix(resolvent::i64 n, const resolvent::i64 *indptr,                           \
-                                      const resolvent::i64 *indices, const T *factor, const T *r, T *out) {     \
-    resolvent::solve_cholesky(n, indptr, indices, factor, r, out);                                              \
+#define CHOLESKY(suffix, T)                                                                                          \
+  EXPORT resolvent::i64 factor_ic0_##suffix(resolvent::i64 n, const resolvent::i64 *indptr,                          \
+                                            const resolvent::i64 *indices, const T *values, T *factor) {             \
+    return resolvent::factor_ic0(n, indptr, indices, values, factor);                                                \
+  }                                                                                                                  \
+  EXPORT void solve_cholesky_##suffix(resolvent::i64 n, const resolvent::i64 *indptr, const resolvent::i64 *indices, \
+                                      const T *factor, const T *r, T *out) {                                         \
+    resolvent::solve_cholesky(n, indptr, indices, factor, r, out);                                                   \
   }
 FOR_VALUES(CHOLESKY)

@@ -55,10 +55,10 @@ i64 fsai_rows(i64 n, const I *indptr, const I *indices, const T *data, const I *
 }  // namespace
 }  // namespace resolvent
 
-#define FSAI(suffix, T, I)                                                                                          \
-  EXPORT resolvent::i64 fsai_rows_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,      \
-                                           const I *pattern_indptr, const I *pattern, T *values,                    \
-                                           resolvent::i64 widest, T *C, T *z, resolvent::i64 *place) {              \
-    return resolvent::fsai_rows(n, indptr, indices, data, pattern_indptr, pattern, values, widest, C, z, place);    \
+#define FSAI(suffix, T, I)                                                                                       \
+  EXPORT resolvent::i64 fsai_rows_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,   \
+                                           const I *pattern_indptr, const I *pattern, T *values,                 \
+                                           resolvent::i64 widest, T *C, T *z, resolvent::i64 *place) {           \
+    return resolvent::fsai_rows(n, indptr, indices, data, pattern_indptr, pattern, values, widest, C, z, place); \
   }
 FOR_MATRICES(FSAI)

@@ -30,13 +30,13 @@ void symmetric_sweep(i64 n, const I *indptr, const I *indices, const T *data, co
 }  // namespace
 }  // namespace resolvent
 
-#define SWEEPS(suffix, T, I)                                                                                     \
-  EXPORT void forward_sweep_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,         \
-                                     const T *diagonal, const T *r, T *out) {                                    \
-    resolvent::forward_sweep(n, indptr, indices, data, diagonal, r, out);                                        \
-  }                                                                                                              \
-  EXPORT void symmetric_sweep_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,       \
-                                       const T *diagonal, const T *middle, const T *r, T *out) {                 \
-    resolvent::symmetric_sweep(n, indptr, indices, data, diagonal, middle, r, out);                              \
+#define SWEEPS(suffix, T, I)                                                                               \
+  EXPORT void forward_sweep_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,   \
+                                     const T *diagonal, const T *r, T *out) {                              \
+    resolvent::forward_sweep(n, indptr, indices, data, diagonal, r, out);                                  \
+  }                                                                                                        \
+  EXPORT void symmetric_sweep_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data, \
+                                       const T *diagonal, const T *middle, const T *r, T *out) {           \
+    resolvent::symmetric_sweep(n, indptr, indices, data, diagonal, middle, r, out);                        \
   }
 FOR_MATRICES(SWEEPS)

@@ -33,7 +33,7 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
     names = NAMES if config.other else NAMES[:1]
     if config.other:
         sys.path.insert(0, str(config.other))
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     with threadpool_limits(1):
         for name, make in cases():
             works = [make(package) for package in names]
@@ -74,10 +74,12 @@ def cases() -> Iterator[tuple[str, Callable[[str], Work]]]:
             for contrast in (10.0, 1e4):
                 fields = _smooth(n, dimension, contrast, samples=max(1, 512 // n) if dimension == 2 else 1)
                 yield f"multigrid {n}^{dimension}, contrast {contrast:.0e}", _solves(fields)
-    for equation, sizes in (("navier_stokes", (64, 128, 256)), ("square 2-D", (64, 128)), ("burgers", (1024,))):
-        for n in sizes:
-            for dtype in ("complex128", "complex64"):
-                yield f"steps {equation} {n} {dtype}", _steps(equation, n, dtype)
+    stepped = (
+        [("navier_stokes", n) for n in (64, 128, 256)] + [("square 2-D", n) for n in (64, 128)] + [("burgers", 1024)]
+    )
+    for equation, n in stepped:
+        for dtype in ("complex128", "complex64"):
+            yield f"steps {equation} {n} {dtype}", _steps(equation, n, dtype)
     for n, samples in ((64, 60), (128, 30), (256, 12)):
         yield f"generation {n}^2, {samples} samples", _generation(n, samples)
     for n in (64, 128, 256):

@@ -13,7 +13,7 @@ from resolvent.solvers.arguments import is_real
 DPI = 110
 
 
-def subplots(rows: int = 1, columns: int = 1, layout: str | None = None, **settings: Any) -> tuple[Any, Any]:
+def subplots(rows: int = 1, columns: int = 1, layout: Any = None, **settings: Any) -> tuple[Any, Any]:
     """Return a figure to be written to a file, and its axes: ``pyplot.subplots`` without windows and their imports."""
     from matplotlib.figure import Figure
 

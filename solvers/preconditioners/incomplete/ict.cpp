@@ -31,18 +31,18 @@ template <class T>
 struct Columns {
   i64 *columns, *rows;  // L in CSC form, diagonals first
   T *values;
-  T *work;           // the column being computed, by row
-  i64 *member;       // the last column that has had an entry in the row
-  i64 *pattern;      // rows of the entries of the column
-  i64 *head;         // first column waiting in the list of a row for that row's column to be computed, or −1
-  i64 *following;    // the next column in the same list
-  i64 *position;     // the next entry of each column
+  T *work;         // the column being computed, by row
+  i64 *member;     // the last column that has had an entry in the row
+  i64 *pattern;    // rows of the entries of the column
+  i64 *head;       // first column waiting in the list of a row for that row's column to be computed, or −1
+  i64 *following;  // the next column in the same list
+  i64 *position;   // the next entry of each column
   double *keys;
 };
 
-// Factor a lower triangle in CSC form, diagonals first, from column state[0] on; state[1] entries of L exist. Columns of
-// L that have an entry in row k are found through linked lists, each column waiting in the list of the row of its next
-// entry. Stop before a column for which `capacity` might not suffice.
+// Factor a lower triangle in CSC form, diagonals first, from column state[0] on; state[1] entries of L exist. Columns
+// of L that have an entry in row k are found through linked lists, each column waiting in the list of the row of its
+// next entry. Stop before a column for which `capacity` might not suffice.
 template <class T, class I>
 Ended factor_ict(i64 n, const I *indptr, const I *indices, const T *data, double shift, double tolerance, double fill,
                  i64 capacity, const Columns<T> &L, i64 *state) {
@@ -120,13 +120,14 @@ Ended factor_ict(i64 n, const I *indptr, const I *indices, const T *data, double
 }  // namespace
 }  // namespace resolvent
 
-#define ICT(suffix, T, I)                                                                                             \
-  EXPORT resolvent::i64 factor_ict_##suffix(                                                                          \
-      resolvent::i64 n, const I *indptr, const I *indices, const T *data, double shift, double tolerance, double fill, \
-      resolvent::i64 capacity, resolvent::i64 *columns, resolvent::i64 *rows, T *values, T *work,                     \
-      resolvent::i64 *integers, double *keys, resolvent::i64 *state) {                                                \
-    const resolvent::Columns<T> L{columns,          rows,             values,           work,             integers,   \
-                                  integers + n,     integers + 2 * n, integers + 3 * n, integers + 4 * n, keys};      \
-    return resolvent::factor_ict(n, indptr, indices, data, shift, tolerance, fill, capacity, L, state);               \
+#define ICT(suffix, T, I)                                                                                         \
+  EXPORT resolvent::i64 factor_ict_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const T *data,   \
+                                            double shift, double tolerance, double fill, resolvent::i64 capacity, \
+                                            resolvent::i64 *columns, resolvent::i64 *rows, T *values, T *work,    \
+                                            resolvent::i64 *integers, double *keys, resolvent::i64 *state) {      \
+    const resolvent::Columns<T> L{columns,          rows,         values,           work,                         \
+                                  integers,         integers + n, integers + 2 * n, integers + 3 * n,             \
+                                  integers + 4 * n, keys};                                                        \
+    return resolvent::factor_ict(n, indptr, indices, data, shift, tolerance, fill, capacity, L, state);           \
   }
 FOR_MATRICES(ICT)

@@ -51,13 +51,13 @@ void solve_ilu0(i64 n, const I *indptr, const I *indices, const I *ends, const T
 }  // namespace
 }  // namespace resolvent
 
-#define ILU0(suffix, T, I)                                                                                          \
-  EXPORT resolvent::i64 factor_ilu0_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const I *ends,    \
-                                             T *values, resolvent::i64 *place) {                                    \
-    return resolvent::factor_ilu0(n, indptr, indices, ends, values, place);                                         \
-  }                                                                                                                 \
-  EXPORT void solve_ilu0_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const I *ends,               \
-                                  const T *values, const T *r, T *out) {                                            \
-    resolvent::solve_ilu0(n, indptr, indices, ends, values, r, out);                                                \
+#define ILU0(suffix, T, I)                                                                                             \
+  EXPORT resolvent::i64 factor_ilu0_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const I *ends,       \
+                                             T *values, resolvent::i64 *place) {                                       \
+    return resolvent::factor_ilu0(n, indptr, indices, ends, values, place);                                            \
+  }                                                                                                                    \
+  EXPORT void solve_ilu0_##suffix(resolvent::i64 n, const I *indptr, const I *indices, const I *ends, const T *values, \
+                                  const T *r, T *out) {                                                                \
+    resolvent::solve_ilu0(n, indptr, indices, ends, values, r, out);                                                   \
   }
 FOR_MATRICES(ILU0)
