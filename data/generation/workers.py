@@ -48,7 +48,21 @@ def worker_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
     try:
         yield pool, stop
     finally:
+        _let_go(pool)
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _let_go(pool: ProcessPoolExecutor) -> None:
+    """Close the reading end of a broken pool's queue.
+
+    A thread of the pool may be writing a task into the pipe that its killed worker was to read. Until Python 3.11.5
+    this process keeps the other end open, so that the thread waits for ever, and the pool for the thread (CPython's
+    issue 94777).
+    """
+    if getattr(pool, "_broken", False):
+        reader = getattr(getattr(pool, "_call_queue", None), "_reader", None)
+        with suppress(OSError, AttributeError):
+            reader.close()  # type: ignore[union-attr]
 
 
 _parent_gave_up: Callable[[], bool] | None = None  # set in own workers

@@ -122,3 +122,22 @@ def test_no_finished_shard_is_read_back(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(set(opened)) == 10
     assert again.content_digest == report.content_digest
     assert (tmp_path / "a" / "stats.yaml").read_text() == kept
+
+
+def test_a_pool_whose_worker_dies_while_large_tasks_wait_is_given_up(tmp_path: Path) -> None:
+    program = """
+        import os
+        from concurrent.futures.process import BrokenProcessPool
+        from resolvent.data.generation.workers import worker_pool
+
+        if __name__ == "__main__":
+            try:
+                with worker_pool(1, "spawn") as (pool, _):
+                    for future in [pool.submit(os._exit, 1), *(pool.submit(len, bytes(10**7)) for _ in range(3))]:
+                        future.result()
+            except BrokenProcessPool:
+                print("given up")
+    """
+    (tmp_path / "run.py").write_text(textwrap.dedent(program), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(tmp_path / "run.py")], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "given up", done.stderr
