@@ -43,7 +43,7 @@ from ..statistics import SampleFigures, content_digest, write_statistics
 from .chains import Chains, read_chains, sum_of_families
 from .engines import Engine, opened_engine
 from .shard import FinishedShard, ShardTask, make_shard
-from .workers import make_shard_in_worker, start_method, worker_pool
+from .workers import make_shard_in_worker, release_broken, start_method, worker_pool
 
 
 @dataclass(frozen=True)
@@ -512,6 +512,7 @@ def _run(
         _salvage(waiting, receiver)
         lost = isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"  # Dask's
         if lost and helpers is None:
+            release_broken(executor)
             raise InputError(_KILLED) from error
         raise
 

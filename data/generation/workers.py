@@ -48,11 +48,11 @@ def worker_pool(workers: int, method: str) -> Iterator[tuple[Executor, Any]]:
     try:
         yield pool, stop
     finally:
-        _let_go(pool)
+        release_broken(pool)
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _let_go(pool: ProcessPoolExecutor) -> None:
+def release_broken(pool: Executor) -> None:
     """Close the reading end of a broken pool's queue.
 
     A thread of the pool may be writing a task into the pipe that its killed worker was to read. Until Python 3.11.5
