@@ -40,7 +40,8 @@ test: lint typecheck ## lint, types and tests, on a plain install
 lint: $(VENV)/.installed ## ruff, the English of docstrings, clang-format, and kernels without warnings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python .ci/docstrings.py
-	$(VENV)/bin/clang-format --dry-run -Werror $(KERNELS)
+	@echo "clang-format of $(words $(KERNELS)) files of C++"
+	@$(VENV)/bin/clang-format --dry-run -Werror $(KERNELS)
 	$(VENV)/bin/python solvers/kernels/building/compiling.py --warnings
 
 typecheck: $(VENV)/.installed ## mypy on the installed package
