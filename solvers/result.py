@@ -21,6 +21,8 @@ class Status(str, Enum):  # noqa: UP042 (a StrEnum prints otherwise)
     INDEFINITE = "indefinite"
     NONFINITE = "nonfinite"
     DIVERGED = "diverged"
+    INCONSISTENT = "inconsistent"
+    UNREPRESENTABLE = "unrepresentable"
 
     def __str__(self) -> str:
         return self.value
@@ -40,6 +42,8 @@ _ADVICE = {
     Status.NONFINITE: "Look for overflow, NaN or a zero pivot in A or M, and rescale the system.",
     Status.DIVERGED: "Check that A is not singular (nullspace= says how); lower omega of a stationary method, widen "
     "the bounds of chebyshev, or use cg, minres or gmres.",
+    Status.INCONSISTENT: "Correct b, or ask for a least-squares solution: lsmr.",
+    Status.UNREPRESENTABLE: "Rescale A or b: float64 holds numbers from 5e-324 to 1.8e308.",
 }
 
 # From the best to the worst: the status of several columns is that of the worst one.
@@ -49,6 +53,8 @@ SEVERITY = (
     Status.STAGNATED,
     Status.BREAKDOWN,
     Status.INDEFINITE,
+    Status.INCONSISTENT,
+    Status.UNREPRESENTABLE,
     Status.DIVERGED,
     Status.NONFINITE,
 )

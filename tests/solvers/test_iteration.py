@@ -186,6 +186,7 @@ def test_settings_reach_the_recurrence(solve):
 def test_statuses_have_advice():
     assert {status.value for status in Status} == {
         "converged", "maxiter", "stagnated", "breakdown", "indefinite", "nonfinite", "diverged",
+        "inconsistent", "unrepresentable",
     }  # fmt: skip
     for status in Status:
         assert status.name == status.value.upper()

@@ -62,6 +62,8 @@ def test_the_record_names_what_was_built() -> None:
 
 @pytest.mark.parametrize("name", compiling.levels())
 def test_a_level_can_be_pinned(name: str) -> None:
+    if level() not in compiling.levels():
+        pytest.skip("the debug build has no level")
     if compiling.levels().index(name) > compiling.levels().index(level()):
         pytest.skip("this processor is below the level")
     done = run(RESOLVENT_KERNELS=name)
