@@ -143,9 +143,15 @@ class Deadline:
         """Return whether nothing is left."""
         return time.perf_counter() >= self._ends
 
+    def share(self, attempts: int) -> Deadline:
+        """Return the deadline of the next attempt: what is left if it is the last, else half of it."""
+        if self.seconds is None or attempts == 1:
+            return self
+        return Deadline(max(0.5 * (self._ends - time.perf_counter()), 1e-3))
+
     def __call__(self, iterate: Any) -> None:
         if self.passed:
-            raise Breakdown(Status.MAXITER, f"the {self.seconds:g} s allowed are used up")
+            raise Breakdown(Status.MAXITER, f"the {self.seconds:.3g} s allowed are used up")
 
     def callback(self) -> Callable[[Any], Any] | None:
         """Return itself for a solver to call, or None if there is no budget."""
@@ -182,7 +188,7 @@ def solve_in_turn(
     """
     attempted = indefinite = False
     deadline = Deadline(seconds)
-    for choice in choices:
+    for i, choice in enumerate(choices):
         if attempted and deadline.passed:
             return
         if indefinite and METHODS[choice.spec.name].accepts == ("spd",) and choice.spec.name != "minres":
@@ -192,7 +198,7 @@ def solve_in_turn(
         try:
             if begin is not None:
                 begin(choice)
-            result = _attempt(choice, system, x0, deadline)
+            result = _attempt(choice, system, x0, deadline.share(len(choices) - i))
         except InputError as error:
             if choice is choices[-1] and not attempted:
                 raise

@@ -25,7 +25,9 @@ SMALL = 2_000
 FACTORABLE = 50_000
 """Unknowns up to which a sparse LU of a discretised PDE is preferred to an iteration that may not converge."""
 
-_RESTART = 200
+_RESTART_BYTES = 2**26
+"""Memory of the basis of gmres where it has no preconditioner, and wants to be long: 30 to 200 vectors."""
+
 _OPERATIONS = 2e10
 """Price, in additions and multiplications, up to which a method that needs no factors may iterate: 10 to 40 seconds."""
 
@@ -133,7 +135,7 @@ def _without_factors(
     if settings.get("maxiter") is None:
         # A product and the vectors beside it cost about 2 nnz + 20 n operations.
         settings = {**settings, "maxiter": int(min(10 * n, max(_OPERATIONS / (2 * matrix.nnz + 20 * n), 100)))}
-    restart = min(n, _RESTART)
+    restart = min(n, max(_RESTART_BYTES // (8 * n), 30), 200)
     kind = properties.symmetry
     singular = [
         Choice(
