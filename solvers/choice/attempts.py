@@ -20,6 +20,7 @@ from ..preconditioner import Preconditioner
 from ..registry import METHODS
 from ..result import SolveResult, Status
 from .automatic import Choice, entries, in_order
+from .rank import explanation
 from .reformulation import warning_of_scales
 from .spec import SolverSpec
 
@@ -216,9 +217,9 @@ def solve_in_turn(
 def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) -> SolveResult:
     form, spec = choice.reformulation, choice.spec
     if form is None:
-        return solve_by(spec, system, x0, deadline.callback())
+        return _explained(solve_by(spec, system, x0, deadline.callback()), system, spec.rtol)
     rtol, atol = spec.rtol, float(spec.settings.get("atol") or 0.0)
-    scaled_spec = dataclasses.replace(spec, settings={**spec.settings, "atol": 0.0})
+    scaled_spec = dataclasses.replace(spec, settings={**spec.settings, "atol": form.tolerance(rtol)})
     preconditioner = scaled_spec.setup(form.system.operator)
     start = None if x0 is None else form.guess(x0)
     result = solve_by(scaled_spec, form.system, start, deadline.callback(), preconditioner)
@@ -232,7 +233,15 @@ def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) 
         x = x + form.mapped(step.x)
         best = form.certified(_added(result, step), x, rtol, atol)
         result = _added(result, step)
-    return best
+    return best if form.inconsistency else _explained(best, system, rtol)
+
+
+def _explained(result: SolveResult, system: LinearSystem, rtol: float) -> SolveResult:
+    """Return a result of a system without solution with what is known of its null space in its message."""
+    matrix = entries(system.operator) if result.status is Status.INCONSISTENT else None
+    if matrix is not None:
+        result.message += explanation(matrix, system.rhs, rtol)
+    return result
 
 
 def _added(first: SolveResult, second: SolveResult) -> SolveResult:

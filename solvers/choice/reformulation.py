@@ -74,6 +74,14 @@ class Reformulation:
             start = start / _as_column(self.columns, start)
         return start if self.kept is None else start[self.kept]
 
+    def tolerance(self, rtol: float) -> float:
+        """Return the absolute tolerance of the system: what was left out of b does not make it stricter."""
+        if not self.inconsistency:
+            return 0.0
+        whole = self.rhs if self.rows is None else self.rhs * _as_column(self.rows, self.rhs)
+        sizes = np.linalg.norm(whole.reshape(whole.shape[0], -1), axis=0)
+        return rtol * float(sizes.min())
+
     def correcting(self, x: np.ndarray) -> LinearSystem:
         """Return the system of the error of x, with b − A x as its right-hand side."""
         r = self.rhs - self.matrix @ x

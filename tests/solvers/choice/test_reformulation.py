@@ -127,6 +127,11 @@ def test_singular_matrices(name):
     left = np.linalg.svd(A)[0][:, -1]
     result = solve(A, b + left)
     assert result.status is Status.INCONSISTENT, result.message
+    dimension = len(A) - np.linalg.matrix_rank(A)
+    assert (
+        f"null space of A has dimension {dimension}, and b has a part" in result.message
+        or "rows of A" in result.message
+    )
     best = np.linalg.lstsq(A, b + left, rcond=1e-12)[0]
     assert np.linalg.norm(b + left - A @ result.x) <= 1.001 * np.linalg.norm(b + left - A @ best)
 
