@@ -101,7 +101,7 @@ class _BlockSolve:
         sides = xp.asarray(self.scales)[:, None]
         self.B = xp.ascontiguousarray(xp.asarray(rhs_rows, dtype=column.dtype) / sides)
         self.sizes = np.array([column.norm(row) for row in self.B])
-        self.thresholds = np.maximum(system.rtol * self.sizes, system.atol / self.scales)
+        self.thresholds = np.fmax(system.rtol * self.sizes, system.atol / self.scales)  # ∞·0: b = 0 needs no tolerance
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:
