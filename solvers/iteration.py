@@ -34,6 +34,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .arguments import is_integer
+from .diagnosis import Diagnosis
 from .errors import InputError
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
@@ -256,14 +257,16 @@ def run(
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         floor = Floor(column.A)
+        diagnosis = Diagnosis(method.name, method.hermitian, column.A, column.preconditioned)
         if rhs.ndim == 1:
             result = _ColumnSolve(method, column, floor, rhs, guess, limits, reporting).run(settings)
             result.setup_seconds = system.setup_seconds
-            return result
+            return diagnosis.of(result)
         columns = []
         for j in range(rhs.shape[1]):
             x_j = None if guess is None else guess[:, j]
-            columns.append(_ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting).run(settings))
+            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting)
+            columns.append(diagnosis.of(solve.run(settings)))
     return combined(tuple(columns), column.xp, system.setup_seconds)
 
 

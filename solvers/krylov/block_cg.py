@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from ..diagnosis import Diagnosis
 from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system, verdict
 from ..operands import on_host
 from ..result import SolveResult, Status
@@ -198,6 +199,7 @@ class _BlockSolve:
         return X[0] if self.single else X.T
 
     def _result(self) -> SolveResult:
+        diagnosis = Diagnosis(METHOD.name, METHOD.hermitian, self.column.A, self.column.preconditioned)
         seconds = (time.perf_counter() - self.began) / self.k
         floor = Floor(self.column.A)
         columns = []
@@ -226,6 +228,7 @@ class _BlockSolve:
                     ),
                 )
             )
+        columns = [diagnosis.of(column) for column in columns]
         if self.single:
             columns[0].setup_seconds = self.system.setup_seconds
             return columns[0]
