@@ -5,9 +5,10 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
 
     def steepest_descent(column, x, r):
         while True:
-            q = column.A(r)
-            alpha = column.dot(r, r) / column.dot(r, q)
-            x += alpha * r
+            z = column.M(r)  # r itself without a preconditioner
+            q = column.A(z)
+            alpha = column.dot(z, r) / column.dot(z, q)
+            x += alpha * z
             r -= alpha * q
             yield column.norm(r)
 

@@ -54,4 +54,4 @@ class OuterVectors:
         self._read.append(pair)
         self.pairs.append(pair if self.store else (pair[0], None))
         for pairs in (self._read, self.pairs):
-            del pairs[: len(pairs) - self.most]
+            del pairs[: max(0, len(pairs) - self.most)]
