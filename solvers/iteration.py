@@ -171,15 +171,13 @@ class Column:
         The right-hand side.
     budget : int
         Iterations that are left when the recurrence starts.
-    target : float
-        The norm of the residual that ends the solve.
     memory : dict
         State of the method from one cycle to the next; empty at the start of each right-hand side.
     nullspace : NullSpace or None
         The null space of a singular A: residuals, and what M returns, are orthogonal to it.
     """
 
-    __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "memory", "nullspace", "target", "xp")
+    __slots__ = ("A", "M", "_preconditioner", "b", "budget", "dtype", "memory", "nullspace", "xp")
 
     def __init__(
         self, A: CountedOperator, M: CountedOperator | None, xp: Any, dtype: Any, nullspace: NullSpace | None = None
@@ -194,7 +192,7 @@ class Column:
         self.xp = xp
         self.dtype = dtype
         self.b: Any = None
-        self.budget, self.target = 0, 0.0
+        self.budget = 0
 
     @property
     def preconditioned(self) -> bool:
@@ -422,7 +420,7 @@ class _ColumnSolve:
 
     def _advance(self, settings: dict[str, Any]) -> tuple[bool, Breakdown | None]:
         """Follow the recurrence from (x, r); return whether its residual may be below the true one, and its failure."""
-        self.column.b, self.column.target = self.b, self.target
+        self.column.b = self.b
         self.column.budget = self.maxiter - self.iterations
         if self.column.nullspace is not None:
             self.r = self.column.nullspace.project(self.r)

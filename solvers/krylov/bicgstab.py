@@ -72,7 +72,7 @@ def _stabilised_biconjugate_gradients(column: Column, x: Any, r: Any) -> Generat
         x += alpha * p_hat
         r -= alpha * v
         size = column.norm(r)
-        if not size > column.target:  # half an iteration is enough
+        if not size > 0.0:
             if size != size:
                 raise Breakdown(Status.NONFINITE, "A M p is not finite")
             yield size

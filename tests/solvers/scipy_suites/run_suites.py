@@ -1,6 +1,6 @@
-"""Run SciPy's own tests of its iterative solvers on ours, and compare what fails with `expected_failures.toml`.
+"""Run other projects' tests of their iterative solvers on ours, and compare what fails with `expected_failures.toml`.
 
-    python tests/solvers/scipy_suites/run_suites.py [test_iterative.py ...]
+    python tests/solvers/scipy_suites/run_suites.py [scipy] [pyamg]
 
 It prints the counts, the unexpected failures and the expected ones that pass; exit code 1 if there are any.
 """
@@ -12,22 +12,62 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-import scipy
-import scipy.sparse.linalg
-
 FOLDER = Path(__file__).parent
-SUITES = ("test_iterative.py", "test_minres.py", "test_lgmres.py", "test_gcrotmk.py")
-VERSION = "1.17"
-"""SciPy's version whose tests the expected failures are those of."""
-
 DEADLINE = 300.0
 
 
 @dataclass(frozen=True)
+class Suite:
+    """Hold the tests that a project installs: where they are, and the plugin that puts our solvers in its places.
+
+    `version` is the one whose tests the expected failures are those of.
+    """
+
+    project: str
+    version: str
+    package: str
+    files: tuple[str, ...]
+    plugin: str
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return the files as they are installed."""
+        found = find_spec(self.package)
+        folder = Path(found.origin).parent if found is not None and found.origin else Path(self.package)
+        return [folder / "tests" / name for name in self.files]
+
+    def why_not(self) -> str:
+        """Return why the tests cannot be run and compared here, or an empty string."""
+        if not version(self.project).startswith(f"{self.version}."):
+            return f"expected failures are of {self.project} {self.version}, and this is {version(self.project)}"
+        missing = [path.name for path in self.paths if not path.is_file()]
+        return f"{self.project} is installed without its tests {', '.join(missing)}" if missing else ""
+
+
+SCIPY = Suite(
+    "scipy",
+    "1.17",
+    "scipy.sparse.linalg._isolve",
+    ("test_iterative.py", "test_minres.py", "test_lgmres.py", "test_gcrotmk.py"),
+    "resolvent_in_scipy",
+)
+PYAMG = Suite(
+    "pyamg",
+    "5",
+    "pyamg.krylov",
+    ("test_krylov.py", "test_scipy.py", "test_simple_iterations.py"),
+    "resolvent_in_pyamg",
+)
+SUITES = {suite.project: suite for suite in (SCIPY, PYAMG)}
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """Hold how the tests of some suites ended: 'passed', 'failed' or 'skipped' by id, and our solvers they called."""
+    """Hold how tests ended, 'passed', 'failed' or 'skipped' by id, our solvers that they called, and their errors."""
 
     outcomes: dict[str, str]
     ours: dict[str, list[str]]
@@ -38,47 +78,38 @@ class Outcome:
         """Return the ids that failed."""
         return {name for name, outcome in self.outcomes.items() if outcome == "failed"}
 
-    def summary(self) -> str:
-        """Return the counts in one line."""
-        count = {what: sum(o == what for o in self.outcomes.values()) for what in ("passed", "failed", "skipped")}
-        running = sum(bool(called) for called in self.ours.values())
-        return f"{len(self.outcomes)} ids, {running} of them call our solvers: " + ", ".join(
-            f"{number} {what}" for what, number in count.items()
-        )
+    def summary(self) -> list[str]:
+        """Return the counts of each file in a line."""
+        lines = []
+        for file in dict.fromkeys(name.partition("::")[0] for name in self.outcomes):
+            names = [name for name in self.outcomes if name.partition("::")[0] == file]
+            ends = [self.outcomes[name] for name in names]
+            counts = ", ".join(f"{ends.count(end)} {end}" for end in ("passed", "failed", "skipped"))
+            lines.append(f"{file}: {len(names)} ids, {sum(bool(self.ours[n]) for n in names)} call ours: {counts}")
+        return lines
 
 
-def installed_tests() -> Path:
-    """Return the folder of SciPy's installed tests."""
-    return Path(scipy.sparse.linalg.__file__).parent / "_isolve" / "tests"
-
-
-def why_not() -> str:
-    """Return why the suites cannot be run and compared here, or an empty string."""
-    if not scipy.__version__.startswith(VERSION + "."):
-        return f"the expected failures are those of SciPy {VERSION}, and this is {scipy.__version__}"
-    missing = [suite for suite in SUITES if not (installed_tests() / suite).is_file()]
-    return f"SciPy is installed without its tests ({', '.join(missing)})" if missing else ""
-
-
-def expected_failures(suites: tuple[str, ...] = SUITES) -> dict[str, str]:
+def expected_failures(suite: Suite) -> dict[str, str]:
     """Return the ids that are known to fail, each with its reason."""
     failures = tomllib.loads((FOLDER / "expected_failures.toml").read_text(encoding="utf-8"))
-    return {name: reason for name, reason in failures.items() if name.partition("::")[0] in suites}
+    return dict(failures.get(suite.project, {}))
 
 
-def run_suites(suites: tuple[str, ...] = SUITES, deadline: float = DEADLINE, only_ours: bool = False) -> Outcome:
-    """Run suites with our solvers in SciPy's places, in a process of its own; `only_ours` leaves out bicg, cgs, ...."""
+def run_suite(suite: Suite, deadline: float = DEADLINE, only_ours: bool = False) -> Outcome:
+    """Run a project's tests with our solvers in its places, in a process of its own.
+
+    `only_ours` leaves out the tests of solvers that we do not have.
+    """
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "outcomes.json"
         paths = [str(FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "RESOLVENT_OUTCOMES": str(found)}
         if only_ours:
             environment["RESOLVENT_ONLY_OURS"] = "1"
-        options = ["-q", "-p", "resolvent_in_scipy", "-p", "no:cacheprovider", "-p", "no:xdist", "--noconftest"]
-        options += ["-c", os.devnull, "--rootdir", folder, "-o", "markers=fail_slow", "--continue-on-collection-errors"]
-        files = [str(installed_tests() / suite) for suite in suites]
+        options = ["-q", "-p", "noted_outcomes", "-p", suite.plugin, "-p", "no:cacheprovider", "--noconftest"]
+        options += ["-c", os.devnull, "--rootdir", folder, "-o", "markers=fail_slow"]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *files],
+            [sys.executable, "-m", "pytest", *options, *map(str, suite.paths)],
             env=environment,
             cwd=folder,
             capture_output=True,
@@ -98,20 +129,19 @@ def differences(outcome: Outcome, expected: dict[str, str]) -> list[str]:
     return lines + [f"no longer fails: {name} ({expected[name]})" for name in sorted(expected.keys() - outcome.failed)]
 
 
-def main(suites: tuple[str, ...]) -> int:
+def main(names: list[str]) -> int:
     """Run the suites named, or all of them, one after another."""
-    reason = why_not()
-    if reason:
-        print(reason)
-        return 0
     lines = []
-    for suite in suites or SUITES:
-        outcome = run_suites((suite,))
-        print(f"{suite}: {outcome.summary()}")
-        lines += differences(outcome, expected_failures((suite,)))
+    for suite in [SUITES[name] for name in names or SUITES]:
+        if suite.why_not():
+            print(suite.why_not())
+            continue
+        outcome = run_suite(suite)
+        print("\n".join(outcome.summary()))
+        lines += differences(outcome, expected_failures(suite))
     print("\n".join(lines) or "as expected")
     return 1 if lines else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tuple(sys.argv[1:])))
+    sys.exit(main(sys.argv[1:]))
