@@ -34,7 +34,8 @@ class Preconditioner(LinearOperator):
 
         result = cg(A, b, M=Halving.setup(A))
 
-    It inherits `setup`, `update`, the timing, the checks of settings, and the handling of shapes and of complex vectors.
+    It inherits `setup`, `update`, the timing, the checks of settings, and the handling of shapes and of complex
+    vectors.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Literal
 
 from ..arguments import check_count, one_of
-from ..iteration import CallbackType, Column, Method, run
+from ..iteration import CallbackType, Column, Method, check_limits, run
 from ..result import SolveResult
 from .arnoldi import minimal_residual_cycle
 
@@ -88,7 +88,9 @@ def gmres(
         )
     kind = one_of(callback_type or "legacy", _CALLBACKS, "callback_type of gmres")
     if callback is not None and kind == "legacy" and iterations is None:
-        maxiter, iterations = None, maxiter
+        check_limits(METHOD, iterations, maxiter)
+        n = len(A) if isinstance(A, list | tuple) else (*getattr(A, "shape", ()), 0)[0]
+        maxiter, iterations = None, maxiter if maxiter is not None else 10 * n or None
     return run(
         METHOD,
         A,

@@ -115,7 +115,7 @@ def _augmented_cycle(
     pairs = [] if "alone" in column.memory else outer.current(column)
     begin = 0 if first else inner_m
     size = min(inner_m + len(pairs), column.A.n, column.budget)
-    start: list[Any] = []
+    size_of_r = column.norm(r)
     directions, images = column.xp.empty((2, size, column.A.n), dtype=column.dtype)
 
     def pair(j: int) -> tuple[Any, Any] | None:
@@ -123,13 +123,12 @@ def _augmented_cycle(
 
     def direction(j: int, v: Any) -> Any:
         known = pair(j)
-        if j == 0:
-            start.append(v)
         if known is not None:
             directions[j] = known[0]
+        elif first and j == len(pairs):
+            directions[j] = column.M(r / size_of_r)  # behind the vectors the Krylov space begins
         else:
-            # Behind the vectors the Krylov space begins with the residual.
-            directions[j] = column.M(start[0] if first and j == len(pairs) else v)
+            directions[j] = column.M(v)
         return directions[j]
 
     def product(j: int, z: Any) -> Any:

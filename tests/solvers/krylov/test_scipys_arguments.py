@@ -116,6 +116,9 @@ def test_a_callback_of_gmres_without_a_type_warns_and_counts_iterations():
         assert all(isinstance(value, np.float64) for value in mine)
         assert result.info == info == result.iterations == entries
     gmres(A, b, maxiter=1)  # no callback, no warning
+    assert gmres(A[:2, :2], b[:2], rtol=0.0, callback=mine.append, callback_type="legacy").iterations <= 20
+    with pytest.raises(InputError, match=r"^maxiter is -1"):
+        gmres(A, b, maxiter=-1, callback=print, callback_type="legacy")
     with pytest.raises(InputError, match="callback_type of gmres"):
         gmres(A, b, callback=print, callback_type="residual")
 

@@ -1,9 +1,9 @@
 """Put our solvers in the places of pyamg's, as a plugin of pytest.
 
 Signatures are adapted, since pyamg's differ from SciPy's: `tol` is `rtol`, histories go into `residuals`, columns of
-shape (n, 1) are taken as vectors, and without `restart` the GMRES methods run one cycle of `maxiter` iterations. The residual tested
-is ours, ‖b − A x‖₂, whatever `criteria` says. pyamg's `gmres_householder`, `cgne`, `cgnr`, `steepest_descent` and
-`minimal_residual` stay its own: the tests compare ours with them.
+shape (n, 1) are taken as vectors, and without `restart` the GMRES methods run one cycle of `maxiter` iterations. The
+residual tested is ours, ‖b − A x‖₂, whatever `criteria` says. pyamg's `gmres_householder`, `cgne`, `cgnr`,
+`steepest_descent` and `minimal_residual` stay its own: the tests compare ours with them.
 """
 
 import numpy as np
