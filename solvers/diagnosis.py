@@ -34,7 +34,8 @@ class Diagnosis:
 
     def __init__(self, name: str, hermitian: bool, A: CountedOperator, preconditioned: bool) -> None:
         self.name, self.hermitian, self.preconditioned = name, hermitian, preconditioned
-        self._entries = None if A.matrix is None or is_gpu(A.matrix) else A.matrix
+        readable = A.matrix is not None and not is_gpu(A.matrix) and A.matrix.shape[0] == A.matrix.shape[1]
+        self._entries = A.matrix if readable else None
 
     def of(self, result: SolveResult) -> SolveResult:
         """Return the result of one right-hand side with the message that A asks for."""

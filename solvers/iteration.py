@@ -322,7 +322,7 @@ def read_system(
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
     if isinstance(x0, str):
-        guess = _preconditioned(xp, preconditioner, rhs, x0)
+        guess = _preconditioned(xp, preconditioner, rhs, n, x0)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -575,14 +575,15 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
     )
 
 
-def _preconditioned(xp: Any, M: CountedOperator | None, rhs: Any, x0: str) -> Any:
+def _preconditioned(xp: Any, M: CountedOperator | None, rhs: Any, n: int, x0: str) -> Any:
     """Return the initial guess M b, which SciPy calls 'Mb'."""
-    if x0 != "Mb":
-        raise InputError(f"x0 is the string {x0!r}; expected an array, None, or 'Mb' for M b.")
+    if x0 != "Mb" or rhs.shape[0] != n:
+        fits = "an array, None, or 'Mb' for M b" if rhs.shape[0] == n else "an array or None"
+        raise InputError(f"x0 is the string {x0!r}; expected {fits}.")
     if M is None:
         return rhs.copy()
     guess = M(rhs) if rhs.ndim == 1 else xp.stack([M(rhs[:, j]) for j in range(rhs.shape[1])], axis=1)
-    return read_vectors(guess, M.n, "M b, for x0='Mb',")
+    return read_vectors(guess, n, "M b, for x0='Mb',")
 
 
 def _check_devices(xp: Any, rhs: Any, guess: Any) -> None:

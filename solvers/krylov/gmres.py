@@ -41,10 +41,11 @@ def gmres(
         Nonsingular; real or complex. CuPy matrices work too.
     b : array, (n,) or (n, k)
         Right-hand sides; each column is solved by itself and reported in `columns`.
-    x0 : array, the shape of b, optional
-        Initial guess, zero by default.
+    x0 : array of the shape of b, or 'Mb', optional
+        Initial guess, zero by default; 'Mb' is M b, as in SciPy.
     rtol, atol : float
-        Converged when ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol), with the residual recomputed in float64.
+        Converged when ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol), with the residual recomputed in float64. Any number ≥ 0,
+        infinity too.
     restart : int, optional
         Vectors stored, and iterations in a cycle; min(20, n) by default, as in SciPy. Memory is (restart + 1) n;
         restart = n is full GMRES.
