@@ -5,9 +5,10 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
 
     def steepest_descent(column, x, r):
         while True:
-            q = column.A(r)
-            alpha = column.dot(r, r) / column.dot(r, q)
-            x += alpha * r
+            z = column.M(r)  # r itself without a preconditioner
+            q = column.A(z)
+            alpha = column.dot(z, r) / column.dot(z, q)
+            x += alpha * z
             r -= alpha * q
             yield column.norm(r)
 
@@ -24,20 +25,25 @@ raises `Breakdown`.
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from .arguments import is_integer
+from .diagnosis import Diagnosis
 from .errors import InputError
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind
 from .result import SEVERITY, SolveResult, Status, counted
 from .stopping import EPSILON, Floor, Progress, check_tolerances
+
+CallbackType = Literal["x", "pr_norm", "cycle"]
 
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
@@ -78,8 +84,14 @@ class Method:
         Whether it yields norms of true residuals, which cannot drift.
     growth : float
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
-    callback : {'x', 'pr_norm'}
-        The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
+    callback : {'x', 'pr_norm', 'cycle'}
+        What the user's callback is handed: the iterate or ‖r_k‖/‖b‖ after each iteration, or the iterate after each
+        cycle.
+    maxiter : {'iterations', 'cycles', 'checked cycles'}
+        What ``maxiter=`` of the solver counts, as in SciPy. Solvers that count cycles take ``iterations=`` too. With
+        'checked cycles' the residual is looked at where a cycle begins: `info` does not see what the last one reached.
+    configured : mapping
+        Settings of a solver that is named in a configuration without them; defaults of its function are SciPy's.
     square : bool
         Whether A must be square; if not, b and r are of length m, x is of length n, and A has to have an adjoint.
     certificate : function, optional
@@ -95,7 +107,9 @@ class Method:
     explicit: bool = True
     exact: bool = False
     growth: float = 1e9
-    callback: Literal["x", "pr_norm"] = "x"
+    callback: CallbackType = "x"
+    maxiter: Literal["iterations", "cycles", "checked cycles"] = "iterations"
+    configured: Mapping[str, Any] = field(default_factory=dict)
     square: bool = True
     certificate: Callable[..., tuple[Status, str] | None] | None = None
 
@@ -126,6 +140,17 @@ class Method:
         raise InputError(
             f"{self.name} takes a preconditioner of kind {accepted}, but M ({type(M).__name__}) is {kind!r}: {fix}."
         )
+
+    def keywords(self, settings: Mapping[str, Any], n: int) -> dict[str, Any]:
+        """Return the solver's keyword arguments for settings in which ``maxiter`` is the number of iterations.
+
+        Configurations mean iterations whatever the solver's function counts; None stands for 10 n of them.
+        """
+        keywords = {**self.configured, **settings}
+        if self.maxiter != "iterations":
+            limit = keywords.pop("maxiter", None)
+            keywords["iterations"] = 10 * n if limit is None else limit
+        return keywords
 
 
 _ACCEPTED: dict[str, tuple[Kind, ...]] = {}  # of the methods that have been imported
@@ -209,34 +234,55 @@ def run(
     maxiter: int | None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
+    callback_type: CallbackType | None = None,
     nullspace: Any = None,
+    cycles: int | None = None,
     **settings: Any,
 ) -> SolveResult:
     """Solve A x = b by a method, for each column of b.
 
-    Parameters are those of `cg`; `settings` go to the recurrence.
+    Parameters are those of `cg`, where `maxiter` counts iterations; `cycles` limits the cycles, `callback_type` takes
+    the place of the method's `callback`, and `settings` go to the recurrence.
 
     Raises
     ------
     InputError
         If an argument does not fit; never for slow convergence.
     """
+    check_limits(method, maxiter, cycles)
     system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     rhs, guess, column = system.rhs, system.guess, system.column
-    tolerances = (system.rtol, system.atol, system.maxiter, callback)
+    limits = Limits(system.rtol, system.atol, system.maxiter)
+    if method.maxiter != "iterations" and maxiter is None:
+        by_default = 10 * column.A.n if method.maxiter == "cycles" else 1000  # as in SciPy
+        limits = Limits(system.rtol, system.atol, sys.maxsize, by_default if cycles is None else int(cycles))
+    elif cycles is not None:
+        limits = replace(limits, cycles=int(cycles))
+    reporting = Callback(callback, callback_type or method.callback)
 
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         floor = Floor(column.A)
+        diagnosis = Diagnosis(method.name, method.hermitian, column.A, column.preconditioned)
         if rhs.ndim == 1:
-            result = _ColumnSolve(method, column, floor, rhs, guess, *tolerances).run(settings)
+            result = _ColumnSolve(method, column, floor, rhs, guess, limits, reporting).run(settings)
             result.setup_seconds = system.setup_seconds
-            return result
+            return diagnosis.of(result)
         columns = []
         for j in range(rhs.shape[1]):
             x_j = None if guess is None else guess[:, j]
-            columns.append(_ColumnSolve(method, column, floor, rhs[:, j], x_j, *tolerances).run(settings))
+            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting)
+            columns.append(diagnosis.of(solve.run(settings)))
     return combined(tuple(columns), column.xp, system.setup_seconds)
+
+
+def check_limits(method: Method, iterations: Any, cycles: Any) -> None:
+    """Refuse limits of a method that counts cycles unless they are counts or None."""
+    if method.maxiter == "iterations":
+        return
+    for name, value in (("maxiter", cycles), ("iterations", iterations)):
+        if value is not None and not (is_integer(value) and value >= 0):
+            raise InputError(f"{name} is {value!r}; expected an integer ≥ 0, or None.")
 
 
 @dataclass(frozen=True)
@@ -269,10 +315,12 @@ def read_system(
     operator = read_operator(A, square=method.square)
     n, xp = operator.n, operator.xp
     rhs = read_vectors(b, operator.m, "b")
-    guess = None if x0 is None else read_vectors(x0, n, "x0")
+    guess = None if x0 is None or isinstance(x0, str) else read_vectors(x0, n, "x0")
     if guess is not None and guess.shape != (n, *rhs.shape[1:]):
-        fit = "they must be equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
-        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
+        if not guess.size == rhs.size == n:  # as in SciPy, (n,) and (n, 1) go together
+            fit = "make them equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
+            raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
+        guess = guess.reshape(rhs.shape)
     _check_devices(xp, rhs, guess)
     rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
@@ -281,6 +329,8 @@ def read_system(
     if M is not None:
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
+    if isinstance(x0, str):
+        guess = _preconditioned(xp, preconditioner, rhs, n, x0)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -294,6 +344,24 @@ def read_system(
     return System(column, rhs, guess, rtol, atol, maxiter, setup_seconds)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Hold when a solve ends: by its tolerances, or after so many iterations or cycles."""
+
+    rtol: float
+    atol: float
+    maxiter: int
+    cycles: int | None = None
+
+
+@dataclass(frozen=True)
+class Callback:
+    """Hold the user's function, or None, and what it is handed."""
+
+    function: Callable[[Any], Any] | None
+    type: CallbackType
+
+
 class _ColumnSolve:
     """Solve for one right-hand side; all norms are those of the system scaled by `scale`."""
 
@@ -304,14 +372,14 @@ class _ColumnSolve:
         floor: Floor,
         b: Any,
         x0: Any,
-        rtol: float,
-        atol: float,
-        maxiter: int,
-        callback: Callable[[Any], Any] | None,
+        limits: Limits,
+        callback: Callback,
     ) -> None:
         self.began = time.perf_counter()
         self.method, self.column, self.floor = method, column, floor
-        self.maxiter, self.callback = maxiter, callback
+        self.maxiter, self.most_cycles, self.cycles = limits.maxiter, limits.cycles, 0
+        self.callback, self.each_cycle = callback, callback.function is not None and callback.type == "cycle"
+        self.each_iteration = callback.function is not None and not self.each_cycle
         self.counts = column.counts()
         column.memory = {}
         xp, A = column.xp, column.A
@@ -319,7 +387,8 @@ class _ColumnSolve:
         b = xp.ascontiguousarray(b, dtype=column.dtype)
         self.b = b if self.scale == 1.0 else b / self.scale
         self.rhs_norm = column.norm(self.b)
-        self.threshold = max(rtol * self.rhs_norm, atol / self.scale)
+        # ∞·0 is no number, and b = 0 needs no tolerance.
+        self.threshold = max(limits.rtol * self.rhs_norm if self.rhs_norm else 0.0, limits.atol / self.scale)
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:
@@ -346,11 +415,16 @@ class _ColumnSolve:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
             if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
                 ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
+            if ended is None and self.cycles == self.most_cycles:
+                ended = Status.MAXITER, "the cycles allowed are used up"
             if ended is not None:
                 return self._result(*ended)
             if self.residual < self.best_residual:
                 self.best_residual, self.best_x = self.residual, self.x.copy()
             claimed, failure = self._advance(settings)
+            self.cycles += 1
+            if self.each_cycle:
+                self._call_back(0.0)
             self.r = self.b - self.column.A(self.x)
             self.residual = self.history[-1] = self.column.norm(self.r)
 
@@ -367,7 +441,7 @@ class _ColumnSolve:
             for norm in steps:
                 self.iterations += 1
                 self.history.append(norm)
-                if self.callback is not None:
+                if self.each_iteration:
                     self._call_back(norm)
                 if norm <= self.target:
                     return True, None
@@ -403,11 +477,11 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        assert self.callback is not None
-        if self.method.callback == "pr_norm":
-            self.callback(norm / self.rhs_norm)
+        assert self.callback.function is not None
+        if self.callback.type == "pr_norm":
+            self.callback.function(np.float64(norm / self.rhs_norm))  # SciPy's type, which has a shape
         else:
-            self.callback(self.x if self.scale == 1.0 else self.x * self.scale)
+            self.callback.function(self.x * self.scale)  # a copy: it may be kept
 
     def _result(self, status: Status, reason: str) -> SolveResult:
         x, residual, scale = self.x, self.residual, self.scale
@@ -429,7 +503,15 @@ class _ColumnSolve:
             setup_seconds=0.0,
             solve_seconds=time.perf_counter() - self.began,
             message=message,
+            code=self._code(status),
         )
+
+    def _code(self, status: Status) -> int | None:
+        """Return what `info` is where cycles are limited, as SciPy counts them."""
+        if self.most_cycles is None:
+            return None
+        unseen = self.method.maxiter == "checked cycles" and 0 < self.cycles == self.most_cycles
+        return 0 if status is Status.CONVERGED and not unseen else max(1, self.cycles)
 
     def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
         floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
@@ -500,9 +582,21 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
         applies=sum(column.applies for column in columns),
         setup_seconds=setup_seconds,
         solve_seconds=sum(column.solve_seconds for column in columns),
+        code=None if worst.code is None else max(column.info for column in columns),
         message=f"{good} of {len(columns)} columns converged; column {columns.index(worst)}: {worst.message}",
         columns=columns,
     )
+
+
+def _preconditioned(xp: Any, M: CountedOperator | None, rhs: Any, n: int, x0: str) -> Any:
+    """Return the initial guess M b, which SciPy calls 'Mb'."""
+    if x0 != "Mb" or rhs.shape[0] != n:
+        fits = "an array, None, or 'Mb' for M b" if rhs.shape[0] == n else "an array or None"
+        raise InputError(f"x0 is the string {x0!r}; expected {fits}.")
+    if M is None:
+        return rhs.copy()
+    guess = M(rhs) if rhs.ndim == 1 else xp.stack([M(rhs[:, j]) for j in range(rhs.shape[1])], axis=1)
+    return read_vectors(guess, n, "M b, for x0='Mb',")
 
 
 def _check_devices(xp: Any, rhs: Any, guess: Any) -> None:

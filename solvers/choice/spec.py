@@ -27,6 +27,9 @@ from ..preconditioner import Preconditioner
 from ..registry import METHODS, PRECONDITIONERS, SOLVERS
 from ..result import SolveResult
 
+_NO_SETTINGS = {"A", "b", "M", "x0", "callback", "callback_type", "iterations", "shift", "show", "check", "outer_v"}
+"""Arguments of solvers that are not settings of a configuration."""
+
 
 @dataclass(frozen=True)
 class SolverSpec:
@@ -37,7 +40,8 @@ class SolverSpec:
     name : str
         A key of ``resolvent.solvers.SOLVERS``.
     settings : mapping
-        Keyword arguments of the solver: ``rtol``, ``maxiter``, …
+        Keyword arguments of the solver: ``rtol``, ``maxiter``, … Here ``maxiter`` counts iterations for every solver,
+        and `gmres` restarts after 30, whatever SciPy's meaning and default are.
     preconditioner : str or None
         A key of ``resolvent.solvers.PRECONDITIONERS``.
     preconditioner_settings : mapping
@@ -112,7 +116,8 @@ class SolverSpec:
             result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
             result.x = result.x.reshape(-1)
             return result
-        settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        asked = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        settings = METHODS[self.name].keywords(asked, operator.shape[0])
         if nullspace is not None and METHODS[self.name].nullspace:
             settings = {"nullspace": nullspace, **settings}
         if callback is not None:
@@ -165,7 +170,7 @@ def _warning_of(preconditioner: Preconditioner) -> str:
 
 @lru_cache(maxsize=64)
 def _settings_of(solver: str) -> frozenset[str]:
-    return frozenset(inspect.signature(SOLVERS[solver]).parameters) - {"A", "b", "M", "x0", "callback"}
+    return frozenset(inspect.signature(SOLVERS[solver]).parameters) - _NO_SETTINGS
 
 
 @lru_cache(maxsize=4)
