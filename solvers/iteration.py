@@ -382,7 +382,10 @@ class _ColumnSolve:
             claimed, failure = self._advance(settings)
             self.cycles += 1
             if self.callback.each_cycle:
-                self._call_back(0.0)
+                try:
+                    self._call_back(0.0)
+                except Breakdown as asked:
+                    failure = failure or asked
             self.r = self.b - self.column.A(self.x)
             self.residual = self.history[-1] = self.column.norm(self.r)
 

@@ -122,5 +122,5 @@ METHOD = Method(
     explicit=False,
     callback="pr_norm",
     maxiter="cycles",
-    configured={"restart": 30},
+    configured={"restart": 30, "callback_type": "pr_norm"},
 )

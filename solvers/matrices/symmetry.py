@@ -54,6 +54,15 @@ def largest_of_rows(matrix: sp.csr_array) -> np.ndarray:
     return sizes
 
 
+def sizes_of_rows(matrix: sp.csr_array) -> np.ndarray:
+    """Return Σ_j |a_ij| of each row."""
+    sums = np.zeros(matrix.shape[0])
+    filled = np.flatnonzero(np.diff(matrix.indptr))
+    if filled.size:
+        sums[filled] = np.add.reduceat(np.abs(matrix.data), matrix.indptr[filled])
+    return sums
+
+
 def is_hermitian(A: Any, tolerance: float = SYMMETRY_TOLERANCE) -> bool:
     """Return whether the asymmetry of a square sparse or dense matrix is at most `tolerance`."""
     return asymmetry(A) <= tolerance

@@ -1,4 +1,4 @@
-"""Describe a sparse matrix in one pass, for a factorisation to be chosen before anything is factored (`portrait.cpp`)."""
+"""Describe a sparse matrix in one pass, before a factorisation is chosen (`portrait.cpp`)."""
 
 from __future__ import annotations
 
