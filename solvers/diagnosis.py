@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from .matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry
 from .operands import CountedOperator, is_gpu
@@ -55,13 +56,19 @@ class Diagnosis:
         return 0.0 if self._entries is None else asymmetry(self._entries)
 
     @cached_property
+    def _difference(self) -> float:
+        """Return max |A − Aᴴ| / max |A|, which a reader can check, of a matrix that is not Hermitian."""
+        matrix = sp.csr_array(self._entries)
+        return float(abs((matrix - matrix.conj().T).data).max() / abs(matrix.data).max())
+
+    @cached_property
     def _diagonal(self) -> np.ndarray | None:
         return None if self._entries is None else np.real(self._entries.diagonal())
 
     def _not_hermitian(self, status: Status, reason: str) -> tuple[str, str] | None:
         """Return the reason and the advice for a matrix that differs from its adjoint."""
         if self.hermitian:
-            reason = f"A is not Hermitian, as {self.name} needs it: max |A − Aᴴ| = {self._asymmetry:.3g} max |A|"
+            reason = f"A is not Hermitian, as {self.name} needs it: max |A − Aᴴ| = {self._difference:.3g} max |A|"
             return reason, "Use gmres, which takes any nonsingular A."
         if status is Status.INDEFINITE:
             return reason, "Use gmres."

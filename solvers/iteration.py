@@ -25,25 +25,23 @@ raises `Breakdown`.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from .arguments import is_integer
 from .diagnosis import Diagnosis
 from .errors import InputError
+from .initial_guess import read_guess
+from .limits import Callback, CallbackType, Counting, Limits, check_limits
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind
 from .result import SEVERITY, SolveResult, Status, counted
 from .stopping import EPSILON, Floor, Progress, check_tolerances
-
-CallbackType = Literal["x", "pr_norm", "cycle"]
 
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
@@ -108,7 +106,7 @@ class Method:
     exact: bool = False
     growth: float = 1e9
     callback: CallbackType = "x"
-    maxiter: Literal["iterations", "cycles", "checked cycles"] = "iterations"
+    maxiter: Counting = "iterations"
     configured: Mapping[str, Any] = field(default_factory=dict)
     square: bool = True
     certificate: Callable[..., tuple[Status, str] | None] | None = None
@@ -249,15 +247,11 @@ def run(
     InputError
         If an argument does not fit; never for slow convergence.
     """
-    check_limits(method, maxiter, cycles)
+    check_limits(method.maxiter, maxiter, cycles)
     system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     rhs, guess, column = system.rhs, system.guess, system.column
-    limits = Limits(system.rtol, system.atol, system.maxiter)
-    if method.maxiter != "iterations" and maxiter is None:
-        by_default = 10 * column.A.n if method.maxiter == "cycles" else 1000  # as in SciPy
-        limits = Limits(system.rtol, system.atol, sys.maxsize, by_default if cycles is None else int(cycles))
-    elif cycles is not None:
-        limits = replace(limits, cycles=int(cycles))
+    tolerances = (system.rtol, system.atol, system.maxiter, column.A.n)
+    limits = Limits.read(method.maxiter, *tolerances, iterations=maxiter, cycles=cycles)
     reporting = Callback(callback, callback_type or method.callback)
 
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
@@ -274,15 +268,6 @@ def run(
             solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting)
             columns.append(diagnosis.of(solve.run(settings)))
     return combined(tuple(columns), column.xp, system.setup_seconds)
-
-
-def check_limits(method: Method, iterations: Any, cycles: Any) -> None:
-    """Refuse limits of a method that counts cycles unless they are counts or None."""
-    if method.maxiter == "iterations":
-        return
-    for name, value in (("maxiter", cycles), ("iterations", iterations)):
-        if value is not None and not (is_integer(value) and value >= 0):
-            raise InputError(f"{name} is {value!r}; expected an integer ≥ 0, or None.")
 
 
 @dataclass(frozen=True)
@@ -315,13 +300,6 @@ def read_system(
     operator = read_operator(A, square=method.square)
     n, xp = operator.n, operator.xp
     rhs = read_vectors(b, operator.m, "b")
-    guess = None if x0 is None or isinstance(x0, str) else read_vectors(x0, n, "x0")
-    if guess is not None and guess.shape != (n, *rhs.shape[1:]):
-        if not guess.size == rhs.size == n:  # as in SciPy, (n,) and (n, 1) go together
-            fit = "make them equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
-            raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
-        guess = guess.reshape(rhs.shape)
-    _check_devices(xp, rhs, guess)
     rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
@@ -329,8 +307,8 @@ def read_system(
     if M is not None:
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
-    if isinstance(x0, str):
-        guess = _preconditioned(xp, preconditioner, rhs, n, x0)
+    guess = read_guess(x0, rhs, operator, preconditioner)
+    _check_devices(xp, rhs, guess)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -342,24 +320,6 @@ def read_system(
     column = Column(operator, preconditioner, xp, dtype, space)
     setup_seconds = time.perf_counter() - began + float(getattr(M, "setup_seconds", 0.0))
     return System(column, rhs, guess, rtol, atol, maxiter, setup_seconds)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Hold when a solve ends: by its tolerances, or after so many iterations or cycles."""
-
-    rtol: float
-    atol: float
-    maxiter: int
-    cycles: int | None = None
-
-
-@dataclass(frozen=True)
-class Callback:
-    """Hold the user's function, or None, and what it is handed."""
-
-    function: Callable[[Any], Any] | None
-    type: CallbackType
 
 
 class _ColumnSolve:
@@ -377,9 +337,7 @@ class _ColumnSolve:
     ) -> None:
         self.began = time.perf_counter()
         self.method, self.column, self.floor = method, column, floor
-        self.maxiter, self.most_cycles, self.cycles = limits.maxiter, limits.cycles, 0
-        self.callback, self.each_cycle = callback, callback.function is not None and callback.type == "cycle"
-        self.each_iteration = callback.function is not None and not self.each_cycle
+        self.limits, self.maxiter, self.callback, self.cycles = limits, limits.maxiter, callback, 0
         self.counts = column.counts()
         column.memory = {}
         xp, A = column.xp, column.A
@@ -413,18 +371,21 @@ class _ColumnSolve:
         claimed, failure = False, None
         while True:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if ended is None and self.cycles == self.limits.cycles:
+                ended = Status.MAXITER, "the cycles allowed are used up"
             if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
                 ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
-            if ended is None and self.cycles == self.most_cycles:
-                ended = Status.MAXITER, "the cycles allowed are used up"
             if ended is not None:
                 return self._result(*ended)
             if self.residual < self.best_residual:
                 self.best_residual, self.best_x = self.residual, self.x.copy()
             claimed, failure = self._advance(settings)
             self.cycles += 1
-            if self.each_cycle:
-                self._call_back(0.0)
+            if self.callback.each_cycle:
+                try:
+                    self._call_back(0.0)
+                except Breakdown as asked:
+                    failure = failure or asked
             self.r = self.b - self.column.A(self.x)
             self.residual = self.history[-1] = self.column.norm(self.r)
 
@@ -434,6 +395,7 @@ class _ColumnSolve:
         self.column.budget = self.maxiter - self.iterations
         if self.column.nullspace is not None:
             self.r = self.column.nullspace.project(self.r)
+        each_iteration = self.callback.each_iteration
         ceiling = self.method.growth * self.history[0]
         inspected = self.residual
         steps = self.method.recurrence(self.column, self.x, self.r, **settings)
@@ -441,7 +403,7 @@ class _ColumnSolve:
             for norm in steps:
                 self.iterations += 1
                 self.history.append(norm)
-                if self.each_iteration:
+                if each_iteration:
                     self._call_back(norm)
                 if norm <= self.target:
                     return True, None
@@ -477,11 +439,7 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        assert self.callback.function is not None
-        if self.callback.type == "pr_norm":
-            self.callback.function(np.float64(norm / self.rhs_norm))  # SciPy's type, which has a shape
-        else:
-            self.callback.function(self.x * self.scale)  # a copy: it may be kept
+        self.callback.call(lambda: self.x * self.scale, norm / self.rhs_norm)
 
     def _result(self, status: Status, reason: str) -> SolveResult:
         x, residual, scale = self.x, self.residual, self.scale
@@ -503,15 +461,8 @@ class _ColumnSolve:
             setup_seconds=0.0,
             solve_seconds=time.perf_counter() - self.began,
             message=message,
-            code=self._code(status),
+            code=self.limits.code(status is Status.CONVERGED, self.cycles),
         )
-
-    def _code(self, status: Status) -> int | None:
-        """Return what `info` is where cycles are limited, as SciPy counts them."""
-        if self.most_cycles is None:
-            return None
-        unseen = self.method.maxiter == "checked cycles" and 0 < self.cycles == self.most_cycles
-        return 0 if status is Status.CONVERGED and not unseen else max(1, self.cycles)
 
     def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
         floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
@@ -586,17 +537,6 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
         message=f"{good} of {len(columns)} columns converged; column {columns.index(worst)}: {worst.message}",
         columns=columns,
     )
-
-
-def _preconditioned(xp: Any, M: CountedOperator | None, rhs: Any, n: int, x0: str) -> Any:
-    """Return the initial guess M b, which SciPy calls 'Mb'."""
-    if x0 != "Mb" or rhs.shape[0] != n:
-        fits = "an array, None, or 'Mb' for M b" if rhs.shape[0] == n else "an array or None"
-        raise InputError(f"x0 is the string {x0!r}; expected {fits}.")
-    if M is None:
-        return rhs.copy()
-    guess = M(rhs) if rhs.ndim == 1 else xp.stack([M(rhs[:, j]) for j in range(rhs.shape[1])], axis=1)
-    return read_vectors(guess, n, "M b, for x0='Mb',")
 
 
 def _check_devices(xp: Any, rhs: Any, guess: Any) -> None:

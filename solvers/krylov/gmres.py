@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from typing import Any, Literal
 
 from ..arguments import check_count, one_of
-from ..iteration import CallbackType, Column, Method, check_limits, run
+from ..iteration import Column, Method, run
+from ..limits import CallbackType, check_limits
 from ..result import SolveResult
 from .arnoldi import minimal_residual_cycle
 
@@ -89,7 +90,7 @@ def gmres(
         )
     kind = one_of(callback_type or "legacy", _CALLBACKS, "callback_type of gmres")
     if callback is not None and kind == "legacy" and iterations is None:
-        check_limits(METHOD, iterations, maxiter)
+        check_limits(METHOD.maxiter, iterations, maxiter)
         n = len(A) if isinstance(A, list | tuple) else (*getattr(A, "shape", ()), 0)[0]
         maxiter, iterations = None, maxiter if maxiter is not None else 10 * n or None
     return run(
@@ -121,5 +122,5 @@ METHOD = Method(
     explicit=False,
     callback="pr_norm",
     maxiter="cycles",
-    configured={"restart": 30},
+    configured={"restart": 30, "callback_type": "pr_norm"},
 )

@@ -9,6 +9,7 @@ import scipy.sparse.linalg as spla
 
 from resolvent.solvers import (
     SOLVERS,
+    Breakdown,
     InputError,
     Jacobi,
     SolverSpec,
@@ -157,6 +158,23 @@ def test_callbacks_of_cycles_are_handed_iterates(solver):
     np.testing.assert_array_equal(seen[-1], result.x)
     assert result.info == 4
     assert result.status is Status.MAXITER
+
+
+@pytest.mark.parametrize("solver", [cg, gmres, fgmres, lgmres, gcrodr])
+def test_a_callback_may_end_the_solve(solver):
+    """As a budget of seconds does: from every solver, and from gmres without a warning about its type."""
+
+    def enough(_):
+        raise Breakdown(Status.MAXITER, "it is enough")
+
+    spec = SolverSpec(solver.__name__, {"rtol": 1e-10}, None)
+    A = laplacian(N) if solver is cg else convection()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = spec.solve(A, vector(), callback=enough)
+    assert result.status is Status.MAXITER
+    assert "it is enough" in result.message
+    assert result.iterations <= 40
 
 
 @pytest.mark.parametrize("cycles", [1, 2, 4])
