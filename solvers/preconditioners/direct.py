@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..matrices.symmetry import is_hermitian
 from ..operands import as_csr
 from ..preconditioner import Preconditioner
+from ..stopping import EPSILON
 from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 from .sparse_lu.certificate import Certificate, certify, inverse_norm
 from .sparse_lu.equilibration import Equilibration, is_extreme
@@ -19,12 +20,9 @@ from .sparse_lu.pivoting import choose_mode, choose_order
 from .sparse_lu.portrait import Compressed, Portrait, by_columns, by_rows, portrait
 from .sparse_lu.singularity import exactly_singular, refuse_empty, unstable
 
-_LOST = 0.5
-"""Relative error of a recovered vector from which on A is singular to working precision."""
-
-_UNSTABLE_ERROR = 1e-8
-"""Relative error from which on pivots on the diagonal are not trusted, unless their backward error is that of rounding,
-`_ROUNDING`, and so A to blame."""
+_LOST_DIGITS = 8.0
+"""Digits of a recovered vector below which pivots on the diagonal are not trusted, unless their backward error is that
+of rounding, `_ROUNDING`, and A so to blame: then its condition is estimated."""
 
 _ROUNDING = 1e-14
 
@@ -59,7 +57,9 @@ class Direct(Preconditioner):
     recovered_digits : float
         Decimal digits of a known solution that the factors recover, 0 to 16: what is left of 16 after the condition.
     near_singular : bool
-        Whether none is recovered: A is singular to working precision, and M b one solution of many, if there is any.
+        Whether A is singular to working precision: M b is then one solution of many, if there is any.
+    rcond : float or None
+        An estimate of 1/κ₁(A).
     backward_error : float
         ‖b − A x‖_∞ / (‖A‖_∞ ‖x‖_∞ + ‖b‖_∞) of that solve, about 1e-16 for stable factors.
 
@@ -95,8 +95,14 @@ class Direct(Preconditioner):
 
     @property
     def near_singular(self) -> bool:
-        """Return whether A is singular to working precision, as far as one solve tells."""
-        return not self._certificate.error < _LOST
+        """Return whether A is singular to working precision: κ₁(A) above 1/ε, and digits lost in one solve.
+
+        A matrix whose rows are badly scaled has such a κ too, but loses none.
+        """
+        if self._certificate.digits >= _LOST_DIGITS:
+            return False
+        rcond = self.rcond
+        return self._certificate.digits < 1.0 if rcond is None else rcond < EPSILON
 
     @property
     def recovered_digits(self) -> float:
@@ -171,7 +177,7 @@ class Direct(Preconditioner):
         except ZeroPivot:
             return False
         certificate = certify(matrix, self._factors.solve, facts.norm)
-        stable = certificate.error <= _UNSTABLE_ERROR or certificate.backward_error <= _ROUNDING
+        stable = certificate.digits >= _LOST_DIGITS or certificate.backward_error <= _ROUNDING
         if stable:
             self._certificate = certificate
             # A pivot that is rounding noise proves nothing.
