@@ -15,8 +15,8 @@ from ..stopping import EPSILON
 from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
 from .sparse_lu.certificate import Certificate, certify, inverse_norm
 from .sparse_lu.equilibration import Equilibration, is_extreme
-from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, ZeroPivot
-from .sparse_lu.pivoting import choose_mode, choose_order
+from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, Ordering, ZeroPivot
+from .sparse_lu.pivoting import choose_mode, choose_order, uncounted_order
 from .sparse_lu.portrait import Compressed, Portrait, by_columns, by_rows, portrait
 from .sparse_lu.singularity import exactly_singular, refuse_empty, unstable
 
@@ -37,7 +37,7 @@ class Direct(Preconditioner):
 
     The matrix is read once, and order and pivots chosen before it is factored. A Hermitian A with a positive diagonal
     is factored without pivoting, in an order of minimum degree: positive pivots then prove it positive definite
-    (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise `kind` is 'linear'. If the pattern is nearly symmetric
+    (Sylvester's law of inertia), as diagonal dominance does, and `kind` is 'spd'. Otherwise `kind` is 'linear'. If the pattern is nearly symmetric
     and the diagonal not negligible, the same order is used with pivots that prefer the diagonal; else the columns are
     ordered (COLAMD) and rows exchanged. What prefers the diagonal must recover a known solution to 8 digits, or as many
     as A allows; if not, rows are exchanged after all.
@@ -83,7 +83,7 @@ class Direct(Preconditioner):
         self._packaged: Cholmod | Pardiso | None = None
         self._pattern: tuple[np.ndarray, np.ndarray] | None = None
         self._factors: Factors | None = None
-        self._orders: dict[bool, np.ndarray] = {}  # by whether rows follow columns
+        self._orders: dict[bool, Ordering] = {}  # by whether rows follow columns
         self._exchanges_cheaper = False
         self._scaling: Equilibration | None = None
         self._rcond: float | None = None
@@ -155,7 +155,7 @@ class Direct(Preconditioner):
             mode = "general"
         if mode == "general":
             try:
-                self._factor(rows, columns, "general", self._orders.get(False))
+                self._factor(rows, columns, "general", self._orders.get(False) or uncounted_order(rows.n))
             except ZeroPivot:
                 raise exactly_singular(matrix) from None
             self._accept(certify(matrix, self._factors.solve, facts.norm), matrix, facts.norm)
@@ -164,30 +164,32 @@ class Direct(Preconditioner):
         self, matrix: sp.csr_array, rows: Compressed, columns: Compressed, facts: Portrait, mode: Mode
     ) -> bool:
         """Factor with pivots on the diagonal; return whether that is sparse and stable, and set `kind`."""
-        order = self._orders.get(True)
         if self._exchanges_cheaper:
             return False
-        if order is None:
-            symmetric, order = choose_order(rows, columns, facts)
+        ordering = self._orders.get(True)
+        if ordering is None:
+            symmetric, ordering = choose_order(rows, columns, facts)
             if not symmetric:
-                self._exchanges_cheaper, self._orders[False] = True, order
+                self._exchanges_cheaper, self._orders[False] = True, ordering
                 return False
         try:
-            self._factor(rows, columns, mode, order)
+            self._factor(rows, columns, mode, ordering)
         except ZeroPivot:
             return False
         certificate = certify(matrix, self._factors.solve, facts.norm)
         stable = certificate.digits >= _LOST_DIGITS or certificate.backward_error <= _ROUNDING
         if stable:
             self._certificate = certificate
-            # A pivot that is rounding noise proves nothing.
-            if mode == "definite" and not self.near_singular and self._factors.positive_pivots():
-                self.kind = "spd"
+            # A pivot that is rounding noise proves nothing. A diagonally dominant matrix is semidefinite by Gershgorin's
+            # circles, and definite if it is not singular: its pivots need not be read, which takes a copy of U.
+            if mode == "definite" and not self.near_singular:
+                proven = facts.dominant or self._factors.positive_pivots()
+                self.kind = "spd" if proven else "linear"
         return stable
 
-    def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, order: np.ndarray | None) -> None:
-        self._factors = Factors(rows, columns, mode, order)
-        self._orders[mode != "general"] = self._factors.order
+    def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, ordering: Ordering) -> None:
+        self._factors = Factors(rows, columns, mode, ordering)
+        self._orders[mode != "general"] = self._factors.ordering
 
     def _build_packaged(self, matrix: sp.csc_array, again: bool) -> None:
         """Factor with an installed package; the kind is 'spd' if a factorisation without pivoting has proven it."""

@@ -32,7 +32,7 @@ class Compressed(NamedTuple):
 
 @dataclass(frozen=True)
 class Portrait:
-    """Hold what a factorisation must know of a matrix beforehand; the first thirteen are in the order of the kernel.
+    """Hold what a factorisation must know of a matrix beforehand; the first fourteen are in the order of the kernel.
 
     Attributes
     ----------
@@ -55,6 +55,8 @@ class Portrait:
         Entries whose mirror image is not stored.
     positive : bool
         Whether the diagonal's real parts are all positive.
+    dominant : bool
+        Whether no diagonal entry is less than the sum of the others in its row, but for rounding.
     diagonal : ndarray
     """
 
@@ -71,6 +73,7 @@ class Portrait:
     outdone: int
     unmatched: int
     positive: bool
+    dominant: bool
     diagonal: np.ndarray
 
 
@@ -104,8 +107,8 @@ def by_columns(rows: Compressed, row_order: np.ndarray, column_order: np.ndarray
 
 def portrait(rows: Compressed, columns: Compressed, weak_diagonal: float) -> Portrait:
     """Describe a matrix that is given by its rows and by its columns."""
-    facts = np.empty(13)
+    facts = np.empty(14)
     diagonal = np.empty(rows.n, dtype=rows.data.dtype)
     _describe(rows.n, *rows, *columns, weak_diagonal, diagonal, np.empty(rows.n, dtype=np.uint8), facts)
     values = facts.tolist()
-    return Portrait(*values[:6], *map(int, values[6:12]), bool(values[12]), diagonal)
+    return Portrait(*values[:6], *map(int, values[6:12]), bool(values[12]), bool(values[13]), diagonal)

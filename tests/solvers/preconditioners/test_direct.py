@@ -51,11 +51,11 @@ def test_update_keeps_the_order_and_solves_the_new_system(shift):
         for seed in (0, 1, 2)
     ]
     M = Direct.setup(matrices[0])
-    order, kind = M._factors.order, M.kind
+    order, kind = M._factors.ordering.order, M.kind
     fill = M.fill
     for matrix in matrices[1:]:
         M.update(matrix)
-        assert M._factors.order is order
+        assert M._factors.ordering.order is order
         assert M.kind == kind == ("linear" if shift else "spd")
         assert M.fill <= 1.3 * fill
         b = np.random.default_rng(3).standard_normal((500, 2))
@@ -188,9 +188,9 @@ def test_growth_on_the_diagonal_falls_back_to_partial_pivoting(monkeypatch):
 def _recorded_modes(monkeypatch):
     modes, real = [], factors.Factors.__init__
 
-    def factor(self, rows, columns, mode, order):
+    def factor(self, rows, columns, mode, ordering):
         modes.append(mode)
-        real(self, rows, columns, mode, order)
+        real(self, rows, columns, mode, ordering)
 
     monkeypatch.setattr(factors.Factors, "__init__", factor)
     return modes
