@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 Solve = Callable[[np.ndarray], np.ndarray]
+"""The function r ↦ A⁻¹ r of some factors."""
 
 _STEPS = 5
 
@@ -43,7 +44,7 @@ def certify(matrix: Any, solve: Solve, norm: float, refine: bool = False) -> Cer
     ----------
     Rigal and Gaches, J. ACM 14 (1967) 543 (the backward error).
     """
-    # Of whole numbers a singular matrix might make a right-hand side without rounding, and so be recovered by luck.
+    # From whole numbers a singular matrix might make a right-hand side without rounding, which is recovered by luck.
     known = np.random.default_rng(0).random(matrix.shape[0]) - 0.5
     with np.errstate(all="ignore"):
         b = matrix @ known

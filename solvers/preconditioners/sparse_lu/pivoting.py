@@ -46,6 +46,8 @@ def choose_order(rows: Compressed, columns: Compressed, facts: Portrait) -> tupl
     Where the pattern is far from symmetric, the fill of A + Aᵀ with pivots on the diagonal is compared with the bound
     for row exchanges, by counts.
     """
+    if rows.n == rows.indices.size and facts.zeros == 0:
+        return True, Ordering(np.arange(rows.n, dtype=np.int32), 1)  # a diagonal matrix
     graph = symmetric_graph(rows, columns)
     fill = cholesky_fill(graph, minimum_degree(graph))
     if facts.unmatched > _UNMATCHED_SHARE * rows.indices.size:

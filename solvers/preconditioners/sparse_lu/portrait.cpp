@@ -118,7 +118,8 @@ EXPORT resolvent::i64 symmetric_graph(resolvent::i64 n, const resolvent::i32 *in
     indptr_out[i] = i32(size);
     i64 a = indptr[i], b = column_indptr[i];
     while (a < indptr[i + 1] || b < column_indptr[i + 1]) {
-      const i64 in_row = a < indptr[i + 1] ? indices[a] : n, in_column = b < column_indptr[i + 1] ? column_indices[b] : n;
+      const i64 in_row = a < indptr[i + 1] ? indices[a] : n,
+                in_column = b < column_indptr[i + 1] ? column_indices[b] : n;
       const i64 j = in_row < in_column ? in_row : in_column;
       a += in_row == j;
       b += in_column == j;

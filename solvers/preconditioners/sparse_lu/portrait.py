@@ -1,4 +1,4 @@
-"""Describe a sparse matrix in one pass, for a factorisation to be chosen before anything is factored (`portrait.cpp`)."""
+"""Describe a sparse matrix in one pass, so that a factorisation can be chosen before it is made (`portrait.cpp`)."""
 
 from __future__ import annotations
 
@@ -110,5 +110,23 @@ def portrait(rows: Compressed, columns: Compressed, weak_diagonal: float) -> Por
     facts = np.empty(14)
     diagonal = np.empty(rows.n, dtype=rows.data.dtype)
     _describe(rows.n, *rows, *columns, weak_diagonal, diagonal, np.empty(rows.n, dtype=np.uint8), facts)
-    values = facts.tolist()
-    return Portrait(*values[:6], *map(int, values[6:12]), bool(values[12]), bool(values[13]), diagonal)
+    numbers = facts.tolist()
+    largest, smallest_row, smallest_column, norm, norm_one, asymmetry = numbers[:6]
+    empty_row, empty_column, zeros, negligible, outdone, unmatched = map(int, numbers[6:12])
+    return Portrait(
+        largest,
+        smallest_row,
+        smallest_column,
+        norm,
+        norm_one,
+        asymmetry,
+        empty_row,
+        empty_column,
+        zeros,
+        negligible,
+        outdone,
+        unmatched,
+        positive=bool(numbers[12]),
+        dominant=bool(numbers[13]),
+        diagonal=diagonal,
+    )
