@@ -12,12 +12,15 @@ import array_api_compat
 import numpy as np
 import scipy.sparse as sp
 
+from .containers import advice_for, check_sparse, refuse_masked
 from .errors import InputError
+from .foreign_functions import ForeignFunction
+from .magnitudes import array_times_two_to, exponent_of_entries, is_safe, sum_of_squares
 from .preconditioner import Preconditioner
 
 
 class CountedOperator:
-    """Apply a linear map to vectors of length n, and count the applications.
+    """Apply a linear map to vectors of length n, count the applications, and check what each one returns.
 
     Attributes
     ----------
@@ -25,9 +28,11 @@ class CountedOperator:
         The entries, if they are known.
     count : int
         Applications so far.
+    exponent : int
+        The map is the operand's times 2^-exponent (see `read_operator`).
     """
 
-    __slots__ = ("_function", "count", "dtype", "matrix", "n", "name", "xp")
+    __slots__ = ("_function", "count", "dtype", "exponent", "matrix", "n", "name", "xp")
 
     def __init__(self, function: Callable[[Any], Any], n: int, dtype: Any, xp: Any, name: str, matrix: Any) -> None:
         self._function = function
@@ -37,17 +42,50 @@ class CountedOperator:
         self.name = name
         self.matrix = matrix
         self.count = 0
+        self.exponent = 0
 
     def __call__(self, x: Any) -> Any:
         """Apply the map to a vector of shape (n,)."""
         y = self._function(x)
         self.count += 1
-        if self.count == 1 and getattr(y, "shape", None) != (self.n,):
+        if y.__class__ is x.__class__ and y.dtype is x.dtype and y.shape == x.shape:
+            return y
+        return self._accepted(y, x)
+
+    def _accepted(self, y: Any, x: Any) -> Any:
+        """Return a result of another type than the vector's in double precision; InputError if it does not fit."""
+        if getattr(y, "shape", None) != (self.n,):
             raise InputError(
                 f"{self.name} returned {_described(y)} for a vector of shape ({self.n},); "
                 f"expected an array of shape ({self.n},): mend its matvec."
             )
-        return y
+        refuse_masked(y, f"what {self.name} returned")
+        kind = np.dtype(y.dtype).kind
+        if kind not in "iufc" or is_gpu(y) != is_gpu(x):
+            raise InputError(
+                f"{self.name} returned an array of dtype {y.dtype} ({type(y).__name__}) for a vector of dtype "
+                f"{x.dtype} ({type(x).__name__}); expected numbers in an array of the same type: mend its matvec."
+            )
+        if kind == "c" and x.dtype.kind != "c":
+            if self.dtype.kind != "c":
+                raise InputError(
+                    f"{self.name} returned complex numbers for a real vector, but its dtype is {self.dtype}; expected "
+                    f"real ones: give it dtype=complex (scipy.sparse.linalg.LinearOperator has this argument)."
+                )
+            return y.astype(np.complex128, copy=False)
+        return array_api_compat.array_namespace(x).asarray(y, dtype=x.dtype)
+
+    def times_two_to(self, exponent: int, xp: Any) -> CountedOperator:
+        """Return the map times 2^exponent, half of which is applied before and half after, so that neither overflows.
+
+        Its count begins at zero.
+        """
+        before = exponent // 2
+
+        def scaled(r: Any) -> Any:
+            return array_times_two_to(xp, self(array_times_two_to(xp, r, before)), exponent - before)
+
+        return CountedOperator(scaled, self.n, self.dtype, xp, self.name, None)
 
     def rows(self, X: Any) -> Any:
         """Apply the map to each row of X (k, n)."""
@@ -75,6 +113,7 @@ def read_vectors(b: Any, n: int, name: str) -> Any:
     InputError
         If the shape, the dtype or a value does not fit.
     """
+    refuse_masked(b, name)
     if sp.issparse(b):
         raise InputError(f"{name} is a sparse matrix; expected a dense array: pass {name}.toarray().")
     if not array_api_compat.is_cupy_array(b):
@@ -95,24 +134,30 @@ def read_vectors(b: Any, n: int, name: str) -> Any:
     return b
 
 
-def read_operator(A: Any, name: str = "A") -> CountedOperator:
+def read_operator(A: Any, name: str = "A", scaled: bool = False) -> CountedOperator:
     """Return A as a counted operator in double precision.
 
     Parameters
     ----------
     A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or CuPy's
         Square. Entries are checked for NaN and infinity; single precision and integers are converted.
+    name : str
+        What the messages call it.
+    scaled : bool
+        Divide entries by 2^exponent where their norm is too large or too small for products of norms.
 
     Raises
     ------
     InputError
         If it is not a matrix, not square, empty, not numeric, or not finite.
     """
-    if isinstance(A, list | tuple | np.matrix):
+    refuse_masked(A, name)
+    if isinstance(A, list | tuple) or (isinstance(A, np.ndarray) and type(A) is not np.ndarray):
         A = _from_nested(A, name)
     shape = getattr(A, "shape", None)
     if shape is None or isinstance(A, type) or not (_has_entries(A) or hasattr(A, "matvec")):
-        raise InputError(f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator.")
+        fix = advice_for(A, name)
+        raise InputError(f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator{fix}.")
     if len(shape) != 2 or shape[0] != shape[1]:
         fix = "for least squares use scipy.sparse.linalg.lsqr"
         raise InputError(f"{name} has shape {tuple(shape)}; expected a square matrix (n, n): {fix}.")
@@ -124,13 +169,23 @@ def read_operator(A: Any, name: str = "A") -> CountedOperator:
     if not _has_entries(A):
         # Our own preconditioners take vectors of both devices; SciPy's `matvec` converts them to NumPy's.
         function = A._matvec if isinstance(A, Preconditioner) else A.matvec
-        return CountedOperator(function, n, dtype, xp, name, None)
+        return CountedOperator(function if _is_ours(A) else ForeignFunction(function), n, dtype, xp, name, None)
+    check_sparse(A, name)
     if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
         A = A.tocsr()
     if A.dtype != dtype:
         A = A.astype(dtype)
-    _check_finite(xp, A.data if _is_sparse(A) else A, f"{name} holds", "entries")
-    return CountedOperator(A.__matmul__, n, dtype, xp, name, A)
+    entries = A.data if _is_sparse(A) else A
+    exponent = 0
+    if not is_safe(sum_of_squares(xp, entries)):  # a sum within bounds has finite terms
+        _check_finite(xp, entries, f"{name} holds", "entries")
+        exponent = exponent_of_entries(xp, entries) if scaled and entries.size else 0
+    if exponent:
+        small = array_times_two_to(xp, entries, -exponent)
+        A = _with_entries(A, small) if _is_sparse(A) else small
+    operator = CountedOperator(A.__matmul__, n, dtype, xp, name, A)
+    operator.exponent = exponent
+    return operator
 
 
 def read_preconditioner(M: Any, n: int) -> CountedOperator:
@@ -145,7 +200,7 @@ def read_preconditioner(M: Any, n: int) -> CountedOperator:
     if hasattr(M, "aspreconditioner"):
         raise InputError(f"M is a {type(M).__name__}; expected a LinearOperator: pass M.aspreconditioner().")
     if not hasattr(M, "shape") and callable(M):
-        return CountedOperator(M, n, np.dtype(np.float64), None, "M", None)
+        return CountedOperator(ForeignFunction(M), n, np.dtype(np.float64), None, "M", None)
     operator = read_operator(M, "M")
     if operator.n != n:
         raise InputError(f"M has shape ({operator.n}, {operator.n}) but A has shape ({n}, {n}); set M up for this A.")
@@ -168,7 +223,9 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
     """
     if is_gpu(A):
         raise InputError(f"{solver} runs on the CPU, but A is a CuPy matrix: pass A.get().")
+    refuse_masked(A, "A")
     if hasattr(A, "tocsr"):
+        check_sparse(A, "A")
         values = A.tocsr()
     elif isinstance(A, np.ndarray | list | tuple):
         values = A
@@ -188,9 +245,11 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
 
 def diagonal_of(A: Any, solver: str) -> Any:
     """Return the diagonal (n,) of a matrix, or of an operator with `diagonal()`."""
+    refuse_masked(A, "A")
     if isinstance(A, list | tuple | np.matrix):
         A = _from_nested(A, "A")
     if hasattr(A, "diagonal"):
+        check_sparse(A, "A")
         return A.diagonal()
     raise InputError(
         f"{solver} needs the diagonal of A, but A is a {type(A).__name__} without diagonal(): pass a matrix."
@@ -220,6 +279,17 @@ def _check_finite(xp: Any, values: Any, subject: str, noun: str) -> None:
     if not bool(finite.all()):
         bad = int(values.size - finite.sum())
         raise InputError(f"{subject} {bad} {noun} that are NaN or infinite; expected finite numbers: clean it first.")
+
+
+def _with_entries(A: Any, entries: Any) -> Any:
+    """Return a sparse matrix of the pattern of A with other entries."""
+    copy = A.copy()
+    copy.data = entries
+    return copy
+
+
+def _is_ours(A: Any) -> bool:
+    return type(A).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _is_sparse(A: Any) -> bool:

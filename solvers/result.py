@@ -95,6 +95,8 @@ class SolveResult:
         One result per column when b is of shape (n, k); empty when b is of shape (n,).
     space : RecycleSpace or None
         What the next system starts from, if the solver recycles.
+    quotient : float or None
+        ‖b − A x‖₂/‖b‖₂ where `residual` or `rhs_norm`, which may overflow or underflow, do not give it.
     """
 
     x: Any
@@ -110,6 +112,7 @@ class SolveResult:
     message: str
     columns: tuple[SolveResult, ...] = ()
     space: Any = None
+    quotient: float | None = None
 
     @property
     def converged(self) -> bool:
@@ -126,6 +129,8 @@ class SolveResult:
         """Return ‖b − A x‖₂ / ‖b‖₂, the largest of all columns; for b = 0 it is 0 if x = 0, else inf."""
         if self.columns:
             return max(column.relative_residual for column in self.columns)
+        if self.quotient is not None:
+            return self.quotient
         if self.rhs_norm == 0.0:
             return 0.0 if self.residual == 0.0 else float("inf")
         return self.residual / self.rhs_norm
