@@ -27,7 +27,7 @@ class ForeignFunction:
         y = self._function(x.copy() if self._writes else x)
         owner = _owner(y)
         if owner is self._owner or owner is x or owner is x.base:
-            return y.copy()
+            return _copied(y)
         self._owner = owner
         return y
 
@@ -36,11 +36,15 @@ class ForeignFunction:
         y = self._function(x)
         self._watched = True
         self._owner = _owner(y)
-        y = y.copy() if hasattr(y, "shape") and hasattr(y, "copy") else y
+        y = _copied(y)
         if not bool((x == before).all()):
             self._writes = True
             x[...] = before
         return y
+
+
+def _copied(y: Any) -> Any:
+    return y.copy() if hasattr(y, "shape") and hasattr(y, "copy") else y
 
 
 def _owner(y: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator
 
 from .containers import advice_for, check_sparse, refuse_masked
 from .errors import InputError
@@ -167,9 +168,7 @@ def read_operator(A: Any, name: str = "A", scaled: bool = False) -> CountedOpera
     xp = _namespace(A)
     dtype = _double(getattr(A, "dtype", None) or np.float64, name)
     if not _has_entries(A):
-        # Our own preconditioners take vectors of both devices; SciPy's `matvec` converts them to NumPy's.
-        function = A._matvec if isinstance(A, Preconditioner) else A.matvec
-        return CountedOperator(function if _is_ours(A) else ForeignFunction(function), n, dtype, xp, name, None)
+        return CountedOperator(_product_of(A), n, dtype, xp, name, None)
     check_sparse(A, name)
     if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
         A = A.tocsr()
@@ -288,8 +287,23 @@ def _with_entries(A: Any, entries: Any) -> Any:
     return copy
 
 
-def _is_ours(A: Any) -> bool:
-    return type(A).__module__.partition(".")[0] == __name__.partition(".")[0]
+def _product_of(A: Any) -> Callable[[Any], Any]:
+    """Return x ↦ A x of an operator, without SciPy's checks: ours say whose result does not fit."""
+    if isinstance(A, Preconditioner):
+        return A._matvec  # takes vectors of both devices; SciPy's `matvec` converts them to NumPy's
+    if type(A).__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return A.matvec
+    if not isinstance(A, LinearOperator) or type(A).matvec is not LinearOperator.matvec:
+        return ForeignFunction(A.matvec)
+
+    def product(x: Any) -> Any:
+        y = A._matvec(x)
+        if type(y) is np.ndarray and y.ndim == 1 or np.ma.isMaskedArray(y):
+            return y
+        y = np.asarray(y)  # lists and columns, which SciPy takes
+        return y.reshape(-1) if y.ndim == 2 and 1 in y.shape else y
+
+    return ForeignFunction(product)
 
 
 def _is_sparse(A: Any) -> bool:

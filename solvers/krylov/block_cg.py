@@ -247,7 +247,10 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
     if not leaders:
         raise Breakdown(Status.NONFINITE, "the residual is not finite")
     parts = on_host(R @ _conjugate(basis).T)
-    mixture = xp.asarray(scipy.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
+    try:
+        mixture = xp.asarray(np.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
+    except np.linalg.LinAlgError:
+        raise Breakdown(Status.NONFINITE, "the residuals are too small for their inner products") from None
     leading, first = np.array(leaders), first[leaders]
     norms = first
     previous: Any = None
@@ -321,7 +324,7 @@ def _orthonormal(xp: Any, Z: Any) -> Any:
     for final in (False, True):
         gram = on_host(_conjugate(Z) @ Z.T)
         sizes = np.sqrt(np.diagonal(gram).real)
-        if not sizes.min() > 0.0:
+        if not (sizes.min() > 0.0 and np.isfinite(gram).all()):
             return None
         try:
             factor = np.linalg.cholesky(gram / np.outer(sizes, sizes))

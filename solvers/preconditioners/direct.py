@@ -68,6 +68,7 @@ class Direct(Preconditioner):
 
     def _build(self, A: Any, again: bool) -> None:
         matrix = as_csr(A, self.name).tocsc()
+        _refuse_empty_lines(matrix)
         hermitian = is_hermitian(matrix) and bool(np.all(matrix.diagonal().real > 0.0))
         self.kind = "linear"
         if self.backend != "superlu":
@@ -187,6 +188,13 @@ def _favours_diagonal(matrix: sp.csc_array) -> bool:
     transposed = matrix.T.tocsc()
     transposed.sort_indices()
     return np.array_equal(matrix.indptr, transposed.indptr) and np.array_equal(matrix.indices, transposed.indices)
+
+
+def _refuse_empty_lines(matrix: sp.csc_array) -> None:
+    """Refuse a matrix with an empty row or column, of which SuperLU makes messages of LAPACK on the standard error."""
+    for line, counts in (("row", np.bincount(matrix.indices, minlength=matrix.shape[0])), ("column", np.diff(matrix.indptr))):
+        if not counts.all():
+            raise InputError(_singular(f"{line} {int(np.argmin(counts))} is empty"))
 
 
 def _singular(sign: str) -> str:
