@@ -21,7 +21,7 @@ def refuse_masked(values: Any, name: str) -> None:
     if isinstance(values, list | tuple):
         masked = any(value is np.ma.masked or np.ma.isMaskedArray(value) for value in values)
     else:
-        masked = np.ma.isMaskedArray(values) or np.ma.isMaskedArray(getattr(values, "data", None))
+        masked = np.ma.isMaskedArray(values.data if sp.issparse(values) and hasattr(values, "data") else values)
     if masked:
         raise InputError(
             f"{name} is a masked array; expected one without a mask: pass {name}.filled(value), with the value that "

@@ -298,7 +298,7 @@ def _product_of(A: Any) -> Callable[[Any], Any]:
 
     def product(x: Any) -> Any:
         y = A._matvec(x)
-        if type(y) is np.ndarray and y.ndim == 1 or np.ma.isMaskedArray(y):
+        if not isinstance(y, np.ndarray | list | tuple) or np.ma.isMaskedArray(y):
             return y
         y = np.asarray(y)  # lists and columns, which SciPy takes
         return y.reshape(-1) if y.ndim == 2 and 1 in y.shape else y

@@ -162,7 +162,8 @@ class SampleSolver:
             pending = np.flatnonzero(~good)
         Y = np.zeros_like(sides) if guess is None else guess
         for j in pending:
-            result = self.run(A, sides[:, j], None if guess is None else Y[:, j].copy(), M, rtol=rtol)
+            x0 = None if guess is None or not np.isfinite(Y[:, j]).all() else Y[:, j].copy()
+            result = self.run(A, sides[:, j], x0, M, rtol=rtol)
             Y = Y.astype(np.result_type(Y, result.x), copy=False)
             Y[:, j] = result.x
         return Y

@@ -151,7 +151,7 @@ def _read_only(rng: Random, entries: np.ndarray) -> np.ndarray:
 def _float32(rng: Random, entries: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         single = entries.astype(np.complex64 if entries.dtype.kind == "c" else np.float32)
-    return single if np.isfinite(single).all() else single * 0.0 + np.eye(len(single), dtype=single.dtype)
+    return single if np.isfinite(single).all() else np.eye(len(single), dtype=single.dtype)
 
 
 def _operator(rng: Random, entries: np.ndarray) -> LinearOperator:
