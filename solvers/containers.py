@@ -73,7 +73,7 @@ def _check_compressed(A: Any, name: str) -> None:
 def _check_range(name: str, A: Any, index: np.ndarray, size: int) -> None:
     if index.dtype.kind not in "iu":
         _refuse(name, A, f"indices of dtype {index.dtype}")
-    if index.size and not (0 <= int(index.min()) and int(index.max()) < size):
+    if index.size and not (int(index.min()) >= 0 and int(index.max()) < size):
         _refuse(name, A, f"indices from {int(index.min())} to {int(index.max())}; expected 0 to {size - 1}")
 
 

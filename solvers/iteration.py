@@ -46,6 +46,9 @@ _INSPECTION_INTERVAL = 50
 FAR_OFF = 1e140
 """A guess with a residual of this size, or one that overflows, is dropped: nothing of b is left in it."""
 
+_STILL_LEAST = 1.0 + 1e-8
+"""The factor by which the least residual may grow in float64."""
+
 
 class Breakdown(Exception):
     """Raised by a recurrence that cannot continue; x and r must be those of the last valid iterate."""
@@ -80,6 +83,11 @@ class Method:
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
     callback : {'x', 'pr_norm'}
         The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
+    square : bool
+        Whether A must be square; if not, b and r are of length m, x is of length n, and A has to have an adjoint.
+    certificate : function, optional
+        A second rule beside that of the residual: ``certificate(column, x, r, **settings)`` returns how the solve has
+        ended, and why, from a recomputed residual r; None if it goes on.
     """
 
     name: str
@@ -91,6 +99,8 @@ class Method:
     exact: bool = False
     growth: float = 1e9
     callback: Literal["x", "pr_norm"] = "x"
+    square: bool = True
+    certificate: Callable[..., tuple[Status, str] | None] | None = None
 
     def __post_init__(self) -> None:
         _ACCEPTED[self.name] = self.accepts
@@ -259,14 +269,15 @@ def read_system(
 ) -> System:
     """Check a solver's arguments and convert them to double precision; InputError if one does not fit."""
     began = time.perf_counter()
-    operator = read_operator(A, scaled=True)
+    operator = read_operator(A, square=method.square, scaled=True)
     n, xp = operator.n, operator.xp
-    rhs = read_vectors(b, n, "b")
+    rhs = read_vectors(b, operator.m, "b")
     guess = None if x0 is None else read_vectors(x0, n, "x0")
-    if guess is not None and guess.shape != rhs.shape:
-        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; they must be equal.")
+    if guess is not None and guess.shape != (n, *rhs.shape[1:]):
+        fit = "they must be equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
+        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
     _check_devices(xp, rhs, guess)
-    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, n)
+    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
@@ -329,7 +340,7 @@ class _ColumnSolve:
             self.residual = norm_of(xp, self.r)
             guessed = self.residual < FAR_OFF
         if not guessed:
-            self.x, self.r, self.residual = xp.zeros_like(self.b), self.b.copy(), self.rhs_norm
+            self.x, self.r, self.residual = self._zero(), self.b.copy(), self.rhs_norm
         self.history = [self.residual]
         self.iterations = 0
         self.best_residual = self.residual
@@ -341,6 +352,8 @@ class _ColumnSolve:
         claimed, failure = False, None
         while True:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
+                ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
             if ended is not None:
                 return self._result(*ended)
             if self.residual < self.best_residual:
@@ -389,6 +402,9 @@ class _ColumnSolve:
             return False, Breakdown(Status.BREAKDOWN, "the recurrence made no step")
         return False, None
 
+    def _zero(self) -> Any:
+        return self.column.xp.zeros(self.column.A.n, dtype=self.column.dtype)
+
     def _flat(self, norm: float, before: float) -> bool:
         """Return whether a stationary iteration, whose residuals are true ones, no longer moves."""
         if abs(norm - before) <= 1e-8 * before:
@@ -407,11 +423,11 @@ class _ColumnSolve:
         failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
         if failed and not residual <= self.best_residual:
             residual = self.best_residual
-            x = self.column.xp.zeros_like(self.b) if self.best_x is None else self.best_x
+            x = self._zero() if self.best_x is None else self.best_x
         x, changed = scaling.returned(x)
         if changed is not None:
-            residual = norm_of(self.column.xp, self.b - self.column.A(changed))
-            status, reason = certified_again(status, reason, residual, self.threshold)
+            before, residual = residual, norm_of(self.column.xp, self.b - self.column.A(changed))
+            status, reason = certified_again(status, reason, before, residual, self.threshold)
             self.history[-1] = residual
         floor = self.floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
         matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
@@ -467,11 +483,13 @@ class Scaling:
         }
 
 
-def certified_again(status: Status, reason: str, residual: float, threshold: float) -> tuple[Status, str]:
+def certified_again(
+    status: Status, reason: str, before: float, residual: float, threshold: float
+) -> tuple[Status, str]:
     """Return how a solve has ended whose solution lost digits in float64, from the residual of what is returned."""
-    if status is Status.CONVERGED and not residual <= threshold:
-        return Status.UNREPRESENTABLE, "the solution has entries that float64 does not hold"
-    return status, reason
+    lost = status is Status.CONVERGED and not residual <= threshold
+    lost = lost or (status is Status.INCONSISTENT and not residual <= _STILL_LEAST * before)
+    return (Status.UNREPRESENTABLE, "the solution has entries that float64 does not hold") if lost else (status, reason)
 
 
 def verdict(

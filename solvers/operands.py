@@ -25,18 +25,33 @@ class CountedOperator:
 
     Attributes
     ----------
+    m, n : int
+        Its shape is (m, n).
     matrix : array or sparse matrix, or None
         The entries, if they are known.
     count : int
-        Applications so far.
+        Applications so far, those of the adjoint included.
     exponent : int
         The map is the operand's times 2^-exponent (see `read_operator`).
     """
 
-    __slots__ = ("_function", "count", "dtype", "exponent", "matrix", "n", "name", "xp")
+    __slots__ = ("_adjoint", "_function", "_image", "count", "dtype", "exponent", "m", "matrix", "n", "name", "xp")
 
-    def __init__(self, function: Callable[[Any], Any], n: int, dtype: Any, xp: Any, name: str, matrix: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        n: int,
+        dtype: Any,
+        xp: Any,
+        name: str,
+        matrix: Any,
+        m: int | None = None,
+        adjoint: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._function = function
+        self._adjoint = adjoint
+        self.m = n if m is None else m
+        self._image = (self.m,)
         self.n = n
         self.dtype = dtype
         self.xp = xp
@@ -49,28 +64,28 @@ class CountedOperator:
         """Apply the map to a vector of shape (n,)."""
         y = self._function(x)
         self.count += 1
-        if y.__class__ is x.__class__ and y.dtype is x.dtype and y.shape == x.shape:
+        if y.__class__ is x.__class__ and y.dtype is x.dtype and y.shape == self._image:
             return y
-        return self._accepted(y, x)
+        return self._accepted(y, x, self.name, self._image, "matvec")
 
-    def _accepted(self, y: Any, x: Any) -> Any:
+    def _accepted(self, y: Any, x: Any, name: str, image: tuple[int, ...], function: str) -> Any:
         """Return a result of another type than the vector's in double precision; InputError if it does not fit."""
-        if getattr(y, "shape", None) != (self.n,):
+        if getattr(y, "shape", None) != image:
             raise InputError(
-                f"{self.name} returned {_described(y)} for a vector of shape ({self.n},); "
-                f"expected an array of shape ({self.n},): mend its matvec."
+                f"{name} returned {_described(y)} for a vector of shape {tuple(x.shape)}; "
+                f"expected an array of shape {image}: mend its {function}."
             )
-        refuse_masked(y, f"what {self.name} returned")
+        refuse_masked(y, f"what {name} returned")
         kind = np.dtype(y.dtype).kind
         if kind not in "iufc" or is_gpu(y) != is_gpu(x):
             raise InputError(
-                f"{self.name} returned an array of dtype {y.dtype} ({type(y).__name__}) for a vector of dtype "
-                f"{x.dtype} ({type(x).__name__}); expected numbers in an array of the same type: mend its matvec."
+                f"{name} returned an array of dtype {y.dtype} ({type(y).__name__}) for a vector of dtype "
+                f"{x.dtype} ({type(x).__name__}); expected numbers in an array of the same type: mend its {function}."
             )
         if kind == "c" and x.dtype.kind != "c":
             if self.dtype.kind != "c":
                 raise InputError(
-                    f"{self.name} returned complex numbers for a real vector, but its dtype is {self.dtype}; expected "
+                    f"{name} returned complex numbers for a real vector, but its dtype is {self.dtype}; expected "
                     f"real ones: give it dtype=complex (scipy.sparse.linalg.LinearOperator has this argument)."
                 )
             return y.astype(np.complex128, copy=False)
@@ -87,6 +102,25 @@ class CountedOperator:
             return array_times_two_to(xp, self(array_times_two_to(xp, r, before)), exponent - before)
 
         return CountedOperator(scaled, self.n, self.dtype, xp, self.name, None)
+
+    def adjoint(self, y: Any) -> Any:
+        """Apply the adjoint map to a vector of shape (m,); InputError if it is not known."""
+        if self._adjoint is None and self.matrix is not None:
+            conjugate = self.matrix.conj() if self.dtype.kind == "c" else self.matrix
+            self._adjoint = conjugate.T.__matmul__
+        try:
+            x = None if self._adjoint is None else self._adjoint(y)
+        except NotImplementedError:  # what SciPy's LinearOperator raises where it was given none
+            x = None
+        if x is None:
+            raise InputError(
+                f"{self.name} has no adjoint, and this solver needs the products {self.name}ᴴ u: "
+                f"give the LinearOperator an rmatvec, or pass the matrix."
+            )
+        self.count += 1
+        if x.__class__ is y.__class__ and x.dtype is y.dtype and x.shape == (self.n,):
+            return x
+        return self._accepted(x, y, f"the adjoint of {self.name}", (self.n,), "rmatvec")
 
     def rows(self, X: Any) -> Any:
         """Apply the map to each row of X (k, n)."""
@@ -135,15 +169,17 @@ def read_vectors(b: Any, n: int, name: str) -> Any:
     return b
 
 
-def read_operator(A: Any, name: str = "A", scaled: bool = False) -> CountedOperator:
+def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = False) -> CountedOperator:
     """Return A as a counted operator in double precision.
 
     Parameters
     ----------
     A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or CuPy's
-        Square. Entries are checked for NaN and infinity; single precision and integers are converted.
+        Entries are checked for NaN and infinity; single precision and integers are converted.
     name : str
         What the messages call it.
+    square : bool
+        Whether another shape than (n, n) is refused.
     scaled : bool
         Divide entries by 2^exponent where their norm is too large or too small for products of norms.
 
@@ -158,17 +194,20 @@ def read_operator(A: Any, name: str = "A", scaled: bool = False) -> CountedOpera
     shape = getattr(A, "shape", None)
     if shape is None or isinstance(A, type) or not (_has_entries(A) or hasattr(A, "matvec")):
         fix = advice_for(A, name)
-        raise InputError(f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator{fix}.")
-    if len(shape) != 2 or shape[0] != shape[1]:
-        fix = "for least squares use scipy.sparse.linalg.lsqr"
-        raise InputError(f"{name} has shape {tuple(shape)}; expected a square matrix (n, n): {fix}.")
-    n = int(shape[0])
-    if n == 0:
-        raise InputError(f"{name} is empty, of shape (0, 0); expected a matrix of at least one row.")
+        raise InputError(
+            f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator{fix}."
+        )
+    if len(shape) != 2 or (square and shape[0] != shape[1]):
+        expected = "a square matrix (n, n): lsmr solves least squares of any shape (m, n)"
+        expected = expected if square else "a matrix (m, n): a vector is no matrix"
+        raise InputError(f"{name} has shape {tuple(shape)}; expected {expected}.")
+    m, n = map(int, shape)
+    if m == 0 or n == 0:
+        raise InputError(f"{name} is empty, of shape ({m}, {n}); expected a matrix of at least one row and one column.")
     xp = _namespace(A)
     dtype = _double(getattr(A, "dtype", None) or np.float64, name)
     if not _has_entries(A):
-        return CountedOperator(_product_of(A), n, dtype, xp, name, None)
+        return CountedOperator(_product_of(A), n, dtype, xp, name, None, m, _adjoint_product_of(A))
     check_sparse(A, name)
     if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
         A = A.tocsr()
@@ -182,7 +221,7 @@ def read_operator(A: Any, name: str = "A", scaled: bool = False) -> CountedOpera
     if exponent:
         small = array_times_two_to(xp, entries, -exponent)
         A = _with_entries(A, small) if _is_sparse(A) else small
-    operator = CountedOperator(A.__matmul__, n, dtype, xp, name, A)
+    operator = CountedOperator(A.__matmul__, n, dtype, xp, name, A, m)
     operator.exponent = exponent
     return operator
 
@@ -295,15 +334,22 @@ def _product_of(A: Any) -> Callable[[Any], Any]:
         return A.matvec
     if not isinstance(A, LinearOperator) or type(A).matvec is not LinearOperator.matvec:
         return ForeignFunction(A.matvec)
+    return ForeignFunction(lambda x: _flat(A._matvec(x)))
 
-    def product(x: Any) -> Any:
-        y = A._matvec(x)
-        if not isinstance(y, np.ndarray | list | tuple) or np.ma.isMaskedArray(y):
-            return y
-        y = np.asarray(y)  # lists and columns, which SciPy takes
-        return y.reshape(-1) if y.ndim == 2 and 1 in y.shape else y
 
-    return ForeignFunction(product)
+def _adjoint_product_of(A: Any) -> Callable[[Any], Any] | None:
+    """Return y ↦ Aᴴ y of an operator, None if it has none."""
+    if isinstance(A, LinearOperator) and type(A).rmatvec is LinearOperator.rmatvec:
+        return ForeignFunction(lambda y: _flat(A._rmatvec(y)))
+    return ForeignFunction(A.rmatvec) if hasattr(A, "rmatvec") else None
+
+
+def _flat(y: Any) -> Any:
+    """Return a list or a column, which SciPy takes for a vector, as an array (n,); anything else as it is."""
+    if not isinstance(y, np.ndarray | list | tuple) or np.ma.isMaskedArray(y):
+        return y
+    y = np.asarray(y)
+    return y.reshape(-1) if y.ndim == 2 and 1 in y.shape else y
 
 
 def _is_sparse(A: Any) -> bool:

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..iteration import FAR_OFF, Breakdown, Column, Method, Scaling, certified_again, combined, describe, read_system, verdict
+from ..iteration import (
+    FAR_OFF,
+    Breakdown,
+    Column,
+    Method,
+    Scaling,
+    certified_again,
+    combined,
+    describe,
+    read_system,
+    verdict,
+)
 from ..magnitudes import exponent_of_vector, norm_of, times_two_to
 from ..operands import on_host
 from ..result import SolveResult, Status
@@ -102,7 +113,9 @@ class _BlockSolve:
         rows = zip(self.scalings, rhs_rows, strict=True)
         self.B = xp.stack([scaling.down(xp.asarray(row, dtype=column.dtype)) for scaling, row in rows])
         self.sizes = np.array([column.norm(row) for row in self.B])
-        self.thresholds = np.maximum(system.rtol * self.sizes, [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings])
+        self.thresholds = np.maximum(
+            system.rtol * self.sizes, [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings]
+        )
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:
@@ -213,9 +226,9 @@ class _BlockSolve:
                 x, residual = self.best_X[j], float(self.best[j])
             x, changed = scaling.returned(x)
             if changed is not None:
-                residual = norm_of(self.column.xp, self.B[j] - self.column.A(changed))
+                before, residual = residual, norm_of(self.column.xp, self.B[j] - self.column.A(changed))
                 self.matvecs[j] += 1
-                status, reason = certified_again(status, reason, residual, float(self.thresholds[j]))
+                status, reason = certified_again(status, reason, before, residual, float(self.thresholds[j]))
                 self.histories[j][-1] = residual
             iterations = len(self.histories[j]) - 1
             lowest = floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0

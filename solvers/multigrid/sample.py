@@ -42,6 +42,7 @@ PATIENCE = 500
 _FAR = 800
 """The exponent of a power of two beyond which products with it may leave float64."""
 
+
 @dataclass(eq=False, repr=False)
 class BatchResult:
     """Hold the solutions of a batch, with their certificates.

@@ -192,7 +192,10 @@ def _favours_diagonal(matrix: sp.csc_array) -> bool:
 
 def _refuse_empty_lines(matrix: sp.csc_array) -> None:
     """Refuse a matrix with an empty row or column, of which SuperLU makes messages of LAPACK on the standard error."""
-    for line, counts in (("row", np.bincount(matrix.indices, minlength=matrix.shape[0])), ("column", np.diff(matrix.indptr))):
+    for line, counts in (
+        ("row", np.bincount(matrix.indices, minlength=matrix.shape[0])),
+        ("column", np.diff(matrix.indptr)),
+    ):
         if not counts.all():
             raise InputError(_singular(f"{line} {int(np.argmin(counts))} is empty"))
 

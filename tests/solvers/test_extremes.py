@@ -1,4 +1,4 @@
-"""Numbers near the ends of float64: a certificate is of the solution that is returned, and no number raises or warns."""
+"""Numbers near the ends of float64: a certificate is of what is returned, and no number raises or warns."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def test_preconditioners_of_any_size(name: str, scale: float) -> None:
     assert M.kind == plain.kind
     np.testing.assert_allclose(M.matvec(r * 2.0**-30) * scale * 2.0**30, plain.matvec(r), rtol=1e-6)
     small = np.stack([r, 2.0 * r], axis=1) * 2.0**-30
-    np.testing.assert_allclose(M.matmat(small) * scale * 2.0**30, plain.matmat(np.stack([r, 2.0 * r], axis=1)), rtol=1e-6)
+    np.testing.assert_allclose(
+        M.matmat(small) * scale * 2.0**30, plain.matmat(np.stack([r, 2.0 * r], axis=1)), rtol=1e-6
+    )
     result = gmres(A * scale, r * scale, M=M, rtol=1e-8) if M.kind != "nonlinear" else cg(A * scale, r * scale)
     assert result.converged
     again = M.update(A)
@@ -119,10 +121,12 @@ def test_preconditioners_of_any_size(name: str, scale: float) -> None:
 def test_a_set_up_that_fails_is_refused_in_one_line() -> None:
     for name, cls in PRECONDITIONERS.items():
         for A in (np.zeros((3, 3)), np.diag([1e300, 1e-300, 5e-324]), np.full((3, 3), 1e308)):
+            refusal = None
             try:
                 cls.setup(sp.csr_array(A))
             except InputError as error:
-                assert "\n" not in str(error), name
+                refusal = str(error)
+            assert refusal is None or "\n" not in refusal, name
 
 
 @pytest.mark.parametrize("solver", [gcrodr, deflated_cg, recycled_minres])
@@ -139,7 +143,11 @@ def test_spaces_of_scaled_systems_hold_for_unscaled_ones(solver) -> None:
 @pytest.mark.parametrize("strategy", ["auto", "constant_matrix", "scaling", "superposition", "warm_start", "recycling"])
 def test_sequences_certify_what_they_return(strategy: str) -> None:
     line = sp.csr_array(2.0 * np.eye(6) - np.eye(6, k=1) - np.eye(6, k=-1))
-    for a, b, status in [(1e-300, 1e300, "unrepresentable"), (1e300, 1e-300, "unrepresentable"), (1.0, 1e200, "converged")]:
+    for a, b, status in [
+        (1e-300, 1e300, "unrepresentable"),
+        (1e300, 1e-300, "unrepresentable"),
+        (1.0, 1e200, "converged"),
+    ]:
         result = solve_sequence([(line * a, np.full(6, b)), (line * a, np.full(6, 2.0 * b))], strategy=strategy)
         assert [each.status for each in result.results] == [status] * 2
 

@@ -38,7 +38,9 @@ def measure(config: DictConfig, folder: RunFolder) -> int:
             bad += 1
             say(f"seed={outcome.seed} {outcome.end}: {outcome.detail}")
     rows = [(end, ends[end]) for end in (*FAULTS, "crash")]
-    rows += sorted(((end, number) for end, number in ends.items() if end not in (*FAULTS, "crash")), key=lambda r: -r[1])
+    rows += sorted(
+        ((end, number) for end, number in ends.items() if end not in (*FAULTS, "crash")), key=lambda r: -r[1]
+    )
     write_results(
         folder,
         "hostile",

@@ -155,13 +155,21 @@ def _float32(rng: Random, entries: np.ndarray) -> np.ndarray:
 
 
 def _operator(rng: Random, entries: np.ndarray) -> LinearOperator:
-    return LinearOperator(entries.shape, matvec=lambda x: entries @ x.ravel(), dtype=entries.dtype)
+    return LinearOperator(
+        entries.shape,
+        matvec=lambda x: entries @ x.ravel(),
+        rmatvec=lambda y: entries.conj().T @ y.ravel(),
+        dtype=entries.dtype,
+    )
 
 
 def _misbehaving(rng: Random, entries: np.ndarray) -> LinearOperator:
-    how = str(rng.choice(list(MISBEHAVIOUR)))
+    how = MISBEHAVIOUR[str(rng.choice(list(MISBEHAVIOUR)))]
     return LinearOperator(
-        entries.shape, matvec=MISBEHAVIOUR[how](rng, lambda x: entries @ x.ravel()), dtype=entries.dtype
+        entries.shape,
+        matvec=how(rng, lambda x: entries @ x.ravel()),
+        rmatvec=how(rng, lambda y: entries.conj().T @ y.ravel()),
+        dtype=entries.dtype,
     )
 
 
@@ -174,8 +182,9 @@ OPERANDS: dict[str, Callable[[Random, np.ndarray], Any]] = {
     "list": lambda rng, A: A.tolist(),
     "csr": lambda rng, A: sp.csr_array(A),
     "csr matrix": lambda rng, A: sp.csr_matrix(A),
-    "csr with zeros stored": lambda rng, A: sp.csr_array((A.ravel(), np.tile(np.arange(len(A)), len(A)),
-                                                          np.arange(len(A) + 1) * len(A)), shape=A.shape),
+    "csr with zeros stored": lambda rng, A: sp.csr_array(
+        (A.ravel(), np.tile(np.arange(len(A)), len(A)), np.arange(len(A) + 1) * len(A)), shape=A.shape
+    ),
     "csc": lambda rng, A: sp.csc_array(A),
     "coo": lambda rng, A: sp.coo_array(A),
     "dia": lambda rng, A: sp.dia_array(A),
@@ -201,7 +210,9 @@ def _draw_rhs(rng: Random, entries: np.ndarray) -> tuple[np.ndarray, str]:
 
 def _draw_column(rng: Random, entries: np.ndarray) -> tuple[np.ndarray, str]:
     n = len(entries)
-    how = str(rng.choice(["normal", "A x", "zero", "unit", "of one size", "of all sizes", "of the size of A", "largest"]))
+    how = str(
+        rng.choice(["normal", "A x", "zero", "unit", "of one size", "of all sizes", "of the size of A", "largest"])
+    )
     if how == "A x":
         with np.errstate(all="ignore"):
             b = entries @ rng.standard_normal(n)
@@ -290,7 +301,9 @@ MISBEHAVIOUR: dict[str, Callable[[Random, Callable[[Any], Any]], Callable[[Any],
     "zero later": lambda rng, f: _later(rng, lambda y: y * 0.0, f),
     "complex later": lambda rng, f: _later(rng, lambda y: y * (1.0 + 1.0j), f),
     "float32": lambda rng, f: _later(rng, lambda y: y.astype(np.complex64 if y.dtype.kind == "c" else np.float32), f),
-    "long double": lambda rng, f: _later(rng, lambda y: y.astype(np.clongdouble if y.dtype.kind == "c" else np.longdouble), f),
+    "long double": lambda rng, f: _later(
+        rng, lambda y: y.astype(np.clongdouble if y.dtype.kind == "c" else np.longdouble), f
+    ),
     "objects": lambda rng, f: _later(rng, lambda y: y.astype(object), f),
     "too short": lambda rng, f: _later(rng, lambda y: y[:-1], f),
     "a column": lambda rng, f: _later(rng, lambda y: y.reshape(-1, 1), f),

@@ -67,7 +67,9 @@ def try_system(seed: int) -> Outcome:
         except Exception:
             lines = traceback.format_exc().strip().splitlines()
             places = [line.strip() for line in lines if line.lstrip().startswith("File")]
-            outcome = Outcome(seed, "traceback", f"{label}: {lines[-1]} ({places[-1]}; {places[min(2, len(places) - 1)]})")
+            outcome = Outcome(
+                seed, "traceback", f"{label}: {lines[-1]} ({places[-1]}; {places[min(2, len(places) - 1)]})"
+            )
     if caught and outcome.end not in FAULTS:
         first = caught[0]
         return Outcome(seed, "warning", f"{label}: {first.message} ({first.filename}:{first.lineno})")
@@ -95,7 +97,7 @@ def _run(seed: int, label: str, system: System, name: str, settings: dict[str, A
 
 
 def judge(system: System, result: SolveResult, settings: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the fault of a result and the numbers that show it, from a residual in long double; None if it has none."""
+    """Return the fault of a result with the numbers that show it, from a residual in long double; None without one."""
     if result.x.shape != system.rhs.shape or not isinstance(result.status, Status):
         return "damaged result", f"x of shape {result.x.shape}, status {result.status!r}"
     repr(result), result.to_dict()
@@ -109,7 +111,10 @@ def judge(system: System, result: SolveResult, settings: dict[str, Any]) -> tupl
         residual, size, rounding = long_residual(system.entries, x[:, j], rhs[:, j])
         allowed = max(settings["rtol"] * size, settings.get("atol", 0.0)) * (1.0 + 1e-6)
         if residual > allowed + rounding:
-            return "false convergence", f"column {j}: ‖b − Ax‖ = {residual:.3g} > {allowed:.3g} ({rounding:.2g} rounding)"
+            return (
+                "false convergence",
+                f"column {j}: ‖b − Ax‖ = {residual:.3g} > {allowed:.3g} ({rounding:.2g} rounding)",
+            )
     return None
 
 
