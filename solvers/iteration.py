@@ -224,12 +224,11 @@ def run(
     InputError
         If an argument does not fit; never for slow convergence.
     """
-    system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
-    rhs, guess, column = system.rhs, system.guess, system.column
-    tolerances = (system.rtol, system.atol, system.maxiter, callback)
-
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+        rhs, guess, column = system.rhs, system.guess, system.column
+        tolerances = (system.rtol, system.atol, system.maxiter, callback)
         floor = Floor(column.A)
         if rhs.ndim == 1:
             result = _ColumnSolve(method, column, floor, rhs, guess, *tolerances).run(settings)

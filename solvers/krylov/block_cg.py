@@ -93,8 +93,8 @@ def block_cg(
     ----------
     O'Leary, Linear Algebra Appl. 29 (1980) 293; Ji and Li, BIT 57 (2017) 379 (breakdown-free).
     """
-    system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
         return _BlockSolve(system, callback).run()
 
 

@@ -248,7 +248,8 @@ def _later(rng: Random, wrong: Callable[[np.ndarray], Any], apply: Callable[[Any
     def function(x: Any) -> Any:
         calls[0] += 1
         y = apply(x)
-        return y if calls[0] <= patience else wrong(y)
+        with np.errstate(all="ignore"):
+            return y if calls[0] <= patience else wrong(y)
 
     return function
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, SolveResult, Status
+from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, SolveResult, Status, solve
 from resolvent.solvers.registry import ACCEPTED_KINDS, METHODS
 
 from .systems import MISBEHAVIOUR, Random, System, draw_system
@@ -56,7 +56,7 @@ def try_system(seed: int) -> Outcome:
     system = draw_system(rng)
     name, settings, M_name, make = _draw_solver(rng, system)
     label = f"{name} with M = {M_name}, {settings}: {system.label}"
-    with warnings.catch_warnings(record=True) as caught, _streams() as printed:
+    with warnings.catch_warnings(record=True) as caught, _standard_error() as printed:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", PendingDeprecationWarning)  # of the matrices that our own trials return
         try:
@@ -82,7 +82,10 @@ def _run(seed: int, label: str, system: System, name: str, settings: dict[str, A
     try:
         M = make()
         chosen = {**settings, **({} if M is None else {"M": M})}
-        result = SOLVERS[name](system.operand, system.rhs, system.guess, **chosen)
+        if name == "auto":
+            result = solve(system.operand, system.rhs, x0=system.guess, **chosen)
+        else:
+            result = SOLVERS[name](system.operand, system.rhs, system.guess, **chosen)
         if name in RECYCLING:
             fault = judge(system, result, settings)
             if fault is not None:
@@ -152,31 +155,31 @@ def _deadline() -> Iterator[None]:
 
 
 @contextmanager
-def _streams() -> Iterator[list[str]]:
-    """Yield a list that holds, after the body, the lines which compiled code wrote to the standard streams."""
+def _standard_error() -> Iterator[list[str]]:
+    """Yield a list that holds, after the body, the lines which compiled code wrote to the standard error."""
     lines: list[str] = []
-    kept = [os.dup(number) for number in (1, 2)]
+    kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
-        for number in (1, 2):
-            os.dup2(file.fileno(), number)
+        os.dup2(file.fileno(), 2)
         try:
             yield lines
         finally:
-            for number, copy in zip((1, 2), kept, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)
+            os.dup2(kept, 2)
+            os.close(kept)
             file.seek(0)
             lines += file.read().decode(errors="replace").splitlines()
 
 
 def _draw_solver(rng: Random, system: System) -> tuple[str, dict[str, Any], str, Any]:
     """Return a solver's name, its settings, the preconditioner's name, and a function that makes the preconditioner."""
-    name = str(rng.choice(list(SOLVERS)))
+    name = str(rng.choice([*SOLVERS, "auto"]))
     settings: dict[str, Any] = {"rtol": float(rng.choice([1e-2, 1e-5, 1e-8, 1e-12, 0.0], p=[0.1, 0.4, 0.3, 0.1, 0.1]))}
     if rng.random() < 0.15:
         settings["atol"] = float(rng.choice([1e-320, 1e-10, 1.0, 1e300]))
     if rng.random() < 0.2:
         settings["maxiter"] = int(rng.choice([0, 1, 2, 7, 200]))
+    if name == "auto":
+        return name, settings, "none", lambda: None
     if rng.random() < 0.3:
         settings.update(_draw_settings(rng, name))
     if METHODS[name].nullspace and "Laplacian" in system.label and rng.random() < 0.5:
