@@ -221,7 +221,10 @@ def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) 
     for _ in range(_REFINEMENTS):
         if best.status is not Status.STAGNATED or not result.converged or deadline.passed:
             break
-        step = solve_by(scaled_spec, form.correcting(x), None, deadline.callback(), preconditioner)
+        error = form.correcting(x)
+        if not np.isfinite(error.rhs).all():
+            break
+        step = solve_by(scaled_spec, error, None, deadline.callback(), preconditioner)
         x = x + form.mapped(step.x)
         best = form.certified(_added(result, step), x, rtol, atol)
         result = _added(result, step)

@@ -216,7 +216,7 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
         if projected is not None:
             rhs, inconsistency = projected.system.rhs, projected.inconsistency
             reasons.append(projected.reason)
-    if not reasons:
+    if not reasons or not (np.isfinite(rhs).all() and np.isfinite(inner.data).all()):
         return None
     full = [None if d is None or kept is None else _spread_out(d, kept, matrix.shape[0]) for d in (rows, scale)]
     return Reformulation(

@@ -22,8 +22,10 @@ from resolvent.solvers import (
     deflated_cg,
     gcrodr,
     gmres,
+    lsmr,
     recycled_minres,
     richardson,
+    solve,
     solve_sequence,
 )
 from resolvent.solvers.magnitudes import exponent_of_entries, norm_of, shown
@@ -166,6 +168,34 @@ def test_multigrid_certifies_what_it_returns(shape: tuple[int, ...]) -> None:
         assert result.status is Status.UNREPRESENTABLE
         assert np.isfinite(result.x).all()
     np.testing.assert_array_equal(solver.solve(field).x, usual.x)
+
+
+@pytest.mark.parametrize("b", [1e300, 1e-300])
+def test_damped_least_squares_certify_what_they_return(b: float) -> None:
+    A, side = np.diag([1.0, 2.0, 3.0]), np.array([b, b, -b])
+    damped = lsmr(A, side, damp=1e-2, optimality=1e-10)
+    assert damped.status is Status.INCONSISTENT
+    assert damped.relative_residual == pytest.approx(6e-5, rel=0.1)
+    assert lsmr(A, side, damp=1e-12).converged
+
+
+def test_the_automatic_choice_certifies_what_it_returns() -> None:
+    """Rows of very different size are scaled there, and the certificate is of the system as it was given."""
+    for a, b, status in [
+        (1e-300, 1e300, Status.UNREPRESENTABLE),
+        (1.0, 1e-200, Status.CONVERGED),
+        (1e200, 1e200, Status.CONVERGED),
+        (1.0, 1.7e308, Status.CONVERGED),
+    ]:
+        assert solve(a * np.diag([1.0, 2.0, 4.0]), np.full(3, b)).status is status
+    uneven = np.diag([1e300, 1.0, 1e-12]) + 1e-14
+    for b in (1e300, 1.7e308, 1e-310):
+        result = solve(uneven, np.array([b, b, -b]))
+        with np.errstate(all="ignore"):
+            r = np.array([b, b, -b], dtype=np.longdouble) - uneven.astype(np.longdouble) @ result.x.astype(
+                np.longdouble
+            )
+        assert not result.converged or np.sqrt((r**2).sum()) <= 1.01e-8 * np.sqrt(3.0) * np.longdouble(b)
 
 
 def test_norms_and_numbers_beyond_float64() -> None:

@@ -14,6 +14,11 @@ Random = np.random.Generator
 
 LARGEST = 1.7e308
 
+EPSILON = float(np.finfo(np.float64).eps)
+
+LIARS = ("NaN later", "infinite later", "zero later", "complex later")
+"""Misbehaviour that makes an operator another one, whose solution no entries can judge."""
+
 
 @dataclass
 class System:
@@ -27,6 +32,8 @@ class System:
         What the solver gets for A, b and x0.
     label : str
         How it was drawn, in words.
+    unit : float
+        The relative error of products with the operand; infinite for one that belongs to no matrix.
     """
 
     entries: np.ndarray
@@ -34,6 +41,7 @@ class System:
     rhs: np.ndarray
     guess: Any
     label: str
+    unit: float = EPSILON
 
 
 def draw_system(rng: Random) -> System:
@@ -47,24 +55,30 @@ def draw_system(rng: Random) -> System:
     if rng.random() < 0.6:
         size = float(rng.choice([rng.uniform(-323.0, 308.0), -320.0, -310.0, -300.0, -160.0, 160.0, 300.0, 308.0]))
     entries = _times(entries, size)
-    wrapping = str(rng.choice(list(OPERANDS)))
-    operand = OPERANDS[wrapping](rng, entries)
+    wrapping = str(rng.choice([*OPERANDS, "misbehaving operator"]))
+    how, unit = "", EPSILON
+    if wrapping == "misbehaving operator":
+        how = str(rng.choice(list(MISBEHAVIOUR)))
+        unit = np.inf if how in LIARS else float(np.finfo(np.float32).eps) if how == "float32" else EPSILON
+        operand = _misbehaving(rng, entries, how)
+    else:
+        operand = OPERANDS[wrapping](rng, entries)
     if wrapping == "float32":
         entries = operand.astype(np.complex128 if operand.dtype.kind == "c" else np.float64)
-    rhs, how = _draw_rhs(rng, entries)
+    rhs, side = _draw_rhs(rng, entries)
     guess = _draw_guess(rng, rhs)
-    label = f"{n} × {n} {kind}{' complex' if entries.dtype.kind == 'c' else ''}, 1e{size:.0f}, as {wrapping}, b {how}"
-    return System(entries, operand, rhs, guess, label)
+    field = " complex" if entries.dtype.kind == "c" else ""
+    label = f"{n} × {n} {kind}{field}, 1e{size:.0f}, as {' '.join(filter(None, (wrapping, how)))}, b {side}"
+    return System(entries, operand, rhs, guess, label, unit)
 
 
 def _times(values: np.ndarray, decades: float) -> np.ndarray:
     """Return values·10^decades, held to the finite numbers."""
+    if values.dtype.kind == "c":
+        return _times(values.real, decades) + 1j * _times(values.imag, decades)
     with np.errstate(all="ignore"):
         half = 10.0 ** (decades / 2.0)
-        scaled = values * half * half
-        if scaled.dtype.kind == "c":
-            return np.clip(scaled.real, -LARGEST, LARGEST) + 1j * np.clip(scaled.imag, -LARGEST, LARGEST)
-        return np.clip(scaled, -LARGEST, LARGEST)
+        return np.clip(values * half * half, -LARGEST, LARGEST)
 
 
 def _made_complex(rng: Random, entries: np.ndarray) -> np.ndarray:
@@ -163,12 +177,12 @@ def _operator(rng: Random, entries: np.ndarray) -> LinearOperator:
     )
 
 
-def _misbehaving(rng: Random, entries: np.ndarray) -> LinearOperator:
-    how = MISBEHAVIOUR[str(rng.choice(list(MISBEHAVIOUR)))]
+def _misbehaving(rng: Random, entries: np.ndarray, how: str) -> LinearOperator:
+    make = MISBEHAVIOUR[how]
     return LinearOperator(
         entries.shape,
-        matvec=how(rng, lambda x: entries @ x.ravel()),
-        rmatvec=how(rng, lambda y: entries.conj().T @ y.ravel()),
+        matvec=make(rng, lambda x: entries @ x.ravel()),
+        rmatvec=make(rng, lambda y: entries.conj().T @ y.ravel()),
         dtype=entries.dtype,
     )
 
@@ -191,7 +205,6 @@ OPERANDS: dict[str, Callable[[Random, np.ndarray], Any]] = {
     "lil": lambda rng, A: sp.lil_array(A),
     "bsr": lambda rng, A: sp.bsr_array(A, blocksize=(1, 1)),
     "operator": _operator,
-    "misbehaving operator": _misbehaving,
 }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from resolvent.solvers import PRECONDITIONERS, SOLVERS, InputError, SolveResult, Status, solve
 from resolvent.solvers.registry import ACCEPTED_KINDS, METHODS
 
-from .systems import MISBEHAVIOUR, Random, System, draw_system
+from .systems import EPSILON, MISBEHAVIOUR, Random, System, draw_system
 
 DEADLINE = 20
 """Seconds that a trial may take; one of thirty unknowns takes milliseconds."""
@@ -111,9 +111,11 @@ def judge(system: System, result: SolveResult, settings: dict[str, Any]) -> tupl
             continue
         if not np.isfinite(x[:, j]).all():
             return "false convergence", f"column {j} has x that is not finite"
-        residual, size, rounding = long_residual(system.entries, x[:, j], rhs[:, j])
+        if not np.isfinite(system.unit):
+            continue
+        residual, size, rounding = long_residual(system.entries, x[:, j], rhs[:, j], system.unit)
         allowed = max(settings["rtol"] * size, settings.get("atol", 0.0)) * (1.0 + 1e-6)
-        if residual > allowed + rounding:
+        if not residual <= allowed + rounding:
             return (
                 "false convergence",
                 f"column {j}: ‖b − Ax‖ = {residual:.3g} > {allowed:.3g} ({rounding:.2g} rounding)",
@@ -121,14 +123,13 @@ def judge(system: System, result: SolveResult, settings: dict[str, Any]) -> tupl
     return None
 
 
-def long_residual(entries: np.ndarray, x: np.ndarray, b: np.ndarray) -> tuple[Any, Any, Any]:
-    """Return ‖b − A x‖₂, ‖b‖₂, and what rounding may add to such a residual in float64, in long double."""
+def long_residual(entries: np.ndarray, x: np.ndarray, b: np.ndarray, unit: float = EPSILON) -> tuple[Any, Any, Any]:
+    """Return ‖b − A x‖₂, ‖b‖₂, and what rounding of a relative size `unit` may add to the first, in long double."""
     wide = np.clongdouble if "c" in (entries.dtype.kind + x.dtype.kind + b.dtype.kind) else np.longdouble
     A, v, side = entries.astype(wide), x.astype(wide), b.astype(wide)
     residual = side - (A * v).sum(axis=1)
-    unit = np.longdouble(np.finfo(np.float64).eps)
     terms = (np.abs(A) * np.abs(v)).sum(axis=1) + np.abs(side)
-    return _length(residual), _length(side), unit * len(b) * _length(terms)
+    return _length(residual), _length(side), np.longdouble(unit) * len(b) * _length(terms)
 
 
 def _length(v: np.ndarray) -> Any:
