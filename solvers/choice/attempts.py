@@ -96,9 +96,10 @@ def solve(
     tolerances = {"rtol": rtol, "atol": atol, "maxiter": maxiter}
     system = LinearSystem(A, rhs, rhs.shape[:1], nullspace, near_nullspace)
     if solver == "auto":
-        return _solve_automatically(
-            system, tolerances, x0, seconds, [preconditioner, preconditioner_settings, *settings]
-        )
+        with np.errstate(all="ignore"):  # what leaves float64 appears in residuals, and they decide
+            return _solve_automatically(
+                system, tolerances, x0, seconds, [preconditioner, preconditioner_settings, *settings]
+            )
     spec = SolverSpec(solver, {**settings, **tolerances}, preconditioner, preconditioner_settings or {})
     if nullspace is not None and not METHODS[solver].nullspace:
         takers = ", ".join(name for name, method in METHODS.items() if method.nullspace)
@@ -229,7 +230,10 @@ def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) 
     for _ in range(_REFINEMENTS):
         if best.status is not Status.STAGNATED or not result.converged or deadline.passed:
             break
-        step = solve_by(scaled_spec, form.correcting(x), None, deadline.callback(), preconditioner)
+        error = form.correcting(x)
+        if not np.isfinite(error.rhs).all():
+            break
+        step = solve_by(scaled_spec, error, None, deadline.callback(), preconditioner)
         x = x + form.mapped(step.x)
         best = form.certified(_added(result, step), x, rtol, atol)
         result = _added(result, step)
