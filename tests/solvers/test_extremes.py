@@ -79,7 +79,7 @@ def test_columns_of_different_sizes(solver: str) -> None:
 
 
 def test_norms_that_overflow_leave_the_quotient() -> None:
-    result = gmres(np.diag([1.0, 2.0, 3.0]), np.full(3, 1.7e308), maxiter=1)
+    result = gmres(np.diag([1.0, 2.0, 3.0]), np.full(3, 1.7e308), iterations=1)
     assert result.status is Status.MAXITER
     assert result.rhs_norm == np.inf
     assert 0.0 < result.relative_residual < 1.0
