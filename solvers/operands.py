@@ -263,7 +263,8 @@ def as_csr(A: Any, solver: str) -> sp.csr_array:
         raise InputError(f"{solver} runs on the CPU, but A is a CuPy matrix: pass A.get().")
     refuse_masked(A, "A")
     if hasattr(A, "tocsr"):
-        check_sparse(A, "A")
+        if getattr(A, "format", "") != "csr":  # which is checked below
+            check_sparse(A, "A")
         values = A.tocsr()
     elif isinstance(A, np.ndarray | list | tuple):
         values = A
