@@ -153,11 +153,7 @@ class Direct(Preconditioner):
         if mode != "general" and not self._prefer_diagonal(matrix, rows, columns, facts, mode):
             mode = "general"
         if mode == "general":
-            try:
-                factors = self._factor(rows, columns, "general", self._orders.get(False) or uncounted_order(rows.n))
-            except ZeroPivot:
-                raise exactly_singular(matrix) from None
-            self._accept(matrix, factors.solve, facts.norm)
+            self._accept(matrix, self._exchange_rows(matrix, rows, columns).solve, facts.norm)
 
     def _prefer_diagonal(
         self, matrix: sp.csr_array, rows: Compressed, columns: Compressed, facts: Portrait, mode: Mode
@@ -185,6 +181,17 @@ class Direct(Preconditioner):
                 proven = facts.dominant or factors.positive_pivots()
                 self.kind = "spd" if proven else "linear"
         return stable
+
+    def _exchange_rows(self, matrix: sp.csr_array, rows: Compressed, columns: Compressed) -> Factors:
+        """Factor with row exchanges; a pivot that is zero by rounding may be another number in SuperLU's own order."""
+        own = Ordering(None, None)
+        chosen = self._orders.get(False) or uncounted_order(rows.n)
+        for ordering in [chosen, own] if any(each is not None for each in chosen) else [own]:
+            try:
+                return self._factor(rows, columns, "general", ordering)
+            except ZeroPivot:
+                continue
+        raise exactly_singular(matrix)
 
     def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, ordering: Ordering) -> Factors:
         self._factors = factors = Factors(rows, columns, mode, ordering)
