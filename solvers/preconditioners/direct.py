@@ -18,7 +18,7 @@ from .sparse_lu.equilibration import Equilibration, is_extreme
 from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, Ordering, ZeroPivot
 from .sparse_lu.pivoting import choose_mode, choose_order, uncounted_order
 from .sparse_lu.portrait import Compressed, Portrait, by_columns, by_rows, portrait
-from .sparse_lu.singularity import exactly_singular, refuse_empty, unstable
+from .sparse_lu.singularity import exactly_singular, has_transversal, refuse_empty, unstable
 
 _LOST_DIGITS = 8.0
 """Digits of a recovered vector below which pivots on the diagonal are not trusted, unless their backward error is that
@@ -142,6 +142,8 @@ class Direct(Preconditioner):
         rows = by_rows(matrix, self.name)
         columns, facts = _described(rows)
         refuse_empty(facts)
+        if facts.zeros and not has_transversal(rows):
+            raise exactly_singular(matrix)
         self._scaling = None
         if is_extreme(facts):
             self._scaling = Equilibration(rows, facts)
