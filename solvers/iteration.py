@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ from .diagnosis import Diagnosis
 from .errors import InputError
 from .initial_guess import read_guess
 from .limits import Callback, CallbackType, Counting, Limits, check_limits
+from .magnitudes import array_times_two_to, exponent_of_vector, norm_of, representable, shown, times_two_to
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind
@@ -46,9 +47,11 @@ from .stopping import EPSILON, Floor, Progress, check_tolerances
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
 
-_SAFE_RANGE = (1e-140, 1e140)
-"""Norms of right-hand sides that need no scaling; others are scaled by a power of two, so that no square of a norm
-overflows or underflows."""
+FAR_OFF = 1e140
+"""A guess with a residual of this size, or one that overflows, is dropped: nothing of b is left in it."""
+
+_STILL_LEAST = 1.0 + 1e-8
+"""The factor by which the least residual may grow in float64."""
 
 
 class Breakdown(Exception):
@@ -248,14 +251,13 @@ def run(
         If an argument does not fit; never for slow convergence.
     """
     check_limits(method.maxiter, maxiter, cycles)
-    system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
-    rhs, guess, column = system.rhs, system.guess, system.column
-    tolerances = (system.rtol, system.atol, system.maxiter, column.A.n)
-    limits = Limits.read(method.maxiter, *tolerances, iterations=maxiter, cycles=cycles)
-    reporting = Callback(callback, callback_type or method.callback)
-
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+        rhs, guess, column = system.rhs, system.guess, system.column
+        tolerances = (system.rtol, system.atol, system.maxiter, column.A.n)
+        limits = Limits.read(method.maxiter, *tolerances, iterations=maxiter, cycles=cycles)
+        reporting = Callback(callback, callback_type or method.callback)
         floor = Floor(column.A)
         diagnosis = Diagnosis(method.name, method.hermitian, column.A, column.preconditioned)
         if rhs.ndim == 1:
@@ -297,7 +299,7 @@ def read_system(
 ) -> System:
     """Check a solver's arguments and convert them to double precision; InputError if one does not fit."""
     began = time.perf_counter()
-    operator = read_operator(A, square=method.square)
+    operator = read_operator(A, square=method.square, scaled=True)
     n, xp = operator.n, operator.xp
     rhs = read_vectors(b, operator.m, "b")
     rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
@@ -309,6 +311,8 @@ def read_system(
         preconditioner = read_preconditioner(M, n)
     guess = read_guess(x0, rhs, operator, preconditioner)
     _check_devices(xp, rhs, guess)
+    if preconditioner is not None and operator.exponent:
+        preconditioner = preconditioner.times_two_to(operator.exponent, xp)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -323,7 +327,10 @@ def read_system(
 
 
 class _ColumnSolve:
-    """Solve for one right-hand side; all norms are those of the system scaled by `scale`."""
+    """Solve for one right-hand side; all vectors and norms are those of the scaled system.
+
+    With A' = A·2^-m and b' = b·2^-k, x = x'·2^(k − m).
+    """
 
     def __init__(
         self,
@@ -341,29 +348,29 @@ class _ColumnSolve:
         self.counts = column.counts()
         column.memory = {}
         xp, A = column.xp, column.A
-        self.scale = power_of_two_scale(column, b)
-        b = xp.ascontiguousarray(b, dtype=column.dtype)
-        self.b = b if self.scale == 1.0 else b / self.scale
+        self.scaling = Scaling(xp, exponent_of_vector(xp, b), A.exponent)
+        self.b = self.scaling.down(xp.ascontiguousarray(b, dtype=column.dtype))
         self.rhs_norm = column.norm(self.b)
-        # ∞·0 is no number, and b = 0 needs no tolerance.
-        self.threshold = max(limits.rtol * self.rhs_norm if self.rhs_norm else 0.0, limits.atol / self.scale)
+        relative = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0  # ∞·0 is no number
+        self.threshold = max(relative, times_two_to(limits.atol, -self.scaling.rhs))
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:
             column.nullspace.check_consistent(self.b, self.rhs_norm, self.target)
-        if x0 is None or self.rhs_norm == 0.0:  # x = 0 solves A x = 0 whatever the guess was
-            self.x, self.r = self._zero(), self.b.copy()
-        else:
-            self.x = xp.array(x0, dtype=column.dtype)
-            self.x /= self.scale
+        guessed = x0 is not None and self.rhs_norm > 0.0  # x = 0 solves A x = 0 whatever the guess was
+        if guessed:
+            self.x = self.scaling.guess(xp.array(x0, dtype=column.dtype))
             if column.nullspace is not None:
                 self.x = column.nullspace.project(self.x)
-            self.r = self.b - A(self.x)
-        self.residual = column.norm(self.r)
+            self.r = self.b - A(self.x.copy())
+            self.residual = norm_of(xp, self.r)
+            guessed = self.residual < FAR_OFF
+        if not guessed:
+            self.x, self.r, self.residual = self._zero(), self.b.copy(), self.rhs_norm
         self.history = [self.residual]
         self.iterations = 0
         self.best_residual = self.residual
-        self.best_x = None if x0 is None else self.x.copy()  # None stands for zero
+        self.best_x = self.x.copy() if guessed else None  # None stands for zero
 
     def run(self, settings: dict[str, Any]) -> SolveResult:
         """Restart the recurrence from true residuals until there is a reason to stop."""
@@ -386,7 +393,7 @@ class _ColumnSolve:
                     self._call_back(0.0)
                 except Breakdown as asked:
                     failure = failure or asked
-            self.r = self.b - self.column.A(self.x)
+            self.r = self.b - self.column.A(self.x.copy())
             self.residual = self.history[-1] = self.column.norm(self.r)
 
     def _advance(self, settings: dict[str, Any]) -> tuple[bool, Breakdown | None]:
@@ -409,7 +416,8 @@ class _ColumnSolve:
                     return True, None
                 if not norm <= ceiling:
                     if math.isfinite(norm):
-                        grown = f"the residual grew from {self.history[0] * self.scale:.3g} to {norm * self.scale:.3g}"
+                        first, last = (shown(size, self.scaling.rhs) for size in (self.history[0], norm))
+                        grown = f"the residual grew from {first} to {last}"
                         return False, Breakdown(Status.DIVERGED, grown)
                     return False, Breakdown(Status.NONFINITE, "the residual is not finite")
                 if self.iterations >= self.maxiter:
@@ -419,7 +427,7 @@ class _ColumnSolve:
                         if self._flat(norm, inspected):
                             return False, Breakdown(Status.STAGNATED, "the true residual stopped falling")
                         inspected = norm
-                    elif norm < 0.5 * self.column.norm(self.b - self.column.A(self.x)):
+                    elif norm < 0.5 * self.column.norm(self.b - self.column.A(self.x.copy())):
                         return True, None
         except Breakdown as failure:
             return False, failure
@@ -439,34 +447,81 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        self.callback.call(lambda: self.x * self.scale, norm / self.rhs_norm)
+        self.callback.call(lambda: self.scaling.up(self.x.copy()), norm / self.rhs_norm)
 
     def _result(self, status: Status, reason: str) -> SolveResult:
-        x, residual, scale = self.x, self.residual, self.scale
+        x, residual, scaling = self.x, self.residual, self.scaling
         failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
         if failed and not residual <= self.best_residual:
             residual = self.best_residual
             x = self._zero() if self.best_x is None else self.best_x
-        message = self._message(status, reason, x, residual)
+        x, changed = scaling.returned(x)
+        if changed is not None:
+            before, residual = residual, norm_of(self.column.xp, self.b - self.column.A(changed))
+            status, reason = certified_again(status, reason, before, residual, self.threshold)
+            self.history[-1] = residual
+        floor = self.floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
         matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
         return SolveResult(
-            x=x if scale == 1.0 else x * scale,
+            x=x,
             status=status,
             iterations=self.iterations,
-            residuals=np.asarray(self.history) * scale,
-            residual=residual * scale,
-            rhs_norm=self.rhs_norm * scale,
             matvecs=matvecs,
             applies=applies,
             setup_seconds=0.0,
             solve_seconds=time.perf_counter() - self.began,
-            message=message,
+            message=describe(status, self.iterations, residual, self.threshold, reason, floor, scaling.rhs),
             code=self.limits.code(status is Status.CONVERGED, self.cycles),
+            **scaling.norms(self.history, residual, self.rhs_norm),
         )
 
-    def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
-        floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
-        return describe(status, self.iterations, residual * self.scale, self.threshold * self.scale, reason, floor)
+
+@dataclass(frozen=True)
+class Scaling:
+    """Hold the exponents k and m of the scaled system A·2^-m x' = b·2^-k, and bring vectors from one to the other."""
+
+    xp: Any
+    rhs: int
+    matrix: int
+
+    def down(self, b: Any) -> Any:
+        """Return b·2^-k."""
+        return array_times_two_to(self.xp, b, -self.rhs)
+
+    def guess(self, x0: Any) -> Any:
+        """Return the x' of an x."""
+        return array_times_two_to(self.xp, x0, self.matrix - self.rhs)
+
+    def up(self, x: Any) -> Any:
+        """Return the x of an x'; x' itself where nothing is scaled."""
+        return array_times_two_to(self.xp, x, self.rhs - self.matrix)
+
+    def returned(self, x: Any) -> tuple[Any, Any]:
+        """Return the x of an x' as float64 can hold it; and its x', if that is not the same, else None."""
+        exponent = self.rhs - self.matrix
+        if exponent == 0:
+            return x, None
+        held = representable(self.xp, x, exponent)
+        back = array_times_two_to(self.xp, held, -exponent)
+        return held, None if bool((back == x).all()) else back
+
+    def norms(self, history: Sequence[float], residual: float, rhs_norm: float) -> dict[str, Any]:
+        """Return what a result says of norms, from those of the scaled system."""
+        return {
+            "residuals": array_times_two_to(np, np.asarray(history), self.rhs),
+            "residual": times_two_to(residual, self.rhs),
+            "rhs_norm": times_two_to(rhs_norm, self.rhs),
+            "quotient": residual / rhs_norm if self.rhs else None,
+        }
+
+
+def certified_again(
+    status: Status, reason: str, before: float, residual: float, threshold: float
+) -> tuple[Status, str]:
+    """Return how a solve has ended whose solution lost digits in float64, from the residual of what is returned."""
+    lost = status is Status.CONVERGED and not residual <= threshold
+    lost = lost or (status is Status.INCONSISTENT and not residual <= _STILL_LEAST * before)
+    return (Status.UNREPRESENTABLE, "the solution has entries that float64 does not hold") if lost else (status, reason)
 
 
 def verdict(
@@ -494,24 +549,18 @@ def verdict(
     return None
 
 
-def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:
-    """Return one line: what happened, in numbers, and what to do next."""
+def describe(
+    status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float, exponent: int = 0
+) -> str:
+    """Return one line: what happened, in numbers (each times 2^exponent), and what to do next."""
     count = counted(iterations, "iteration")
+    size, limit = shown(residual, exponent), shown(threshold, exponent)
     if status is Status.CONVERGED:
-        return f"converged after {count}: ‖b − Ax‖₂ = {residual:.3g} ≤ {threshold:.3g}."
+        return f"converged after {count}: ‖b − Ax‖₂ = {size} ≤ {limit}."
     if status is Status.STAGNATED:
         side = "above the tolerance" if floor > threshold else "below the tolerance: A may be singular"
-        reason += f"; float64's floor ε‖A‖‖x‖ is about {floor:.2g}, {side}"
-    return f"{status} after {count}: ‖b − Ax‖₂ = {residual:.3g} > {threshold:.3g}; {reason}. {status.advice}"
-
-
-def power_of_two_scale(column: Column, b: Any) -> float:
-    """Return 1, or a power of two near ‖b‖_∞ if ‖b‖₂² would overflow or underflow."""
-    norm = column.norm(b)
-    if _SAFE_RANGE[0] <= norm <= _SAFE_RANGE[1]:
-        return 1.0
-    largest = float(column.xp.max(column.xp.abs(b)))
-    return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
+        reason += f"; float64's floor ε‖A‖‖x‖ is about {shown(floor, exponent)}, {side}"
+    return f"{status} after {count}: ‖b − Ax‖₂ = {size} > {limit}; {reason}. {status.advice}"
 
 
 def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:

@@ -11,7 +11,9 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .arguments import one_of
+from .containers import check_sparse, refuse_masked
 from .errors import InputError
+from .magnitudes import array_times_two_to, exponent_of_entries, is_safe, sum_of_squares
 
 Kind = Literal["spd", "linear", "nonlinear"]
 """Whether a preconditioner is Hermitian positive definite, linear, or neither."""
@@ -50,6 +52,7 @@ class Preconditioner(LinearOperator):
     name: ClassVar[str]
     kind: Kind
     setup_seconds: float = 0.0
+    _exponent: int = 0  # what was built is (A·2^-exponent)⁻¹
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -81,7 +84,7 @@ class Preconditioner(LinearOperator):
         instance = cls(**settings)
         A = _entries_of_lists(A)
         instance._take(A)
-        instance._build(A, again=False)
+        instance._build_scaled(A, again=False)
         if getattr(instance, "kind", None) not in get_args(Kind):
             raise InputError(
                 f"{cls.__name__}._build left kind at {getattr(instance, 'kind', None)!r}; expected it to set self.kind "
@@ -100,7 +103,7 @@ class Preconditioner(LinearOperator):
                 f"as in setup: call setup for a matrix of another size."
             )
         self._take(A)
-        self._build(A, again=True)
+        self._build_scaled(A, again=True)
         self.setup_seconds = time.perf_counter() - began
         return self
 
@@ -112,7 +115,23 @@ class Preconditioner(LinearOperator):
     def _apply(self, r: Any) -> Any:
         """Return M r for r of shape (n,), contiguous, of the dtype of A or, if A is complex, complex."""
 
+    def _build_scaled(self, A: Any, again: bool) -> None:
+        """Build for A divided by a power of two, if its entries are too large or too small for products of them."""
+        with np.errstate(all="ignore"):
+            A, self._exponent = _scaled(A)
+            try:
+                self._build(A, again)
+            except InputError:
+                raise
+            except (ArithmeticError, RuntimeError, ValueError) as error:  # of LAPACK, pyamg, SuperLU
+                reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+                raise InputError(
+                    f"{self.name} cannot be set up for this matrix ({reason}): use another preconditioner, or none."
+                ) from error
+
     def _take(self, A: Any) -> None:
+        refuse_masked(A, "A")
+        check_sparse(A, "A")
         shape = getattr(A, "shape", None)
         if shape is None:
             raise InputError(f"{self.name} got a {type(A).__name__} for A; expected a matrix or a LinearOperator.")
@@ -138,6 +157,10 @@ class Preconditioner(LinearOperator):
         return {name: value for name, value in vars(self).items() if name in names and value is not None}
 
     def _matvec(self, r: Any) -> Any:
+        z = self._apply_to_any(r)
+        return z if self._exponent == 0 else array_times_two_to(_namespace(z), z, -self._exponent)
+
+    def _apply_to_any(self, r: Any) -> Any:
         r = r.reshape(-1)
         if r.dtype.kind == "c" and self.dtype.kind != "c":
             # A real linear map acts on real and imaginary parts alike.
@@ -145,15 +168,43 @@ class Preconditioner(LinearOperator):
         r = r.astype(self.dtype, copy=False)
         return self._apply(np.ascontiguousarray(r) if isinstance(r, np.ndarray) else r)
 
+    def matmat(self, X: Any) -> Any:
+        """Return M X for X (n, k)."""
+        Z = super().matmat(X)
+        return Z if self._exponent == 0 else array_times_two_to(_namespace(Z), Z, -self._exponent)
+
     def _matmat(self, R: Any) -> Any:
         if isinstance(R, np.ndarray):
-            return np.stack([self._matvec(np.ascontiguousarray(column)) for column in R.T], axis=1)
-        from array_api_compat import array_namespace
-
-        return array_namespace(R).stack([self._matvec(R[:, j].copy()) for j in range(R.shape[1])], axis=1)
+            return np.stack([self._apply_to_any(np.ascontiguousarray(column)) for column in R.T], axis=1)
+        return _namespace(R).stack([self._apply_to_any(R[:, j].copy()) for j in range(R.shape[1])], axis=1)
 
     def _adjoint(self) -> Any:
         return self if self.kind == "spd" else super()._adjoint()
+
+
+def _scaled(A: Any) -> tuple[Any, int]:
+    """Return A·2^-m of a safe norm, and m; A itself and 0 where its norm is safe, or it has no entries at hand."""
+    sparse = getattr(A, "format", None) in ("csr", "csc", "bsr", "dia", "coo")
+    entries = A.data if sparse else A if isinstance(A, np.ndarray) else None
+    if entries is None or entries.dtype not in (np.float64, np.complex128) or entries.size == 0:
+        return A, 0
+    xp = _namespace(entries)
+    square = sum_of_squares(xp, entries)
+    if is_safe(square) or not bool(xp.isfinite(entries).all()):
+        return A, 0
+    exponent = exponent_of_entries(xp, entries)
+    small = array_times_two_to(xp, entries, -exponent)
+    if sparse and exponent:
+        A = A.copy()
+        A.data = small
+        return A, exponent
+    return small, exponent
+
+
+def _namespace(array: Any) -> Any:
+    from array_api_compat import array_namespace
+
+    return np if isinstance(array, np.ndarray) else array_namespace(array)
 
 
 def _entries_of_lists(A: Any) -> Any:

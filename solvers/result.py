@@ -97,6 +97,8 @@ class SolveResult:
         What the next system starts from, if the solver recycles.
     code : int or None
         What `info` is where `maxiter` counted cycles, as SciPy's gmres, lgmres and gcrotmk do; else None.
+    quotient : float or None
+        ‖b − A x‖₂/‖b‖₂ where `residual` or `rhs_norm`, which may overflow or underflow, do not give it.
     """
 
     x: Any
@@ -113,6 +115,7 @@ class SolveResult:
     columns: tuple[SolveResult, ...] = ()
     space: Any = None
     code: int | None = None
+    quotient: float | None = None
 
     @property
     def converged(self) -> bool:
@@ -131,6 +134,8 @@ class SolveResult:
         """Return ‖b − A x‖₂ / ‖b‖₂, the largest of all columns; for b = 0 it is 0 if x = 0, else inf."""
         if self.columns:
             return max(column.relative_residual for column in self.columns)
+        if self.quotient is not None:
+            return self.quotient
         if self.rhs_norm == 0.0:
             return 0.0 if self.residual == 0.0 else float("inf")
         return self.residual / self.rhs_norm

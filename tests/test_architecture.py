@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("conf", "solvers/errors.py", "solvers/linear_system.py", "solvers/result.py"),
     ("solvers/kernels",),
     ("solvers/moved_names.py",),
-    ("solvers/arguments.py",),
+    ("solvers/arguments.py", "solvers/containers.py", "solvers/foreign_functions.py", "solvers/magnitudes.py"),
     ("solvers/preconditioner.py", "solvers/spectral"),
     ("solvers/operands.py", "solvers/timestepping"),
     ("solvers/stopping.py", "solvers/nullspace.py", "solvers/matrices"),

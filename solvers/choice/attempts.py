@@ -96,9 +96,10 @@ def solve(
     tolerances = {"rtol": rtol, "atol": atol, "maxiter": maxiter}
     system = LinearSystem(A, rhs, rhs.shape[:1], nullspace, near_nullspace)
     if solver == "auto":
-        return _solve_automatically(
-            system, tolerances, x0, seconds, [preconditioner, preconditioner_settings, *settings]
-        )
+        with np.errstate(all="ignore"):  # what leaves float64 appears in residuals, and they decide
+            return _solve_automatically(
+                system, tolerances, x0, seconds, [preconditioner, preconditioner_settings, *settings]
+            )
     spec = SolverSpec(solver, {**settings, **tolerances}, preconditioner, preconditioner_settings or {})
     if nullspace is not None and not METHODS[solver].nullspace:
         takers = ", ".join(name for name, method in METHODS.items() if method.nullspace)

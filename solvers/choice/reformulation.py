@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from ..iteration import combined, describe
 from ..linear_system import LinearSystem
+from ..magnitudes import array_times_two_to, exponent_of_vector, norm_of, times_two_to
 from ..matrices.components import floating_bodies
 from ..matrices.equilibration import row_and_column_scales, spread_of_rows, symmetric_scale
 from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, largest_of_rows
@@ -108,11 +109,14 @@ class Reformulation:
     def _certified(
         self, result: SolveResult, x: np.ndarray, r: np.ndarray, b: np.ndarray, rtol: float, atol: float
     ) -> SolveResult:
-        size, rhs_norm = float(np.linalg.norm(r)), float(np.linalg.norm(b))
-        threshold = max(rtol * rhs_norm, atol)
+        # Times a power of two norms neither overflow nor underflow.
+        exponent = exponent_of_vector(np, b)
+        r, b = (array_times_two_to(np, v, -exponent) for v in (r, b))
+        size, rhs_norm = norm_of(np, r), norm_of(np, b)
+        threshold = max(rtol * rhs_norm, times_two_to(atol, -exponent))
         met, judged = size <= threshold, ""
         if self.weights is not None:
-            scaled, scaled_rhs = (float(np.linalg.norm(self.weights * v)) for v in (r, b))
+            scaled, scaled_rhs = (norm_of(np, self.weights * v) for v in (r, b))
             met = met and (scaled <= rtol * scaled_rhs or atol > 0.0)
             judged = f" With all rows scaled to one size the residual is {scaled / (scaled_rhs or 1.0):.2g} ‖b‖."
         if met:
@@ -125,18 +129,19 @@ class Reformulation:
         else:
             status, reason = result.status, result.status.advice.rstrip(".")
         history = result.residuals.copy()
-        history[-1] = size
+        history[-1] = times_two_to(size, exponent)
         message = result.message
         if met or status is not result.status:
             floor = threshold if status is Status.STAGNATED else 0.0
-            message = describe(status, result.iterations, size, threshold, reason, floor)
+            message = describe(status, result.iterations, size, threshold, reason, floor, exponent)
         return dataclasses.replace(
             result,
             x=x,
             status=status,
             residuals=history,
-            residual=size,
-            rhs_norm=rhs_norm,
+            residual=times_two_to(size, exponent),
+            rhs_norm=times_two_to(rhs_norm, exponent),
+            quotient=size / rhs_norm if exponent else None,
             message=f"{message}{judged}",
         )
 
@@ -167,7 +172,7 @@ def within_range(system: LinearSystem, basis: np.ndarray, tolerances: Mapping[st
 
 def _exceeding(part: np.ndarray, b: np.ndarray, tolerances: Mapping[str, Any]) -> str:
     """Return the largest relative size of the columns of a part of b that no x can meet; empty if they are small."""
-    sizes, wholes = (np.linalg.norm(v.reshape(v.shape[0], -1), axis=0) for v in (part, b))
+    sizes, wholes = (np.array([norm_of(np, v) for v in np.atleast_2d(vectors.T)]) for vectors in (part, b))
     above = sizes > np.maximum(tolerances.get("rtol", 1e-8) * wholes, tolerances.get("atol") or 0.0)
     return f"{(sizes[above] / wholes[above]).max():.2g}" if above.any() else ""
 
@@ -266,7 +271,7 @@ def warning_of_scales(system: LinearSystem, result: SolveResult) -> str:
     sizes = largest_of_rows(matrix)
     sizes[sizes == 0.0] = 1.0
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled, scaled_rhs = (float(np.linalg.norm(v / sizes)) for v in (system.rhs - matrix @ result.x, system.rhs))
+        scaled, scaled_rhs = (norm_of(np, v / sizes) for v in (system.rhs - matrix @ result.x, system.rhs))
     return (
         f" Warning: rows of A differ by a factor of {spread:.0e}, and ‖b − Ax‖ is that of the largest; with all rows "
         f"scaled to one size it is {scaled / (scaled_rhs or 1.0):.2g} ‖b‖ (solver=auto scales them)."

@@ -85,6 +85,8 @@ def minimal_residual_cycle(
 
 def back_substitution(triangle: np.ndarray, rhs: np.ndarray) -> np.ndarray:
     """Return R⁻¹ g, or the least-squares solution of least norm if R, as A M, is singular to working precision."""
+    if not (np.isfinite(triangle).all() and np.isfinite(rhs).all()):
+        return np.full(len(rhs), np.nan, dtype=rhs.dtype)
     pivots = np.abs(np.diagonal(triangle))
     if pivots.min() > _NEGLIGIBLE * pivots.max():
         return scipy.linalg.solve_triangular(triangle, rhs)

@@ -267,6 +267,8 @@ class _Steps:
         if self.column.preconditioned:
             T = change @ xp.concat(preimages) if k else change @ preimages[0]
         gram = on_host(xp.conj(C) @ C.T)
+        if not math.isfinite(float(xp.sum(xp.abs(U))) + float(np.abs(gram).sum())):
+            return
         if np.abs(gram - np.eye(len(gram))).max() > _ORTHONORMAL:
             C, U, T = orthonormal_images(xp, C, U, T)
         carrier.put(U, C, T if self.column.preconditioned else None)

@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import check_count, nonnegative_number
 from ..errors import InputError
 from ..iteration import Breakdown, Column, Method, combined, describe, run
+from ..magnitudes import array_times_two_to, exponent_of_vector, norm_of, times_two_to
 from ..operands import CountedOperator, is_gpu, read_operator, read_vectors
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, check_tolerances
@@ -127,9 +128,12 @@ class _Damped:
 def _without_damping(result: SolveResult, A: CountedOperator, b: Any, rtol: Any, atol: Any) -> SolveResult:
     """Return the result of the stacked system with the residual of A x = b, and the status that follows from it."""
     rtol, atol, _ = check_tolerances(rtol, atol, None, A.n)
-    residual = float(np.linalg.norm(b - A(result.x)))
-    threshold = max(rtol * result.rhs_norm, atol)
-    met = residual <= threshold
+    exponent = exponent_of_vector(np, b)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        remainder = array_times_two_to(np, b - A(result.x), -exponent)
+    size, scaled = norm_of(np, array_times_two_to(np, b, -exponent)), norm_of(np, remainder)
+    residual, threshold = times_two_to(scaled, exponent), max(rtol * times_two_to(size, exponent), atol)
+    met = scaled <= max(rtol * size, times_two_to(atol, -exponent))
     status = Status.CONVERGED if met else result.status
     stacked = f"of the damped system the residual is {result.residual:.3g}"
     reason = f"x is the damped least-squares solution: {stacked}" if status is Status.INCONSISTENT else stacked
@@ -140,6 +144,7 @@ def _without_damping(result: SolveResult, A: CountedOperator, b: Any, rtol: Any,
         status=status,
         residual=residual,
         residuals=residuals,
+        quotient=scaled / size if exponent else None,
         matvecs=result.matvecs + 1,
         message=describe(status, result.iterations, residual, threshold, reason, 0.0),
     )

@@ -68,6 +68,7 @@ class MatrixProperties:
         return self.self_adjoint and self.definiteness.startswith("positive")
 
 
+@np.errstate(all="ignore")
 def matrix_properties(A: Any, steps: int = LANCZOS_STEPS, seed: int = 0) -> MatrixProperties:
     """Probe a square sparse or dense matrix.
 

@@ -26,6 +26,7 @@ TABLES = {
     "startup": "startup",
     "kernels": "kernels",
     "strangers": "strangers",
+    "hostile": "hostile",
 }
 
 

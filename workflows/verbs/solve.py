@@ -22,6 +22,7 @@ from resolvent.solvers.choice import Choice, choose, sensible_solvers
 from resolvent.solvers.choice.attempts import best_of, solve_in_turn
 from resolvent.solvers.choice.automatic import columns_of, entries
 from resolvent.solvers.choice.reformulation import warning_of_scales
+from resolvent.solvers.magnitudes import norm_of
 from resolvent.solvers.registry import METHODS
 
 from ..compose import compose_verb
@@ -170,7 +171,7 @@ def _write(
     solution = io.BytesIO()
     np.save(solution, x)
     write_atomically(solution.getbuffer(), folder.file("solution.npy"), flush=False)
-    norm = float(np.linalg.norm(np.atleast_2d(named.system.rhs.T), axis=1).max())
+    norm = max(norm_of(np, side) for side in np.atleast_2d(named.system.rhs.T))
     histories = {spec.label: r.residuals for spec, r in results if not r.columns}
     if histories:
         target = max(float(config.rtol) * norm, float(config.atol))
