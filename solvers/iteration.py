@@ -80,6 +80,11 @@ class Method:
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
     callback : {'x', 'pr_norm'}
         The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
+    square : bool
+        Whether A must be square; if not, b and r are of length m, x is of length n, and A has to have an adjoint.
+    certificate : function, optional
+        A second rule beside that of the residual: ``certificate(column, x, r, **settings)`` returns how the solve has
+        ended, and why, from a recomputed residual r; None if it goes on.
     """
 
     name: str
@@ -91,6 +96,8 @@ class Method:
     exact: bool = False
     growth: float = 1e9
     callback: Literal["x", "pr_norm"] = "x"
+    square: bool = True
+    certificate: Callable[..., tuple[Status, str] | None] | None = None
 
     def __post_init__(self) -> None:
         _ACCEPTED[self.name] = self.accepts
@@ -259,14 +266,15 @@ def read_system(
 ) -> System:
     """Check a solver's arguments and convert them to double precision; InputError if one does not fit."""
     began = time.perf_counter()
-    operator = read_operator(A)
+    operator = read_operator(A, square=method.square)
     n, xp = operator.n, operator.xp
-    rhs = read_vectors(b, n, "b")
+    rhs = read_vectors(b, operator.m, "b")
     guess = None if x0 is None else read_vectors(x0, n, "x0")
-    if guess is not None and guess.shape != rhs.shape:
-        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; they must be equal.")
+    if guess is not None and guess.shape != (n, *rhs.shape[1:]):
+        fit = "they must be equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
+        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
     _check_devices(xp, rhs, guess)
-    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, n)
+    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
@@ -317,7 +325,7 @@ class _ColumnSolve:
         if column.nullspace is not None:
             column.nullspace.check_consistent(self.b, self.rhs_norm, self.target)
         if x0 is None or self.rhs_norm == 0.0:  # x = 0 solves A x = 0 whatever the guess was
-            self.x, self.r = xp.zeros_like(self.b), self.b.copy()
+            self.x, self.r = self._zero(), self.b.copy()
         else:
             self.x = xp.array(x0, dtype=column.dtype)
             self.x /= self.scale
@@ -336,6 +344,8 @@ class _ColumnSolve:
         claimed, failure = False, None
         while True:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
+                ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
             if ended is not None:
                 return self._result(*ended)
             if self.residual < self.best_residual:
@@ -383,6 +393,9 @@ class _ColumnSolve:
             return False, Breakdown(Status.BREAKDOWN, "the recurrence made no step")
         return False, None
 
+    def _zero(self) -> Any:
+        return self.column.xp.zeros(self.column.A.n, dtype=self.column.dtype)
+
     def _flat(self, norm: float, before: float) -> bool:
         """Return whether a stationary iteration, whose residuals are true ones, no longer moves."""
         if abs(norm - before) <= 1e-8 * before:
@@ -401,7 +414,7 @@ class _ColumnSolve:
         failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
         if failed and not residual <= self.best_residual:
             residual = self.best_residual
-            x = self.column.xp.zeros_like(self.b) if self.best_x is None else self.best_x
+            x = self._zero() if self.best_x is None else self.best_x
         message = self._message(status, reason, x, residual)
         matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
         return SolveResult(

@@ -21,16 +21,30 @@ class CountedOperator:
 
     Attributes
     ----------
+    m, n : int
+        Its shape is (m, n).
     matrix : array or sparse matrix, or None
         The entries, if they are known.
     count : int
-        Applications so far.
+        Applications so far, those of the adjoint included.
     """
 
-    __slots__ = ("_function", "count", "dtype", "matrix", "n", "name", "xp")
+    __slots__ = ("_adjoint", "_function", "count", "dtype", "m", "matrix", "n", "name", "xp")
 
-    def __init__(self, function: Callable[[Any], Any], n: int, dtype: Any, xp: Any, name: str, matrix: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        n: int,
+        dtype: Any,
+        xp: Any,
+        name: str,
+        matrix: Any,
+        m: int | None = None,
+        adjoint: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._function = function
+        self._adjoint = adjoint
+        self.m = n if m is None else m
         self.n = n
         self.dtype = dtype
         self.xp = xp
@@ -42,12 +56,34 @@ class CountedOperator:
         """Apply the map to a vector of shape (n,)."""
         y = self._function(x)
         self.count += 1
-        if self.count == 1 and getattr(y, "shape", None) != (self.n,):
+        if self.count == 1 and getattr(y, "shape", None) != (self.m,):
             raise InputError(
                 f"{self.name} returned {_described(y)} for a vector of shape ({self.n},); "
-                f"expected an array of shape ({self.n},): mend its matvec."
+                f"expected an array of shape ({self.m},): mend its matvec."
             )
         return y
+
+    def adjoint(self, y: Any) -> Any:
+        """Apply the adjoint map to a vector of shape (m,); InputError if it is not known."""
+        if self._adjoint is None and self.matrix is not None:
+            conjugate = self.matrix.conj() if self.dtype.kind == "c" else self.matrix
+            self._adjoint = conjugate.T.__matmul__
+        try:
+            x = None if self._adjoint is None else self._adjoint(y)
+        except NotImplementedError:  # what SciPy's LinearOperator raises where it was given none
+            x = None
+        if x is None:
+            raise InputError(
+                f"{self.name} has no adjoint, and this solver needs the products {self.name}ᴴ u: "
+                f"give the LinearOperator an rmatvec, or pass the matrix."
+            )
+        self.count += 1
+        if getattr(x, "shape", None) != (self.n,):
+            raise InputError(
+                f"the adjoint of {self.name} returned {_described(x)} for a vector of shape ({self.m},); "
+                f"expected an array of shape ({self.n},): mend its rmatvec."
+            )
+        return x
 
     def rows(self, X: Any) -> Any:
         """Apply the map to each row of X (k, n)."""
@@ -95,13 +131,17 @@ def read_vectors(b: Any, n: int, name: str) -> Any:
     return b
 
 
-def read_operator(A: Any, name: str = "A") -> CountedOperator:
+def read_operator(A: Any, name: str = "A", square: bool = True) -> CountedOperator:
     """Return A as a counted operator in double precision.
 
     Parameters
     ----------
     A : sparse or dense matrix, LinearOperator, or an object with `shape` and `matvec`; or CuPy's
-        Square. Entries are checked for NaN and infinity; single precision and integers are converted.
+        Entries are checked for NaN and infinity; single precision and integers are converted.
+    name : str
+        What the messages call it.
+    square : bool
+        Whether another shape than (n, n) is refused.
 
     Raises
     ------
@@ -113,24 +153,25 @@ def read_operator(A: Any, name: str = "A") -> CountedOperator:
     shape = getattr(A, "shape", None)
     if shape is None or isinstance(A, type) or not (_has_entries(A) or hasattr(A, "matvec")):
         raise InputError(f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator.")
-    if len(shape) != 2 or shape[0] != shape[1]:
-        fix = "for least squares use scipy.sparse.linalg.lsqr"
-        raise InputError(f"{name} has shape {tuple(shape)}; expected a square matrix (n, n): {fix}.")
-    n = int(shape[0])
-    if n == 0:
-        raise InputError(f"{name} is empty, of shape (0, 0); expected a matrix of at least one row.")
+    if len(shape) != 2 or (square and shape[0] != shape[1]):
+        expected = "a square matrix (n, n): lsmr solves least squares of any shape (m, n)"
+        expected = expected if square else "a matrix (m, n): a vector is no matrix"
+        raise InputError(f"{name} has shape {tuple(shape)}; expected {expected}.")
+    m, n = map(int, shape)
+    if m == 0 or n == 0:
+        raise InputError(f"{name} is empty, of shape ({m}, {n}); expected a matrix of at least one row and one column.")
     xp = _namespace(A)
     dtype = _double(getattr(A, "dtype", None) or np.float64, name)
     if not _has_entries(A):
         # Our own preconditioners take vectors of both devices; SciPy's `matvec` converts them to NumPy's.
         function = A._matvec if isinstance(A, Preconditioner) else A.matvec
-        return CountedOperator(function, n, dtype, xp, name, None)
+        return CountedOperator(function, n, dtype, xp, name, None, m, getattr(A, "rmatvec", None))
     if sp.issparse(A) and A.format not in ("csr", "csc", "bsr", "dia"):
         A = A.tocsr()
     if A.dtype != dtype:
         A = A.astype(dtype)
     _check_finite(xp, A.data if _is_sparse(A) else A, f"{name} holds", "entries")
-    return CountedOperator(A.__matmul__, n, dtype, xp, name, A)
+    return CountedOperator(A.__matmul__, n, dtype, xp, name, A, m)
 
 
 def read_preconditioner(M: Any, n: int) -> CountedOperator:

@@ -42,7 +42,7 @@ _ADVICE = {
     Status.NONFINITE: "Look for overflow, NaN or a zero pivot in A or M, and rescale the system.",
     Status.DIVERGED: "Check that A is not singular (nullspace= says how); lower omega of a stationary method, widen "
     "the bounds of chebyshev, or use cg, minres or gmres.",
-    Status.INCONSISTENT: "Correct b, or ask for a least-squares solution: lsmr.",
+    Status.INCONSISTENT: "Correct b if it should be in the range of A; lsmr gives the least-squares solution.",
     Status.UNREPRESENTABLE: "Rescale A or b: float64 holds numbers from 5e-324 to 1.8e308.",
 }
 
@@ -68,7 +68,7 @@ class SolveResult:
 
     Attributes
     ----------
-    x : array, the shape of b
+    x : array, (n,) or (n, k)
         The solution, float64 or complex128: the last iterate; after `stagnated`, `diverged` and `nonfinite` the best
         iterate whose residual was recomputed.
     status : Status
@@ -84,7 +84,7 @@ class SolveResult:
     rhs_norm : float
         ‖b‖₂ (Frobenius norm for several columns).
     matvecs, applies : int
-        Products with A, and applications of M, checks of the true residual included.
+        Products with A or its adjoint, and applications of M, checks of the true residual included.
     setup_seconds : float
         The set-up time that M reports, plus checking and converting the input of this call.
     solve_seconds : float

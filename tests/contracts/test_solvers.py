@@ -22,6 +22,7 @@ N = GRID[0] * GRID[1]
 
 # Solvers that need more of A than its products.
 NEED_ENTRIES = ("jacobi", "gauss_seidel", "sor", "ssor")
+NEED_ADJOINT = tuple(name for name, method in METHODS.items() if not method.square)
 
 # Columns share what they find: a column's iterates are not those of its own solve.
 COUPLED = ("block_cg",)
@@ -29,7 +30,7 @@ COUPLED = ("block_cg",)
 RECYCLING = ("deflated_cg", "recycled_minres", "gcrodr", "fgcrodr")
 
 # Products an iteration, and those that estimating the spectrum takes before.
-PRODUCTS = {"bicgstab": 2}
+PRODUCTS = {"bicgstab": 2, "lsmr": 2}
 ESTIMATE = {"chebyshev": 21, "richardson": 21}
 
 
@@ -479,6 +480,11 @@ MISTAKES = {
 def test_mistakes_are_named_in_one_line(name, mistake):
     build, word = MISTAKES[mistake]
     A, b, arguments = build()
+    if word == "square" and not METHODS[name].square:
+        if mistake == "rectangular A":
+            assert SOLVERS[name](A, b).status is Status.INCONSISTENT  # A is zero
+            return
+        word = "(m, n)"
     with pytest.raises(InputError) as caught:
         SOLVERS[name](A, b, **arguments)
     message = str(caught.value)
@@ -491,7 +497,7 @@ def test_a_matrix_given_by_its_products_alone(name):
     """Solved to tolerance by those that need no entries; the others say what they need."""
     stencil, b = diffusion(), right_hand_side()
     A = LinearOperator(stencil.shape, matvec=lambda v: stencil @ v, dtype=float)
-    if name in NEED_ENTRIES:
+    if name in NEED_ENTRIES + NEED_ADJOINT:
         with pytest.raises(InputError, match="needs the"):
             SOLVERS[name](A, b, rtol=1e-8)
         return
