@@ -50,8 +50,8 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
 def norm_estimate(A: CountedOperator) -> float:
     """Estimate ‖A‖₂: by the upper bound √(‖A‖₁‖A‖_∞) for a matrix; by a few power iterations for an operator.
 
-    The power iterations (with AᴴA where A is not square) start from a fixed vector and give a lower bound of the spectral norm, within a few per cent
-    for elliptic operators; they are counted in `A.count`.
+    The power iterations (with AᴴA where A is not square) start from a fixed vector and give a lower bound of the
+    spectral norm, within a few per cent for elliptic operators; they are counted in `A.count`.
     """
     xp = A.xp
     if A.matrix is not None:
