@@ -212,6 +212,13 @@ def test_every_strategy_certifies_what_it_was_not_made_for(strategy: str, tmp_pa
     report = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy=Chains(strategy, 3))
     assert report.residual_max <= 1e-10
     assert verify(tmp_path / "a").ok
+    # Recorded as solved by itself is what has the bits of that, and nothing else.
+    generate(_small("darcy"), tmp_path / "b", splits={"train": 6})
+    mine, theirs = (Dataset(tmp_path / n).read("train", "solution") for n in "ab")
+    alone = (mine == theirs).reshape(6, -1).all(axis=1)
+    names = _rows(tmp_path / "a")["strategy"]
+    assert [name == "independent" for name in names] == alone.tolist()
+    assert set(names) <= {strategy, "independent"} or strategy == "auto"
 
 
 def test_float32_and_error_bounds_go_with_chains(tmp_path: Path) -> None:
