@@ -152,6 +152,14 @@ def test_lgmres_is_minimal_over_krylov_space_and_earlier_corrections(j):
     check(lgmres, A, b, 4 + j, least_residual(A, b, space, first), inner_m=4, outer_k=2)
 
 
+def test_lgmres_keeps_the_last_correction():
+    A, b = general()
+    first = least_residual(A, b, krylov(A, b, 4))
+    second = least_residual(A, b, np.column_stack([krylov(A, b - A @ first, 4), first]), first)
+    space = np.column_stack([krylov(A, b - A @ second, 4), second - first])
+    check(lgmres, A, b, 14, least_residual(A, b, space, second), inner_m=4, outer_k=1)
+
+
 @pytest.mark.parametrize(("solver", "settings"), FULL[3:])
 @pytest.mark.parametrize("j", [0, 1, 2, 3, 4])
 def test_recycled_residuals_are_minimal_over_the_space_and_what_is_new(solver, settings, j):
@@ -175,6 +183,26 @@ def test_a_second_cycle_starts_from_the_smallest_harmonic_ritz_vectors(solver, s
     smallest = V @ vectors[:, np.argsort(np.abs(values))[:3]]
     space = np.column_stack([smallest, krylov(A, b - A @ first, j)])
     check(solver, A, b, 8 + j, least_residual(A, b, space, first), restart=8, k=3)
+
+
+@pytest.mark.parametrize(("solver", "settings"), FULL[3:])
+@pytest.mark.parametrize("j", [1, 2])
+@pytest.mark.parametrize("preconditioned", [False, True])
+def test_later_cycles_take_them_from_the_old_space_and_what_is_new(solver, settings, j, preconditioned):
+    A, b = general()
+    M = np.diag(np.exp(1j * np.arange(N)) / np.diag(A)) if preconditioned else None
+    B = A if M is None else A @ M  # the solution is M y with B y = b
+    space, at = krylov(B, b, 8), np.zeros(N)
+    for steps in (5, j):
+        at = least_residual(B, b, space, at)
+        W = B @ space
+        values, vectors = eig(W.conj().T @ W, W.conj().T @ space)
+        U = space @ vectors[:, np.argsort(np.abs(values))[:3]]
+        C, _ = np.linalg.qr(B @ U)
+        project = np.eye(N) - C @ C.conj().T
+        space = np.column_stack([U, krylov(project @ B, project @ (b - B @ at), steps)])
+    expected = least_residual(B, b, space, at)
+    check(solver, A, b, 13 + j, expected if M is None else M @ expected, restart=8, k=3, M=M)
 
 
 @pytest.mark.parametrize("solver", [minres, recycled_minres])
