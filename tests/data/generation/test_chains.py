@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,15 @@ if __name__ == "__main__":
 """
 
 
-def test_killed_and_run_again(tmp_path: Path) -> None:
+def test_killed_and_run_again(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     out, manifest = tmp_path / "a", tmp_path / "a" / "manifest.jsonl"
     (tmp_path / "script.py").write_text(SCRIPT)
-    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(out)], start_new_session=True)
-    patience = time.monotonic() + 60
+    process = start([sys.executable, str(tmp_path / "script.py"), str(out)])
+    patience = time.monotonic() + 300
     while (not manifest.exists() or manifest.read_bytes().count(b"\n") < 3) and time.monotonic() < patience:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
     finished = manifest.read_bytes().count(b"\n")
     assert 3 <= finished < 60
     settings: dict[str, Any] = {"strategy": Chains("recycling", 4, "greedy"), "solver": DRIFT}

@@ -233,6 +233,20 @@ def test_conjugate_gradients_minimise_the_energy_of_the_error(solver, k, precond
 
 
 @pytest.mark.parametrize("k", STEPS)
+def test_fcg_minimises_the_energy_over_what_a_changing_preconditioner_gave(k):
+    A, b = definite()
+    directions = []
+
+    def changing(r):
+        directions.append(np.exp(0.2j * np.arange(N) * (len(directions) + 1)) * r + 0.3 * np.roll(r, len(directions)))
+        return directions[-1]
+
+    found = fcg(A, b, maxiter=k, M=changing, memory=10, **TIGHT)
+    space = np.stack(directions[:k], axis=1)
+    np.testing.assert_allclose(found.x, galerkin(A, b, space, space), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("k", STEPS)
 def test_bicgstab_stabilises_the_residual_of_biconjugate_gradients(k):
     """r_k = (1 − ω_k A) … (1 − ω_1 A) r, where r ⟂ K_k(Aᴴ, b) is that of biconjugate gradients and ω_k is optimal."""
     A, b = general()
@@ -248,9 +262,15 @@ def test_bicgstab_stabilises_the_residual_of_biconjugate_gradients(k):
 
 @pytest.mark.parametrize("cycles", [1, 2, 3])
 @pytest.mark.parametrize("s", [1, 2, 4])
-def test_idrs_stabilises_the_residual_that_is_orthogonal_to_the_shadow_space(cycles, s):
-    """After j cycles r = (1 − ω_j A) … (1 − ω_1 A) r̂ with r̂ ⟂ K_j(Aᴴ, P), r̂ = b − A x̂ and x̂ in K_js(A, b)."""
+@pytest.mark.parametrize("turning", [False, True])
+def test_idrs_stabilises_the_residual_that_is_orthogonal_to_the_shadow_space(cycles, s, turning):
+    """After j cycles r = (1 − ω_j A) … (1 − ω_1 A) r̂ with r̂ ⟂ K_j(Aᴴ, P), r̂ = b − A x̂ and x̂ in K_js(A, b).
+
+    Where A turns vectors, so that A r is nearly orthogonal to r, ω is longer than that of the least residual.
+    """
     A, b = general()
+    if turning:
+        A = np.linalg.qr(A - (2.0 + 1.5j) * np.eye(N))[0] + 0.3 * np.eye(N)
     P = np.random.default_rng(0).standard_normal((N, s))  # the shadow space of a solve's first start
     smoothed = np.eye(N)
     for j in range(1, cycles + 1):
