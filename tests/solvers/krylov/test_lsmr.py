@@ -144,6 +144,12 @@ def test_a_right_hand_side_orthogonal_to_the_range():
     assert not result.x.any()
 
 
+def test_a_residual_of_the_size_of_rounding_shows_nothing():
+    result = lsmr(np.eye(4, 2), np.array([1.0, 1.0, 1e-17, 0.0]), rtol=0.0)
+    assert result.status is Status.STAGNATED
+    assert "floor" in result.message
+
+
 def test_the_zero_matrix():
     result = lsmr(sp.csr_array((3, 5)), np.ones(3))
     assert result.status is Status.INCONSISTENT
