@@ -20,6 +20,8 @@ RUNS = ("run", "call", "check_call", "check_output")
 def endless_waits(text: str, path: str) -> list[str]:
     """Return the calls of a test that may wait for ever, and those that start a process which nobody ends."""
     faults = []
+    if text.count("signal.alarm(") < text.count("= os.fork()"):
+        faults.append(f"{path}: os.fork() without signal.alarm() in the child, which may hang")
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Call):
             continue
@@ -61,6 +63,8 @@ def test_no_test_waits_without_a_deadline() -> None:
         ("', '.join(names)", 0),
         ("future.result()", 1),
         ("os.system('true')", 1),
+        ("child = os.fork()", 1),
+        ("child = os.fork() or signal.alarm(300)", 0),
     ],
 )
 def test_what_counts_as_endless(call: str, faults: int) -> None:

@@ -31,6 +31,7 @@ def _killed_child(work: Callable[[], None]) -> None:
     """Run `work` in a forked child that must die of SIGKILL."""
     child = os.fork()
     if child == 0:
+        signal.alarm(300)  # ends a child that hangs
         try:
             work()
         finally:

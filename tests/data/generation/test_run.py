@@ -282,6 +282,7 @@ class TestErrors:
         """A real refusal of the kernel, in a process of its own."""
         child = os.fork()
         if child == 0:
+            signal.alarm(300)  # ends a child that hangs
             code = 1
             try:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
