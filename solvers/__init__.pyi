@@ -44,6 +44,7 @@ from .preconditioners import (
     Direct,
     FastPoisson,
     Jacobi,
+    RegularizedLU,
     SymmetricPolynomial,
     Tau,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "Preconditioner",
     "RecombinedBasis",
     "RecycleSpace",
+    "RegularizedLU",
     "Scheme",
     "SeparablePoisson",
     "SequenceResult",

@@ -38,6 +38,7 @@ from .preconditioners import (
     Direct,
     FastPoisson,
     Jacobi,
+    RegularizedLU,
     SymmetricPolynomial,
     Tau,
 )
@@ -94,6 +95,7 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
         Tau,
         Circulant,
         Direct,
+        RegularizedLU,
     )
 }
 

@@ -11,10 +11,12 @@ import scipy.sparse as sp
 
 from ..errors import InputError
 from ..linear_system import LinearSystem
+from ..matrices.components import floating_bodies
 from ..matrices.diffusion import Diffusion
-from ..matrices.properties import MatrixProperties, matrix_properties
+from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_properties
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
+from .reformulation import Reformulation, reformulated, within_range
 from .spec import SolverSpec
 
 SMALL = 2_000
@@ -22,6 +24,12 @@ SMALL = 2_000
 
 FACTORABLE = 50_000
 """Unknowns up to which a sparse LU of a discretised PDE is preferred to an iteration that may not converge."""
+
+_RESTART_BYTES = 2**26
+"""Memory of the basis of gmres where it has no preconditioner, and wants to be long: 30 to 200 vectors."""
+
+_OPERATIONS = 2e10
+"""Price, in additions and multiplications, up to which a method that needs no factors may iterate: 10 to 40 seconds."""
 
 GENTLE_CONTRAST = 100.0
 """Contrast of a coefficient up to which the fast Poisson preconditioner beats algebraic multigrid."""
@@ -32,16 +40,23 @@ _HERMITIAN_TO = 1e-10
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold a solver and preconditioner, and the reason for them, to be read after "the matrix is"."""
+    """Hold a solver and preconditioner, and the reason for them, to be read after "the matrix is".
+
+    With a `reformulation` they are for the system that it holds.
+    """
 
     spec: SolverSpec
     reason: str
+    reformulation: Reformulation | None = None
 
 
 def choose(
     system: LinearSystem, properties: MatrixProperties | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Choice]:
     """Return what to try on a system, best first: the later ones are for a set-up that fails or a slow solve.
+
+    The last ones need neither a factor nor a diagonal, and end with least squares, which tells a right-hand side
+    outside the range of A.
 
     Parameters
     ----------
@@ -59,33 +74,85 @@ def choose(
     """
     settings = dict(settings or {})
     if isinstance(system.operator, Diffusion):
-        choices = _diffusion(system, settings)
+        form = None
+        if system.operator.box.singular:
+            form = within_range(system, np.ones(system.rhs.shape[0]), settings)
+        choices = _diffusion(system if form is None else form.system, settings)
         if choices:
-            return choices
+            return choices if form is None else _for_reformulation(choices, form)
     matrix = entries(system.operator)
+    if not system.rhs.any():
+        return [Choice(SolverSpec("gmres", settings, None, {}), "of no matter, since b = 0")]
     if matrix is None:
         return _without_entries(system, settings)
-    properties = matrix_properties(matrix) if properties is None else properties
     if isinstance(system.operator, ToeplitzOperator):
+        properties = matrix_properties(matrix) if properties is None else properties
         solver = "cg" if properties.may_use_cg else "gmres"
         dense = Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
         return [Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms"), dense]
+    form = reformulated(system, matrix, settings)
+    if form is None:
+        return _for_entries(system, matrix, properties, settings)
+    inner = matrix if form.system.operator is system.operator else form.system.operator
+    return _for_reformulation(_for_entries(form.system, inner, None, settings), form)
+
+
+def _for_reformulation(choices: list[Choice], form: Reformulation) -> list[Choice]:
+    return [Choice(choice.spec, f"{choice.reason}; {form.reason}", form) for choice in choices]
+
+
+def _for_entries(
+    system: LinearSystem, matrix: sp.csr_array, properties: MatrixProperties | None, settings: dict[str, Any]
+) -> list[Choice]:
+    if properties is None:
+        # Up to that size a factorisation costs less than the probe, and is right whatever the definiteness.
+        properties = matrix_properties(matrix, steps=0 if matrix.shape[0] <= SMALL else LANCZOS_STEPS)
+    last = _without_factors(system, properties, matrix, settings)
     if properties.may_use_cg:
-        return _definite(system, properties, matrix, settings)
-    what = f"{properties.symmetry}, {properties.definiteness}, n = {properties.n}"
+        return [*_definite(system, properties, matrix, settings), *last]
+    known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
+    what = f"{properties.symmetry}{known}, n = {properties.n}"
     if properties.self_adjoint:
         minres = Choice(
             SolverSpec("minres", settings, None, {}),
-            f"{properties.symmetry} and {properties.definiteness}: minimal residuals by short recurrences",
+            f"{properties.symmetry}{known.replace(', ', ' and ')}: minimal residuals by short recurrences",
         )
         if system.nullspace is not None:
-            return [minres]
+            return [minres, *last]
         direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU")
-        return [direct, minres] if properties.n <= FACTORABLE else [minres, direct]
+        return [direct, *last] if properties.n <= FACTORABLE else [minres, direct, *last]
     what = f"{properties.symmetry}{', complex' if properties.complex else ''}, n = {properties.n}"
     direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
     threshold = Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
-    return [direct, threshold] if properties.n <= FACTORABLE else [threshold, direct]
+    return [direct, threshold, *last] if properties.n <= FACTORABLE else [threshold, direct, *last]
+
+
+def _without_factors(
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
+) -> list[Choice]:
+    """Return what is left where neither factors nor a diagonal are to be had: singular and nearly singular matrices."""
+    n = properties.n
+    if settings.get("maxiter") is None:
+        # A product and the vectors beside it cost about 2 nnz + 20 n operations.
+        settings = {**settings, "maxiter": int(min(10 * n, max(_OPERATIONS / (2 * matrix.nnz + 20 * n), 100)))}
+    restart = min(n, max(_RESTART_BYTES // (8 * n), 30), 200)
+    kind = properties.symmetry
+    singular = [
+        Choice(
+            SolverSpec("gmres", settings, "regularized_lu", {}),
+            f"{kind} and perhaps singular: the factors of a matrix nearby",
+        )
+    ]
+    minres = [Choice(SolverSpec("minres", settings, None, {}), f"{kind}: minimal residuals by short recurrences")]
+    others = [
+        Choice(SolverSpec("gmres", {**settings, "restart": restart}, None, {}), f"{kind}: gmres without factors"),
+        Choice(SolverSpec("idrs", settings, None, {}), f"{kind}: idrs without factors"),
+    ]
+    squares = [Choice(SolverSpec("lsmr", settings, None, {}), f"{kind}: least squares")]
+    if system.nullspace is not None:
+        return minres
+    first = singular if n <= FACTORABLE else []
+    return [*first, *(minres if properties.self_adjoint else []), *others, *squares, *([] if first else singular)]
 
 
 def sensible_solvers(
@@ -179,10 +246,14 @@ def _definite(
         by = "cg" if preconditioner in ("direct", "jacobi") else solver
         return Choice(SolverSpec(by, settings, preconditioner, preconditioner_settings), reason)
 
-    constant = system.nullspace is None and _annihilates_constants(matrix)
-    if constant or system.nullspace is not None:
-        settings = {**settings, "nullspace": np.ones(n)} if constant else settings
-        reason = f"{kind}, A·1 = 0: the constant is its null space" if constant else f"{kind}, its null space given"
+    bodies = floating_bodies(matrix) if system.nullspace is None else None
+    if bodies is not None or system.nullspace is not None:
+        reason = f"{kind}, its null space given"
+        if bodies is not None:
+            whole = bodies.shape[1] == 1 and bool(bodies.all())
+            settings = {**settings, "nullspace": bodies}
+            parts = "the constant is its null space" if whole else f"its null space has dimension {bodies.shape[1]}"
+            reason = f"{kind}, A·1 = 0{'' if whole else ' in parts of it'}: {parts}"
         return [Choice(SolverSpec(solver, settings, name, {}), reason) for name in ("amg", "jacobi")]
     threshold = pair("ict", f"{kind}{several}: incomplete Cholesky")
     direct = pair("direct", f"{kind}, n = {n}: a sparse factorisation")
@@ -209,12 +280,6 @@ def _without_entries(system: LinearSystem, settings: dict[str, Any]) -> list[Cho
     kind = "Hermitian" if names[0] == "cg" else "not Hermitian"
     reason = f"known by its products alone, {kind}: {{}} without a preconditioner"
     return [Choice(SolverSpec(name, settings, None, {}), reason.format(name)) for name in names]
-
-
-def _annihilates_constants(matrix: sp.csr_array) -> bool:
-    """Whether A·1 = 0 to rounding."""
-    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
-    return bool(np.abs(np.asarray(matrix.sum(axis=1)).ravel()).max() <= 1e-12 * rows.max())
 
 
 def _dominance(matrix: sp.csr_array) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -100,10 +100,12 @@ class SolverSpec:
         nullspace: np.ndarray | None = None,
         near_nullspace: np.ndarray | None = None,
         M: Preconditioner | None = None,
+        callback: Callable[[Any], Any] | None = None,
     ) -> SolveResult:
         """Solve ``operator @ x = rhs`` with `M`, or with the preconditioner set up afresh.
 
-        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`.
+        Solvers that take `nullspace` are given it; `near_nullspace` goes to :meth:`setup`. What is solved as one
+        compiled call does not call `callback`.
         """
         if M is None and x0 is None and self.runs_compiled(operator, rhs):
             box_solver = _box_solver(operator.box, self.settings.get("maxiter") or 500, threading.get_ident())
@@ -114,6 +116,8 @@ class SolverSpec:
         settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
         if nullspace is not None and METHODS[self.name].nullspace:
             settings = {"nullspace": nullspace, **settings}
+        if callback is not None:
+            settings["callback"] = callback
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
         preconditioner = self.setup(operator, near_nullspace) if M is None else M

@@ -25,6 +25,7 @@ TABLES = {
     "operators": "operators",
     "startup": "startup",
     "kernels": "kernels",
+    "strangers": "strangers",
 }
 
 

@@ -36,7 +36,7 @@ CASES = {
     "definite": (laplacian(12), "cg + direct, for the matrix is symmetric positive definite"),
     "larger": (laplacian(50), "cg + amg, for the matrix is symmetric positive definite, off-diagonals"),
     "nonsymmetric": (upwind(12), "gmres + direct, for the matrix is nonsymmetric"),
-    "indefinite": (laplacian(12) - sp.eye_array(144), "gmres + direct, for the matrix is symmetric, indefinite"),
+    "indefinite": (laplacian(12) - sp.eye_array(144), "gmres + direct, for the matrix is symmetric"),
     "complex": (laplacian(12) + 0.5j * sp.eye_array(144), "gmres + direct, for the matrix is complex symmetric"),
     "dense": (laplacian(6).toarray(), "cg + direct"),
     "a list": (laplacian(3).toarray().tolist(), "cg + direct"),
@@ -111,8 +111,9 @@ def test_diffusion_on_boxes_is_for_compiled_multigrid():
     singular = Diffusion(coefficient, boundary="neumann")
     b -= b.mean()
     check(singular.tocsr(), b, solve(singular, b))
-    with pytest.raises(InputError, match="null space"):
-        solve(singular, b + 1.0)
+    result = solve(singular, b + 1.0)
+    assert result.status is Status.INCONSISTENT
+    assert "the null space of A has dimension 1, and b has a part of relative size" in result.message
     B = normal(120, 2)
     stencil = Diffusion(coefficient)
     result = solve(stencil, B)
@@ -123,11 +124,11 @@ def test_diffusion_on_boxes_is_for_compiled_multigrid():
 
 
 def test_the_next_choice_where_the_first_cannot_be_set_up():
-    A = sp.csr_array(sp.diags_array(np.r_[-3.0, 0.0, np.linspace(1.0, 5.0, 28)]))
-    b = np.r_[1.0, 0.0, np.ones(28)]
+    A = sp.csr_array(np.array([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [1.0, 2.0, 0.0]]))
+    b = A @ np.array([1.0, 2.0, 3.0])
     result = solve(A, b)
     check(A, b, result)
-    assert result.message.startswith("minres, for")
+    assert result.message.startswith("gmres + regularized_lu, for")
     assert "Tried before: gmres + direct was left out (" in result.message
 
 
