@@ -246,6 +246,19 @@ def test_the_cycle_is_symmetric_and_definite(shape, steps):
     assert spectrum.max() < 1.01
 
 
+@pytest.mark.parametrize("contrast", [1.0, 100.0])
+def test_residuals_are_those_of_conjugate_gradients_with_the_cycle(contrast):
+    from resolvent.solvers.multigrid.plane.workspace import Workspace
+
+    a, rhs = thresholded(24, contrast), rough((24, 24), 5)
+    workspace = Workspace(read_box(a.shape, None, WALL), 2)
+    assert workspace.set_up(a)
+    A = matrix_of(a) * workspace.scale
+    expected = cg(A, rhs.ravel(), rtol=1e-12, maxiter=5, M=lambda r: workspace.apply(r.reshape(a.shape)).ravel() * 1.0)
+    workspace.solve(rhs, 1.0, 0.0, 5, 1000)
+    np.testing.assert_allclose(workspace.history[:6], expected.residuals, rtol=5e-3)
+
+
 def test_coarse_operators_are_galerkin_products():
     """Pᵀ A P of a two-level hierarchy, with P read off its weights, against the links in the workspace."""
     from resolvent.solvers.multigrid.plane.layout import links_of, weights_of

@@ -259,6 +259,17 @@ def test_the_cycle_is_linear_symmetric_and_definite(shape, steps):
     assert spectrum.max() < 1.01
 
 
+@pytest.mark.parametrize("contrast", [1.0, 100.0])
+def test_residuals_are_those_of_conjugate_gradients_with_the_cycle(contrast):
+    a, rhs = thresholded(12, contrast), rough((12, 12, 12), 5)
+    workspace = Workspace3D(read_box(a.shape, None, WALL), 2)
+    assert workspace.set_up(a)
+    A = matrix_of(a) * workspace.scale
+    expected = cg(A, rhs.ravel(), rtol=1e-12, maxiter=5, M=lambda r: workspace.apply(r.reshape(a.shape)).ravel() * 1.0)
+    workspace.solve(rhs, 1.0, 0.0, 5, 1000)
+    np.testing.assert_allclose(workspace.history[:6], expected.residuals, rtol=5e-3)
+
+
 @pytest.mark.parametrize("boundary", [(WALL, WALL, WALL), ((WALL, NONE), NONE, (NONE, WALL))], ids=str)
 def test_preconditions_cg_on_a_matrix(boundary):
     a = thresholded(16, 100.0)
