@@ -1,6 +1,6 @@
 """Make small mistakes in a copy of the tree, one at a time, and report those that no test notices.
 
-    python tests/mutations.py [--jobs 2] [--deadline 300] [--only arnoldi]
+    python tests/mutations.py [--jobs 2] [--deadline 300] [--only arnoldi minres]
 
 `tests/mutations.yaml` lists them: what is wrong, the file, the old text, the new one, and the tests that must fail.
 These tests are first run on the copy as it is. The script returns 2 if a mistake survives, if an old text does not
@@ -148,9 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=1, help="copies of the tree that work at once")
     parser.add_argument("--deadline", type=float, default=300.0, help="seconds for the tests of one mistake")
-    parser.add_argument("--only", default="", help="mistakes whose file or description holds this word")
+    parser.add_argument("--only", nargs="*", default=[""], help="mistakes whose file or description holds such words")
     options = parser.parse_args(arguments)
-    chosen = [each for each in read_mutations() if options.only in each.file or options.only in each.what]
+    chosen = [each for each in read_mutations() if any(word in f"{each.file} {each.what}" for word in options.only)]
     faults = misplaced(chosen)
     if faults:
         print("\n".join(faults))

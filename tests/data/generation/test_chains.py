@@ -89,6 +89,7 @@ def test_what_is_solved_by_itself_has_the_bits_of_independent_generation(tmp_pat
 def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     told: list[str] = []
     problem = make_problem("poisson", resolution=10, legacy="skr")
+    began = time.perf_counter()
     report = generate(
         problem,
         tmp_path / "a",
@@ -97,6 +98,7 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
         progress=lambda at: told.append(at.found),
         shard_size=32,
     )
+    took = time.perf_counter() - began
     assert report.family["plan"] == {"superposition": 64}
     assert report.family["full_solves"] <= 2 * 20
     assert report.family["chains"] == 2
@@ -109,6 +111,8 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     assert report.seconds["analysis"] > 0
     rows = _rows(tmp_path / "a")
     assert (rows["seconds_analysis"] > 0).all()
+    # Samples share what their chain took: together they took no longer than the run.
+    assert 0.0 < sum(rows[name].sum() for name in rows if name.startswith("seconds_")) <= took
     with h5py.File(Dataset(tmp_path / "a").path(Dataset(tmp_path / "a").shards[1])) as file:
         found = json.loads(bytes(file["chains/report"][0]))
         assert file["chains/number"][:].tolist() == [1]
