@@ -78,7 +78,8 @@ class Preconditioner(LinearOperator):
             If A or a setting does not fit the method.
         """
         began = time.perf_counter()
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        # The signature is read only when there is something to check: a small factorisation takes no longer.
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"] if settings else []
         for name in settings:
             one_of(name, known, f"setting of preconditioner {cls.name}")
         instance = cls(**settings)
