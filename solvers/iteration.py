@@ -351,8 +351,7 @@ class _ColumnSolve:
         self.scaling = Scaling(xp, exponent_of_vector(xp, b), A.exponent)
         self.b = self.scaling.down(xp.ascontiguousarray(b, dtype=column.dtype))
         self.rhs_norm = column.norm(self.b)
-        # ∞·0 is no number, and b = 0 needs no tolerance.
-        relative = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0
+        relative = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0  # ∞·0 is no number
         self.threshold = max(relative, times_two_to(limits.atol, -self.scaling.rhs))
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
@@ -448,7 +447,7 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        self.callback.call(lambda: self.column.xp.array(self.scaling.up(self.x)), norm / self.rhs_norm)
+        self.callback.call(lambda: self.scaling.up(self.x.copy()), norm / self.rhs_norm)
 
     def _result(self, status: Status, reason: str) -> SolveResult:
         x, residual, scaling = self.x, self.residual, self.scaling

@@ -44,6 +44,8 @@ class OuterVectors:
     def current(self, column: Column) -> list[tuple[Any, Any]]:
         """Return the vectors with their images, in the dtype of the solve, without those that A annihilates."""
         xp, dtype = column.xp, column.dtype
+        if column.A.exponent:  # the products of a scaled A are others
+            self._read, self.store = [(v, None) for v, _ in self._read], False
         self._read = [(v, column.A(xp.asarray(v, dtype=dtype)) if image is None else image) for v, image in self._read]
         images = [(xp.asarray(v, dtype=dtype), xp.asarray(image, dtype=dtype)) for v, image in self._read]
         return [(v, image) for v, image in images if column.norm(image) > 0.0]
