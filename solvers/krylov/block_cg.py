@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from ..diagnosis import Diagnosis
 from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system, verdict
 from ..operands import on_host
 from ..result import SolveResult, Status
@@ -101,7 +102,7 @@ class _BlockSolve:
         sides = xp.asarray(self.scales)[:, None]
         self.B = xp.ascontiguousarray(xp.asarray(rhs_rows, dtype=column.dtype) / sides)
         self.sizes = np.array([column.norm(row) for row in self.B])
-        self.thresholds = np.maximum(system.rtol * self.sizes, system.atol / self.scales)
+        self.thresholds = np.fmax(system.rtol * self.sizes, system.atol / self.scales)  # ∞·0: b = 0 needs no tolerance
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:
@@ -198,6 +199,7 @@ class _BlockSolve:
         return X[0] if self.single else X.T
 
     def _result(self) -> SolveResult:
+        diagnosis = Diagnosis(METHOD.name, METHOD.hermitian, self.column.A, self.column.preconditioned)
         seconds = (time.perf_counter() - self.began) / self.k
         floor = Floor(self.column.A)
         columns = []
@@ -226,6 +228,7 @@ class _BlockSolve:
                     ),
                 )
             )
+        columns = [diagnosis.of(column) for column in columns]
         if self.single:
             columns[0].setup_seconds = self.system.setup_seconds
             return columns[0]

@@ -13,10 +13,10 @@ from ..operands import as_csr
 from ..preconditioner import Preconditioner
 from ..stopping import EPSILON
 from .packaged_factors import Cholmod, NotPositiveDefinite, Pardiso
-from .sparse_lu.certificate import Certificate, certify, inverse_norm
+from .sparse_lu.certificate import Certificate, Solve, certify, inverse_norm
 from .sparse_lu.equilibration import Equilibration, is_extreme
-from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, ZeroPivot
-from .sparse_lu.pivoting import choose_mode, choose_order
+from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, Ordering, ZeroPivot
+from .sparse_lu.pivoting import choose_mode, choose_order, uncounted_order
 from .sparse_lu.portrait import Compressed, Portrait, by_columns, by_rows, portrait
 from .sparse_lu.singularity import exactly_singular, refuse_empty, unstable
 
@@ -35,12 +35,12 @@ _PACKAGED: dict[str, type[Cholmod] | type[Pardiso]] = {"cholmod": Cholmod, "pard
 class Direct(Preconditioner):
     """Apply M = A⁻¹ by SuperLU, CHOLMOD or Pardiso; with cg or gmres it is iterative refinement of a direct solve.
 
-    The matrix is read once, and order and pivots chosen before it is factored. A Hermitian A with a positive diagonal
-    is factored without pivoting, in an order of minimum degree: positive pivots then prove it positive definite
-    (Sylvester's law of inertia) and `kind` is 'spd'. Otherwise `kind` is 'linear'. If the pattern is nearly symmetric
-    and the diagonal not negligible, the same order is used with pivots that prefer the diagonal; else the columns are
-    ordered (COLAMD) and rows exchanged. What prefers the diagonal must recover a known solution to 8 digits, or as many
-    as A allows; if not, rows are exchanged after all.
+    The matrix is read once, and order and pivots are chosen before it is factored. A Hermitian A with a positive
+    diagonal is factored without pivoting, in an order of minimum degree: positive pivots then prove it positive
+    definite (Sylvester's law of inertia), as diagonal dominance does, and `kind` is 'spd'. Otherwise it is 'linear'. If
+    the pattern is nearly symmetric and the diagonal not negligible, the same order is used with pivots that prefer the
+    diagonal; else columns are ordered (COLAMD) and rows exchanged. Factors that prefer the diagonal must recover a
+    known solution to 8 digits, or as many as A allows; if they do not, rows are exchanged after all.
 
     Factors are judged by their backward error, not by the condition of A: a nearly singular A is factored,
     `near_singular` says so, and the residual of the solve decides.
@@ -80,18 +80,18 @@ class Direct(Preconditioner):
         if backend not in ("superlu", *_PACKAGED):
             raise InputError(f"direct: backend is {backend!r}; expected 'superlu', 'cholmod' or 'pardiso'.")
         self.backend = backend
-        self._packaged: Cholmod | Pardiso | None = None
+        self._factors: Factors | Cholmod | Pardiso | None = None
         self._pattern: tuple[np.ndarray, np.ndarray] | None = None
-        self._factors: Factors | None = None
-        self._orders: dict[bool, np.ndarray] = {}  # by whether rows follow columns
+        self._orders: dict[bool, Ordering] = {}  # by whether rows follow columns
         self._exchanges_cheaper = False
         self._scaling: Equilibration | None = None
         self._rcond: float | None = None
+        self._certificate: Certificate
 
     @property
     def fill(self) -> int | None:
         """Return the number of entries of the factors L and U; None where an installed package holds them."""
-        return None if self._factors is None else int(self._factors.lu.nnz)
+        return int(self._factors.lu.nnz) if isinstance(self._factors, Factors) else None
 
     @property
     def near_singular(self) -> bool:
@@ -116,11 +116,11 @@ class Direct(Preconditioner):
 
     @property
     def rcond(self) -> float | None:
-        """Return 1/κ₁(A), estimated by a few solves when first asked for; None of an installed package's factors.
+        """Return 1/κ₁(A), estimated by a few solves when first asked for; None where a package holds the factors.
 
-        Of a matrix whose entries are near the ends of float64 it is that of the equilibrated matrix.
+        Where entries are near the ends of float64 it is that of the equilibrated matrix.
         """
-        if self._factors is None:
+        if not isinstance(self._factors, Factors):
             return None
         if self._rcond is None:
             solve, adjoint = self._factors.solve, self._factors.solve_adjoint
@@ -134,9 +134,8 @@ class Direct(Preconditioner):
         self.kind = "linear"
         self._rcond = None
         if self.backend != "superlu":
-            self._build_packaged(matrix.tocsc(), again)
-            norm = float(abs(matrix).sum(axis=1).max())
-            self._accept(certify(matrix, self._apply, norm), matrix, norm)
+            packaged = self._build_packaged(matrix.tocsc(), again)
+            self._accept(matrix, packaged.solve, float(abs(matrix).sum(axis=1).max()))
             return
         if not again:
             self._orders, self._exchanges_cheaper = {}, False
@@ -155,67 +154,72 @@ class Direct(Preconditioner):
             mode = "general"
         if mode == "general":
             try:
-                self._factor(rows, columns, "general", self._orders.get(False))
+                factors = self._factor(rows, columns, "general", self._orders.get(False) or uncounted_order(rows.n))
             except ZeroPivot:
                 raise exactly_singular(matrix) from None
-            self._accept(certify(matrix, self._factors.solve, facts.norm), matrix, facts.norm)
+            self._accept(matrix, factors.solve, facts.norm)
 
     def _prefer_diagonal(
         self, matrix: sp.csr_array, rows: Compressed, columns: Compressed, facts: Portrait, mode: Mode
     ) -> bool:
         """Factor with pivots on the diagonal; return whether that is sparse and stable, and set `kind`."""
-        order = self._orders.get(True)
         if self._exchanges_cheaper:
             return False
-        if order is None:
-            symmetric, order = choose_order(rows, columns, facts)
+        ordering = self._orders.get(True)
+        if ordering is None:
+            symmetric, ordering = choose_order(rows, columns, facts)
             if not symmetric:
-                self._exchanges_cheaper, self._orders[False] = True, order
+                self._exchanges_cheaper, self._orders[False] = True, ordering
                 return False
         try:
-            self._factor(rows, columns, mode, order)
+            factors = self._factor(rows, columns, mode, ordering)
         except ZeroPivot:
             return False
-        certificate = certify(matrix, self._factors.solve, facts.norm)
+        certificate = certify(matrix, factors.solve, facts.norm)
         stable = certificate.digits >= _LOST_DIGITS or certificate.backward_error <= _ROUNDING
         if stable:
             self._certificate = certificate
-            # A pivot that is rounding noise proves nothing.
-            if mode == "definite" and not self.near_singular and self._factors.positive_pivots():
-                self.kind = "spd"
+            # A pivot that is rounding noise proves nothing. A diagonally dominant matrix is semidefinite by
+            # Gershgorin's circles, and definite if it is not singular: its pivots, a copy of U, need not be read.
+            if mode == "definite" and not self.near_singular:
+                proven = facts.dominant or factors.positive_pivots()
+                self.kind = "spd" if proven else "linear"
         return stable
 
-    def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, order: np.ndarray | None) -> None:
-        self._factors = Factors(rows, columns, mode, order)
-        self._orders[mode != "general"] = self._factors.order
+    def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, ordering: Ordering) -> Factors:
+        self._factors = factors = Factors(rows, columns, mode, ordering)
+        self._orders[mode != "general"] = factors.ordering
+        return factors
 
-    def _build_packaged(self, matrix: sp.csc_array, again: bool) -> None:
+    def _build_packaged(self, matrix: sp.csc_array, again: bool) -> Cholmod | Pardiso:
         """Factor with an installed package; the kind is 'spd' if a factorisation without pivoting has proven it."""
         hermitian = is_hermitian(matrix) and bool(np.all(matrix.diagonal().real > 0.0))
         before, self._pattern = self._pattern, (matrix.indptr, matrix.indices)
         same = before is not None and all(map(np.array_equal, before, self._pattern))
+        packaged = self._factors
         try:
-            if again and same and self._packaged is not None and self._packaged.definite == hermitian:
-                self._packaged.refactor(matrix)
+            if again and same and isinstance(packaged, Cholmod | Pardiso) and packaged.definite == hermitian:
+                packaged.refactor(matrix)
             else:
-                self._packaged = _PACKAGED[self.backend](matrix, hermitian)
+                packaged = _PACKAGED[self.backend](matrix, hermitian)
         except NotPositiveDefinite as error:
             if self.backend == "cholmod":
                 raise InputError(
                     "direct: backend='cholmod' takes Hermitian positive definite matrices, and A is not: use "
                     "backend='superlu' with gmres."
                 ) from error
-            self._packaged = Pardiso(matrix, definite=False)
-        self.kind = "spd" if self._packaged.definite else "linear"
+            packaged = Pardiso(matrix, definite=False)
+        self._factors = packaged
+        self.kind = "spd" if packaged.definite else "linear"
+        return packaged
 
-    def _accept(self, certificate: Certificate, matrix: sp.csr_array, norm: float) -> None:
-        """Keep a certificate; refuse factors that are unstable even after a step of refinement."""
-        if not certificate.backward_error <= _REFUSED:
-            solve = self._apply if self._factors is None else self._factors.solve
+    def _accept(self, matrix: sp.csr_array, solve: Solve, norm: float) -> None:
+        """Keep the certificate of factors; refuse those that are unstable even after a step of refinement."""
+        self._certificate = certify(matrix, solve, norm)
+        if not self._certificate.backward_error <= _REFUSED:
             refined = certify(matrix, solve, norm, refine=True)
             if not refined.backward_error <= _REFUSED:
                 raise unstable(refined.backward_error)
-        self._certificate = certificate
 
     def _describe(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"backend": repr(self.backend), **({} if self.fill is None else {"fill": self.fill})}
@@ -226,17 +230,20 @@ class Direct(Preconditioner):
         return facts
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
-        if self._packaged is not None:
-            return self._packaged.solve(r)
+        assert self._factors is not None
         if self._scaling is not None:
             return self._scaling.unscaled_solve(self._factors.solve, r)
         return self._factors.solve(r)
 
     def _matmat(self, R: np.ndarray) -> np.ndarray:
-        whole = self._packaged is None and self._scaling is None
-        if not whole or (R.dtype.kind == "c" and self.dtype.kind != "c"):
+        factors = self._factors
+        if (
+            self._scaling is not None
+            or not isinstance(factors, Factors)
+            or (R.dtype.kind == "c" and self.dtype.kind != "c")
+        ):
             return super()._matmat(R)
-        return self._factors.solve(np.ascontiguousarray(R, dtype=self.dtype))
+        return factors.solve(np.ascontiguousarray(R, dtype=self.dtype))
 
 
 def _described(rows: Compressed) -> tuple[Compressed, Portrait]:

@@ -124,8 +124,9 @@ void analyse(i32 n, i64 pairs, const Visit &visit, i64 *counts, i32 *sequence, i
   i32 *above = below_start + n + 1, *below = above + pairs;
   collect(n, visit, above_start, above, below_start, below);
   const i64 m = n;
-  const Forest tree{integers,         integers + m,     integers + 2 * m, integers + 3 * m, sequence,
-                    integers + 4 * m, integers + 5 * m, integers + 6 * m, counts};
+  const Forest tree{integers,         integers + m,     integers + 2 * m,
+                    integers + 3 * m, sequence,         integers + 4 * m,
+                    integers + 5 * m, integers + 6 * m, counts};
   grow(n, below_start, below, tree);
   put_in_sequence(n, tree);
   count(n, above_start, above, tree);

@@ -325,7 +325,8 @@ EXPORT void minimum_degree(resolvent::i64 n, const resolvent::i32 *indptr, const
   finish(graph, order, integers, wide);
 }
 
-// Order the columns of a square A by the graph of AᵀA: by its rows (indptr, indices) and its columns (both 'by column').
+// Order the columns of a square A by the graph of AᵀA: by its rows (indptr, indices) and its columns (both 'by
+// column').
 EXPORT void minimum_degree_of_columns(resolvent::i64 n, const resolvent::i32 *indptr, const resolvent::i32 *indices,
                                       const resolvent::i32 *column_indptr, const resolvent::i32 *column_indices,
                                       resolvent::i32 *order, resolvent::i64 capacity, resolvent::i32 *integers,

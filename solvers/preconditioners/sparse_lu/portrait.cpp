@@ -5,6 +5,8 @@
 namespace resolvent {
 namespace {
 
+constexpr double ROUNDING = 1e-14;  // of the sum of a row
+
 // Write the columns of A[rows][:, columns] in CSC form, sorted: `rows` is an order, `place` that of columns inverted.
 // `indptr_out` (n + 1) may hold anything.
 template <class T>
@@ -29,7 +31,7 @@ void describe(i64 n, const i32 *indptr, const i32 *indices, const T *data, const
               double *facts) {
   double largest = 0.0, smallest_row = -1.0, smallest_column = -1.0, asymmetry = 0.0, norm = 0.0, norm_one = 0.0;
   i64 empty_row = -1, empty_column = -1, zeros = 0, negligible = 0, unmatched = 0, pairs = 0;
-  bool positive = true;
+  bool positive = true, dominant = true;
   for (i64 i = 0; i < n; ++i) {
     diagonal[i] = T(Real<T>(0));
     paired[i] = 0;
@@ -59,6 +61,7 @@ void describe(i64 n, const i32 *indptr, const i32 *indices, const T *data, const
       paired[i] = paired[j] = 1;
       ++pairs;
     }
+    if (!(2.0 * own >= row_sum * (1.0 - ROUNDING))) dominant = false;
     if (row > largest) largest = row;
     if (row_sum > norm) norm = row_sum;
     if (column_sum > norm_one) norm_one = column_sum;
@@ -81,8 +84,9 @@ void describe(i64 n, const i32 *indptr, const i32 *indices, const T *data, const
                          double(negligible),
                          double(pairs),
                          double(unmatched),
-                         positive ? 1.0 : 0.0};
-  for (int k = 0; k < 13; ++k) facts[k] = told[k];
+                         positive ? 1.0 : 0.0,
+                         dominant ? 1.0 : 0.0};
+  for (int k = 0; k < 14; ++k) facts[k] = told[k];
 }
 
 }  // namespace
@@ -114,7 +118,8 @@ EXPORT resolvent::i64 symmetric_graph(resolvent::i64 n, const resolvent::i32 *in
     indptr_out[i] = i32(size);
     i64 a = indptr[i], b = column_indptr[i];
     while (a < indptr[i + 1] || b < column_indptr[i + 1]) {
-      const i64 in_row = a < indptr[i + 1] ? indices[a] : n, in_column = b < column_indptr[i + 1] ? column_indices[b] : n;
+      const i64 in_row = a < indptr[i + 1] ? indices[a] : n,
+                in_column = b < column_indptr[i + 1] ? column_indices[b] : n;
       const i64 j = in_row < in_column ? in_row : in_column;
       a += in_row == j;
       b += in_column == j;

@@ -1,4 +1,4 @@
-"""Describe a sparse matrix in one pass, for a factorisation to be chosen before anything is factored (`portrait.cpp`)."""
+"""Describe a sparse matrix in one pass, so that a factorisation can be chosen before it is made (`portrait.cpp`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Compressed(NamedTuple):
 
 @dataclass(frozen=True)
 class Portrait:
-    """Hold what a factorisation must know of a matrix beforehand; the first thirteen are in the order of the kernel.
+    """Hold what a factorisation must know of a matrix beforehand; the first fourteen are in the order of the kernel.
 
     Attributes
     ----------
@@ -55,6 +55,8 @@ class Portrait:
         Entries whose mirror image is not stored.
     positive : bool
         Whether the diagonal's real parts are all positive.
+    dominant : bool
+        Whether no diagonal entry is less than the sum of the others in its row, but for rounding.
     diagonal : ndarray
     """
 
@@ -71,6 +73,7 @@ class Portrait:
     outdone: int
     unmatched: int
     positive: bool
+    dominant: bool
     diagonal: np.ndarray
 
 
@@ -104,8 +107,26 @@ def by_columns(rows: Compressed, row_order: np.ndarray, column_order: np.ndarray
 
 def portrait(rows: Compressed, columns: Compressed, weak_diagonal: float) -> Portrait:
     """Describe a matrix that is given by its rows and by its columns."""
-    facts = np.empty(13)
+    facts = np.empty(14)
     diagonal = np.empty(rows.n, dtype=rows.data.dtype)
     _describe(rows.n, *rows, *columns, weak_diagonal, diagonal, np.empty(rows.n, dtype=np.uint8), facts)
-    values = facts.tolist()
-    return Portrait(*values[:6], *map(int, values[6:12]), bool(values[12]), diagonal)
+    numbers = facts.tolist()
+    largest, smallest_row, smallest_column, norm, norm_one, asymmetry = numbers[:6]
+    empty_row, empty_column, zeros, negligible, outdone, unmatched = map(int, numbers[6:12])
+    return Portrait(
+        largest,
+        smallest_row,
+        smallest_column,
+        norm,
+        norm_one,
+        asymmetry,
+        empty_row,
+        empty_column,
+        zeros,
+        negligible,
+        outdone,
+        unmatched,
+        positive=bool(numbers[12]),
+        dominant=bool(numbers[13]),
+        diagonal=diagonal,
+    )
