@@ -15,6 +15,7 @@ from .krylov.gcrodr import fgcrodr, gcrodr
 from .krylov.gmres import gmres
 from .krylov.idrs import idrs
 from .krylov.lgmres import lgmres
+from .krylov.lsmr import lsmr
 from .krylov.minres import minres
 from .krylov.recycled_minres import recycled_minres
 from .linear_system import LinearSystem
@@ -43,6 +44,7 @@ from .preconditioners import (
     Direct,
     FastPoisson,
     Jacobi,
+    RegularizedLU,
     SymmetricPolynomial,
     Tau,
 )
@@ -136,6 +138,7 @@ __all__ = [
     "Preconditioner",
     "RecombinedBasis",
     "RecycleSpace",
+    "RegularizedLU",
     "Scheme",
     "SeparablePoisson",
     "SequenceResult",
@@ -168,6 +171,7 @@ __all__ = [
     "is_hermitian",
     "jacobi",
     "lgmres",
+    "lsmr",
     "matrix_properties",
     "minres",
     "optimal_omega",

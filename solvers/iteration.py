@@ -5,9 +5,10 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
 
     def steepest_descent(column, x, r):
         while True:
-            q = column.A(r)
-            alpha = column.dot(r, r) / column.dot(r, q)
-            x += alpha * r
+            z = column.M(r)  # r itself without a preconditioner
+            q = column.A(z)
+            alpha = column.dot(z, r) / column.dot(z, q)
+            x += alpha * z
             r -= alpha * q
             yield column.norm(r)
 
@@ -25,14 +26,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from .diagnosis import Diagnosis
 from .errors import InputError
+from .initial_guess import read_guess
+from .limits import Callback, CallbackType, Counting, Limits, check_limits
+from .magnitudes import array_times_two_to, exponent_of_vector, norm_of, representable, shown, times_two_to
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind
@@ -42,9 +47,11 @@ from .stopping import EPSILON, Floor, Progress, check_tolerances
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
 
-_SAFE_RANGE = (1e-140, 1e140)
-"""Norms of right-hand sides that need no scaling; others are scaled by a power of two, so that no square of a norm
-overflows or underflows."""
+FAR_OFF = 1e140
+"""A guess with a residual of this size, or one that overflows, is dropped: nothing of b is left in it."""
+
+_STILL_LEAST = 1.0 + 1e-8
+"""The factor by which the least residual may grow in float64."""
 
 
 class Breakdown(Exception):
@@ -78,8 +85,19 @@ class Method:
         Whether it yields norms of true residuals, which cannot drift.
     growth : float
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
-    callback : {'x', 'pr_norm'}
-        The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
+    callback : {'x', 'pr_norm', 'cycle'}
+        What the user's callback is handed: the iterate or ‖r_k‖/‖b‖ after each iteration, or the iterate after each
+        cycle.
+    maxiter : {'iterations', 'cycles', 'checked cycles'}
+        What ``maxiter=`` of the solver counts, as in SciPy. Solvers that count cycles take ``iterations=`` too. With
+        'checked cycles' the residual is looked at where a cycle begins: `info` does not see what the last one reached.
+    configured : mapping
+        Settings of a solver that is named in a configuration without them; defaults of its function are SciPy's.
+    square : bool
+        Whether A must be square; if not, b and r are of length m, x is of length n, and A has to have an adjoint.
+    certificate : function, optional
+        A second rule beside that of the residual: ``certificate(column, x, r, **settings)`` returns how the solve has
+        ended, and why, from a recomputed residual r; None if it goes on.
     """
 
     name: str
@@ -90,7 +108,11 @@ class Method:
     explicit: bool = True
     exact: bool = False
     growth: float = 1e9
-    callback: Literal["x", "pr_norm"] = "x"
+    callback: CallbackType = "x"
+    maxiter: Counting = "iterations"
+    configured: Mapping[str, Any] = field(default_factory=dict)
+    square: bool = True
+    certificate: Callable[..., tuple[Status, str] | None] | None = None
 
     def __post_init__(self) -> None:
         _ACCEPTED[self.name] = self.accepts
@@ -119,6 +141,17 @@ class Method:
         raise InputError(
             f"{self.name} takes a preconditioner of kind {accepted}, but M ({type(M).__name__}) is {kind!r}: {fix}."
         )
+
+    def keywords(self, settings: Mapping[str, Any], n: int) -> dict[str, Any]:
+        """Return the solver's keyword arguments for settings in which ``maxiter`` is the number of iterations.
+
+        Configurations mean iterations whatever the solver's function counts; None stands for 10 n of them.
+        """
+        keywords = {**self.configured, **settings}
+        if self.maxiter != "iterations":
+            limit = keywords.pop("maxiter", None)
+            keywords["iterations"] = 10 * n if limit is None else limit
+        return keywords
 
 
 _ACCEPTED: dict[str, tuple[Kind, ...]] = {}  # of the methods that have been imported
@@ -202,33 +235,40 @@ def run(
     maxiter: int | None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
+    callback_type: CallbackType | None = None,
     nullspace: Any = None,
+    cycles: int | None = None,
     **settings: Any,
 ) -> SolveResult:
     """Solve A x = b by a method, for each column of b.
 
-    Parameters are those of `cg`; `settings` go to the recurrence.
+    Parameters are those of `cg`, where `maxiter` counts iterations; `cycles` limits the cycles, `callback_type` takes
+    the place of the method's `callback`, and `settings` go to the recurrence.
 
     Raises
     ------
     InputError
         If an argument does not fit; never for slow convergence.
     """
-    system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
-    rhs, guess, column = system.rhs, system.guess, system.column
-    tolerances = (system.rtol, system.atol, system.maxiter, callback)
-
+    check_limits(method.maxiter, maxiter, cycles)
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
+        rhs, guess, column = system.rhs, system.guess, system.column
+        tolerances = (system.rtol, system.atol, system.maxiter, column.A.n)
+        limits = Limits.read(method.maxiter, *tolerances, iterations=maxiter, cycles=cycles)
+        reporting = Callback(callback, callback_type or method.callback)
         floor = Floor(column.A)
+        diagnosis = Diagnosis(method.name, method.hermitian, column.A, column.preconditioned)
         if rhs.ndim == 1:
-            result = _ColumnSolve(method, column, floor, rhs, guess, *tolerances).run(settings)
+            result = _ColumnSolve(method, column, floor, rhs, guess, limits, reporting).run(settings)
             result.setup_seconds = system.setup_seconds
-            return result
+            return diagnosis.of(result)
         columns = []
         for j in range(rhs.shape[1]):
             x_j = None if guess is None else guess[:, j]
-            columns.append(_ColumnSolve(method, column, floor, rhs[:, j], x_j, *tolerances).run(settings))
+            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting)
+            columns.append(diagnosis.of(solve.run(settings)))
     return combined(tuple(columns), column.xp, system.setup_seconds)
 
 
@@ -259,20 +299,20 @@ def read_system(
 ) -> System:
     """Check a solver's arguments and convert them to double precision; InputError if one does not fit."""
     began = time.perf_counter()
-    operator = read_operator(A)
+    operator = read_operator(A, square=method.square, scaled=True)
     n, xp = operator.n, operator.xp
-    rhs = read_vectors(b, n, "b")
-    guess = None if x0 is None else read_vectors(x0, n, "x0")
-    if guess is not None and guess.shape != rhs.shape:
-        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; they must be equal.")
-    _check_devices(xp, rhs, guess)
-    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, n)
+    rhs = read_vectors(b, operator.m, "b")
+    rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
     preconditioner = None
     if M is not None:
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
+    guess = read_guess(x0, rhs, operator, preconditioner)
+    _check_devices(xp, rhs, guess)
+    if preconditioner is not None and operator.exponent:
+        preconditioner = preconditioner.times_two_to(operator.exponent, xp)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -287,7 +327,10 @@ def read_system(
 
 
 class _ColumnSolve:
-    """Solve for one right-hand side; all norms are those of the system scaled by `scale`."""
+    """Solve for one right-hand side; all vectors and norms are those of the scaled system.
+
+    With A' = A·2^-m and b' = b·2^-k, x = x'·2^(k − m).
+    """
 
     def __init__(
         self,
@@ -296,39 +339,38 @@ class _ColumnSolve:
         floor: Floor,
         b: Any,
         x0: Any,
-        rtol: float,
-        atol: float,
-        maxiter: int,
-        callback: Callable[[Any], Any] | None,
+        limits: Limits,
+        callback: Callback,
     ) -> None:
         self.began = time.perf_counter()
         self.method, self.column, self.floor = method, column, floor
-        self.maxiter, self.callback = maxiter, callback
+        self.limits, self.maxiter, self.callback, self.cycles = limits, limits.maxiter, callback, 0
         self.counts = column.counts()
         column.memory = {}
         xp, A = column.xp, column.A
-        self.scale = power_of_two_scale(column, b)
-        b = xp.ascontiguousarray(b, dtype=column.dtype)
-        self.b = b if self.scale == 1.0 else b / self.scale
+        self.scaling = Scaling(xp, exponent_of_vector(xp, b), A.exponent)
+        self.b = self.scaling.down(xp.ascontiguousarray(b, dtype=column.dtype))
         self.rhs_norm = column.norm(self.b)
-        self.threshold = max(rtol * self.rhs_norm, atol / self.scale)
+        relative = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0  # ∞·0 is no number
+        self.threshold = max(relative, times_two_to(limits.atol, -self.scaling.rhs))
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:
             column.nullspace.check_consistent(self.b, self.rhs_norm, self.target)
-        if x0 is None or self.rhs_norm == 0.0:  # x = 0 solves A x = 0 whatever the guess was
-            self.x, self.r = xp.zeros_like(self.b), self.b.copy()
-        else:
-            self.x = xp.array(x0, dtype=column.dtype)
-            self.x /= self.scale
+        guessed = x0 is not None and self.rhs_norm > 0.0  # x = 0 solves A x = 0 whatever the guess was
+        if guessed:
+            self.x = self.scaling.guess(xp.array(x0, dtype=column.dtype))
             if column.nullspace is not None:
                 self.x = column.nullspace.project(self.x)
-            self.r = self.b - A(self.x)
-        self.residual = column.norm(self.r)
+            self.r = self.b - A(self.x.copy())
+            self.residual = norm_of(xp, self.r)
+            guessed = self.residual < FAR_OFF
+        if not guessed:
+            self.x, self.r, self.residual = self._zero(), self.b.copy(), self.rhs_norm
         self.history = [self.residual]
         self.iterations = 0
         self.best_residual = self.residual
-        self.best_x = None if x0 is None else self.x.copy()  # None stands for zero
+        self.best_x = self.x.copy() if guessed else None  # None stands for zero
 
     def run(self, settings: dict[str, Any]) -> SolveResult:
         """Restart the recurrence from true residuals until there is a reason to stop."""
@@ -336,12 +378,22 @@ class _ColumnSolve:
         claimed, failure = False, None
         while True:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if ended is None and self.cycles == self.limits.cycles:
+                ended = Status.MAXITER, "the cycles allowed are used up"
+            if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
+                ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
             if ended is not None:
                 return self._result(*ended)
             if self.residual < self.best_residual:
                 self.best_residual, self.best_x = self.residual, self.x.copy()
             claimed, failure = self._advance(settings)
-            self.r = self.b - self.column.A(self.x)
+            self.cycles += 1
+            if self.callback.each_cycle:
+                try:
+                    self._call_back(0.0)
+                except Breakdown as asked:
+                    failure = failure or asked
+            self.r = self.b - self.column.A(self.x.copy())
             self.residual = self.history[-1] = self.column.norm(self.r)
 
     def _advance(self, settings: dict[str, Any]) -> tuple[bool, Breakdown | None]:
@@ -350,6 +402,7 @@ class _ColumnSolve:
         self.column.budget = self.maxiter - self.iterations
         if self.column.nullspace is not None:
             self.r = self.column.nullspace.project(self.r)
+        each_iteration = self.callback.each_iteration
         ceiling = self.method.growth * self.history[0]
         inspected = self.residual
         steps = self.method.recurrence(self.column, self.x, self.r, **settings)
@@ -357,13 +410,14 @@ class _ColumnSolve:
             for norm in steps:
                 self.iterations += 1
                 self.history.append(norm)
-                if self.callback is not None:
+                if each_iteration:
                     self._call_back(norm)
                 if norm <= self.target:
                     return True, None
                 if not norm <= ceiling:
                     if math.isfinite(norm):
-                        grown = f"the residual grew from {self.history[0] * self.scale:.3g} to {norm * self.scale:.3g}"
+                        first, last = (shown(size, self.scaling.rhs) for size in (self.history[0], norm))
+                        grown = f"the residual grew from {first} to {last}"
                         return False, Breakdown(Status.DIVERGED, grown)
                     return False, Breakdown(Status.NONFINITE, "the residual is not finite")
                 if self.iterations >= self.maxiter:
@@ -373,7 +427,7 @@ class _ColumnSolve:
                         if self._flat(norm, inspected):
                             return False, Breakdown(Status.STAGNATED, "the true residual stopped falling")
                         inspected = norm
-                    elif norm < 0.5 * self.column.norm(self.b - self.column.A(self.x)):
+                    elif norm < 0.5 * self.column.norm(self.b - self.column.A(self.x.copy())):
                         return True, None
         except Breakdown as failure:
             return False, failure
@@ -383,6 +437,9 @@ class _ColumnSolve:
             return False, Breakdown(Status.BREAKDOWN, "the recurrence made no step")
         return False, None
 
+    def _zero(self) -> Any:
+        return self.column.xp.zeros(self.column.A.n, dtype=self.column.dtype)
+
     def _flat(self, norm: float, before: float) -> bool:
         """Return whether a stationary iteration, whose residuals are true ones, no longer moves."""
         if abs(norm - before) <= 1e-8 * before:
@@ -390,37 +447,81 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        assert self.callback is not None
-        if self.method.callback == "pr_norm":
-            self.callback(norm / self.rhs_norm)
-        else:
-            self.callback(self.x if self.scale == 1.0 else self.x * self.scale)
+        self.callback.call(lambda: self.scaling.up(self.x.copy()), norm / self.rhs_norm)
 
     def _result(self, status: Status, reason: str) -> SolveResult:
-        x, residual, scale = self.x, self.residual, self.scale
+        x, residual, scaling = self.x, self.residual, self.scaling
         failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
         if failed and not residual <= self.best_residual:
             residual = self.best_residual
-            x = self.column.xp.zeros_like(self.b) if self.best_x is None else self.best_x
-        message = self._message(status, reason, x, residual)
+            x = self._zero() if self.best_x is None else self.best_x
+        x, changed = scaling.returned(x)
+        if changed is not None:
+            before, residual = residual, norm_of(self.column.xp, self.b - self.column.A(changed))
+            status, reason = certified_again(status, reason, before, residual, self.threshold)
+            self.history[-1] = residual
+        floor = self.floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
         matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
         return SolveResult(
-            x=x if scale == 1.0 else x * scale,
+            x=x,
             status=status,
             iterations=self.iterations,
-            residuals=np.asarray(self.history) * scale,
-            residual=residual * scale,
-            rhs_norm=self.rhs_norm * scale,
             matvecs=matvecs,
             applies=applies,
             setup_seconds=0.0,
             solve_seconds=time.perf_counter() - self.began,
-            message=message,
+            message=describe(status, self.iterations, residual, self.threshold, reason, floor, scaling.rhs),
+            code=self.limits.code(status is Status.CONVERGED, self.cycles),
+            **scaling.norms(self.history, residual, self.rhs_norm),
         )
 
-    def _message(self, status: Status, reason: str, x: Any, residual: float) -> str:
-        floor = self.floor(x) * self.scale if status is Status.STAGNATED else 0.0
-        return describe(status, self.iterations, residual * self.scale, self.threshold * self.scale, reason, floor)
+
+@dataclass(frozen=True)
+class Scaling:
+    """Hold the exponents k and m of the scaled system A·2^-m x' = b·2^-k, and bring vectors from one to the other."""
+
+    xp: Any
+    rhs: int
+    matrix: int
+
+    def down(self, b: Any) -> Any:
+        """Return b·2^-k."""
+        return array_times_two_to(self.xp, b, -self.rhs)
+
+    def guess(self, x0: Any) -> Any:
+        """Return the x' of an x."""
+        return array_times_two_to(self.xp, x0, self.matrix - self.rhs)
+
+    def up(self, x: Any) -> Any:
+        """Return the x of an x'; x' itself where nothing is scaled."""
+        return array_times_two_to(self.xp, x, self.rhs - self.matrix)
+
+    def returned(self, x: Any) -> tuple[Any, Any]:
+        """Return the x of an x' as float64 can hold it; and its x', if that is not the same, else None."""
+        exponent = self.rhs - self.matrix
+        if exponent == 0:
+            return x, None
+        held = representable(self.xp, x, exponent)
+        back = array_times_two_to(self.xp, held, -exponent)
+        return held, None if bool((back == x).all()) else back
+
+    def norms(self, history: Sequence[float], residual: float, rhs_norm: float) -> dict[str, Any]:
+        """Return what a result says of norms, from those of the scaled system."""
+        return {
+            "residuals": array_times_two_to(np, np.asarray(history), self.rhs),
+            "residual": times_two_to(residual, self.rhs),
+            "rhs_norm": times_two_to(rhs_norm, self.rhs),
+            "quotient": residual / rhs_norm if self.rhs else None,
+        }
+
+
+def certified_again(
+    status: Status, reason: str, before: float, residual: float, threshold: float
+) -> tuple[Status, str]:
+    """Return how a solve has ended whose solution lost digits in float64, from the residual of what is returned."""
+    lost = status is Status.CONVERGED and not residual <= threshold
+    lost = lost or (status is Status.INCONSISTENT and not residual <= _STILL_LEAST * before)
+    return (Status.UNREPRESENTABLE, "the solution has entries that float64 does not hold") if lost else (status, reason)
 
 
 def verdict(
@@ -448,24 +549,18 @@ def verdict(
     return None
 
 
-def describe(status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float) -> str:
-    """Return one line: what happened, in numbers, and what to do next."""
+def describe(
+    status: Status, iterations: int, residual: float, threshold: float, reason: str, floor: float, exponent: int = 0
+) -> str:
+    """Return one line: what happened, in numbers (each times 2^exponent), and what to do next."""
     count = counted(iterations, "iteration")
+    size, limit = shown(residual, exponent), shown(threshold, exponent)
     if status is Status.CONVERGED:
-        return f"converged after {count}: ‖b − Ax‖₂ = {residual:.3g} ≤ {threshold:.3g}."
+        return f"converged after {count}: ‖b − Ax‖₂ = {size} ≤ {limit}."
     if status is Status.STAGNATED:
         side = "above the tolerance" if floor > threshold else "below the tolerance: A may be singular"
-        reason += f"; float64's floor ε‖A‖‖x‖ is about {floor:.2g}, {side}"
-    return f"{status} after {count}: ‖b − Ax‖₂ = {residual:.3g} > {threshold:.3g}; {reason}. {status.advice}"
-
-
-def power_of_two_scale(column: Column, b: Any) -> float:
-    """Return 1, or a power of two near ‖b‖_∞ if ‖b‖₂² would overflow or underflow."""
-    norm = column.norm(b)
-    if _SAFE_RANGE[0] <= norm <= _SAFE_RANGE[1]:
-        return 1.0
-    largest = float(column.xp.max(column.xp.abs(b)))
-    return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
+        reason += f"; float64's floor ε‖A‖‖x‖ is about {shown(floor, exponent)}, {side}"
+    return f"{status} after {count}: ‖b − Ax‖₂ = {size} > {limit}; {reason}. {status.advice}"
 
 
 def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) -> SolveResult:
@@ -487,6 +582,7 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
         applies=sum(column.applies for column in columns),
         setup_seconds=setup_seconds,
         solve_seconds=sum(column.solve_seconds for column in columns),
+        code=None if worst.code is None else max(column.info for column in columns),
         message=f"{good} of {len(columns)} columns converged; column {columns.index(worst)}: {worst.message}",
         columns=columns,
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import time
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .arguments import one_of
+from .containers import check_sparse, refuse_masked
 from .errors import InputError
+from .magnitudes import array_times_two_to, exponent_of_entries, exponent_of_vector, is_safe, sum_of_squares
 
 Kind = Literal["spd", "linear", "nonlinear"]
 """Whether a preconditioner is Hermitian positive definite, linear, or neither."""
@@ -22,13 +24,25 @@ P = TypeVar("P", bound="Preconditioner")
 class Preconditioner(LinearOperator):
     """Approximate A⁻¹ by an operator M of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
 
-    A subclass writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`. It inherits `setup`,
-    `update`, the timing, the checks of settings, and the handling of shapes and of complex vectors.
+    A subclass writes `__init__` with its keyword settings, if it has any, `_build(A, again)`, which sets `kind`, and
+    `_apply(r)`::
+
+        class Halving(Preconditioner):
+            def _build(self, A, again):
+                self.kind = "spd"
+
+            def _apply(self, r):
+                return 0.5 * r
+
+        result = cg(A, b, M=Halving.setup(A))
+
+    It inherits `setup`, `update`, the timing, the checks of settings, and the handling of shapes and of complex
+    vectors.
 
     Attributes
     ----------
     name : str
-        Its name in `PRECONDITIONERS`.
+        Its name in `PRECONDITIONERS`; that of the class by default.
     kind : {'spd', 'linear', 'nonlinear'}
         Whether M, for this A, is Hermitian positive definite, linear, or neither.
     setup_seconds : float
@@ -38,6 +52,15 @@ class Preconditioner(LinearOperator):
     name: ClassVar[str]
     kind: Kind
     setup_seconds: float = 0.0
+    _exponent: int = 0  # what was built is (A·2^-exponent)⁻¹
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__
+
+    def __init__(self) -> None:  # LinearOperator's follows in `setup`, where the shape is known
+        pass
 
     @classmethod
     def setup(cls: type[P], A: Any, **settings: Any) -> P:
@@ -62,7 +85,12 @@ class Preconditioner(LinearOperator):
         instance = cls(**settings)
         A = _entries_of_lists(A)
         instance._take(A)
-        instance._build(A, again=False)
+        instance._build_scaled(A, again=False)
+        if getattr(instance, "kind", None) not in get_args(Kind):
+            raise InputError(
+                f"{cls.__name__}._build left kind at {getattr(instance, 'kind', None)!r}; expected it to set self.kind "
+                f"to one of {', '.join(get_args(Kind))}."
+            )
         instance.setup_seconds = time.perf_counter() - began
         return instance
 
@@ -76,7 +104,7 @@ class Preconditioner(LinearOperator):
                 f"as in setup: call setup for a matrix of another size."
             )
         self._take(A)
-        self._build(A, again=True)
+        self._build_scaled(A, again=True)
         self.setup_seconds = time.perf_counter() - began
         return self
 
@@ -88,7 +116,23 @@ class Preconditioner(LinearOperator):
     def _apply(self, r: Any) -> Any:
         """Return M r for r of shape (n,), contiguous, of the dtype of A or, if A is complex, complex."""
 
+    def _build_scaled(self, A: Any, again: bool) -> None:
+        """Build for A divided by a power of two, if its entries are too large or too small for products of them."""
+        with np.errstate(all="ignore"):
+            A, self._exponent = _scaled(A)
+            try:
+                self._build(A, again)
+            except InputError:
+                raise
+            except (ArithmeticError, RuntimeError, ValueError) as error:  # of LAPACK, pyamg, SuperLU
+                reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+                raise InputError(
+                    f"{self.name} cannot be set up for this matrix ({reason}): use another preconditioner, or none."
+                ) from error
+
     def _take(self, A: Any) -> None:
+        refuse_masked(A, "A")
+        check_sparse(A, "A")
         shape = getattr(A, "shape", None)
         if shape is None:
             raise InputError(f"{self.name} got a {type(A).__name__} for A; expected a matrix or a LinearOperator.")
@@ -114,6 +158,15 @@ class Preconditioner(LinearOperator):
         return {name: value for name, value in vars(self).items() if name in names and value is not None}
 
     def _matvec(self, r: Any) -> Any:
+        if self._exponent == 0:
+            return self._apply_to_any(r)
+        # What is applied is a vector near one, so that nothing overflows on the way.
+        xp = _namespace(r)
+        own = exponent_of_vector(xp, r)
+        z = self._apply_to_any(array_times_two_to(xp, r, -own))
+        return array_times_two_to(xp, z, own - self._exponent)
+
+    def _apply_to_any(self, r: Any) -> Any:
         r = r.reshape(-1)
         if r.dtype.kind == "c" and self.dtype.kind != "c":
             # A real linear map acts on real and imaginary parts alike.
@@ -121,15 +174,44 @@ class Preconditioner(LinearOperator):
         r = r.astype(self.dtype, copy=False)
         return self._apply(np.ascontiguousarray(r) if isinstance(r, np.ndarray) else r)
 
+    def matmat(self, X: Any) -> Any:
+        """Return M X for X (n, k)."""
+        if self._exponent == 0:
+            return super().matmat(X)
+        return _namespace(X).stack([self._matvec(X[:, j]) for j in range(X.shape[1])], axis=1)
+
     def _matmat(self, R: Any) -> Any:
         if isinstance(R, np.ndarray):
-            return np.stack([self._matvec(np.ascontiguousarray(column)) for column in R.T], axis=1)
-        from array_api_compat import array_namespace
-
-        return array_namespace(R).stack([self._matvec(R[:, j].copy()) for j in range(R.shape[1])], axis=1)
+            return np.stack([self._apply_to_any(np.ascontiguousarray(column)) for column in R.T], axis=1)
+        return _namespace(R).stack([self._apply_to_any(R[:, j].copy()) for j in range(R.shape[1])], axis=1)
 
     def _adjoint(self) -> Any:
         return self if self.kind == "spd" else super()._adjoint()
+
+
+def _scaled(A: Any) -> tuple[Any, int]:
+    """Return A·2^-m of a safe norm, and m; A itself and 0 where its norm is safe, or it has no entries at hand."""
+    sparse = getattr(A, "format", None) in ("csr", "csc", "bsr", "dia", "coo")
+    entries = A.data if sparse else A if isinstance(A, np.ndarray) else None
+    if entries is None or entries.dtype not in (np.float64, np.complex128) or entries.size == 0:
+        return A, 0
+    xp = _namespace(entries)
+    square = sum_of_squares(xp, entries)
+    if is_safe(square) or not bool(xp.isfinite(entries).all()):
+        return A, 0
+    exponent = exponent_of_entries(xp, entries)
+    small = array_times_two_to(xp, entries, -exponent)
+    if sparse and exponent:
+        A = A.copy()
+        A.data = small
+        return A, exponent
+    return small, exponent
+
+
+def _namespace(array: Any) -> Any:
+    from array_api_compat import array_namespace
+
+    return np if isinstance(array, np.ndarray) else array_namespace(array)
 
 
 def _entries_of_lists(A: Any) -> Any:

@@ -18,6 +18,7 @@ from .krylov import (
     gmres,
     idrs,
     lgmres,
+    lsmr,
     minres,
     recycled_minres,
 )
@@ -37,6 +38,7 @@ from .preconditioners import (
     Direct,
     FastPoisson,
     Jacobi,
+    RegularizedLU,
     SymmetricPolynomial,
     Tau,
 )
@@ -57,6 +59,7 @@ _MEMBERS: tuple[tuple[Method, Callable[..., SolveResult]], ...] = (
     (gcrodr.FLEXIBLE_METHOD, gcrodr.fgcrodr),
     (bicgstab.METHOD, bicgstab.bicgstab),
     (idrs.METHOD, idrs.idrs),
+    (lsmr.METHOD, lsmr.lsmr),
     (chebyshev.METHOD, chebyshev.chebyshev),
     (richardson.METHOD, richardson.richardson),
     (jacobi.METHOD, jacobi.jacobi),
@@ -92,6 +95,7 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
         Tau,
         Circulant,
         Direct,
+        RegularizedLU,
     )
 }
 

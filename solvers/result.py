@@ -42,7 +42,7 @@ _ADVICE = {
     Status.NONFINITE: "Look for overflow, NaN or a zero pivot in A or M, and rescale the system.",
     Status.DIVERGED: "Check that A is not singular (nullspace= says how); lower omega of a stationary method, widen "
     "the bounds of chebyshev, or use cg, minres or gmres.",
-    Status.INCONSISTENT: "Correct b, or ask for a least-squares solution: lsmr.",
+    Status.INCONSISTENT: "Correct b if it should be in the range of A; lsmr gives the least-squares solution.",
     Status.UNREPRESENTABLE: "Rescale A or b: float64 holds numbers from 5e-324 to 1.8e308.",
 }
 
@@ -68,7 +68,7 @@ class SolveResult:
 
     Attributes
     ----------
-    x : array, the shape of b
+    x : array, (n,) or (n, k)
         The solution, float64 or complex128: the last iterate; after `stagnated`, `diverged` and `nonfinite` the best
         iterate whose residual was recomputed.
     status : Status
@@ -84,7 +84,7 @@ class SolveResult:
     rhs_norm : float
         ‖b‖₂ (Frobenius norm for several columns).
     matvecs, applies : int
-        Products with A, and applications of M, checks of the true residual included.
+        Products with A or its adjoint, and applications of M, checks of the true residual included.
     setup_seconds : float
         The set-up time that M reports, plus checking and converting the input of this call.
     solve_seconds : float
@@ -95,6 +95,10 @@ class SolveResult:
         One result per column when b is of shape (n, k); empty when b is of shape (n,).
     space : RecycleSpace or None
         What the next system starts from, if the solver recycles.
+    code : int or None
+        What `info` is where `maxiter` counted cycles, as SciPy's gmres, lgmres and gcrotmk do; else None.
+    quotient : float or None
+        ‖b − A x‖₂/‖b‖₂ where `residual` or `rhs_norm`, which may overflow or underflow, do not give it.
     """
 
     x: Any
@@ -110,6 +114,8 @@ class SolveResult:
     message: str
     columns: tuple[SolveResult, ...] = ()
     space: Any = None
+    code: int | None = None
+    quotient: float | None = None
 
     @property
     def converged(self) -> bool:
@@ -118,7 +124,9 @@ class SolveResult:
 
     @property
     def info(self) -> int:
-        """Return 0 on convergence, otherwise the iterations done (at least 1), as SciPy does."""
+        """Return 0 on convergence, otherwise the iterations (or cycles) done, at least 1, as SciPy does."""
+        if self.code is not None:
+            return self.code
         return 0 if self.converged else max(1, self.iterations)
 
     @property
@@ -126,6 +134,8 @@ class SolveResult:
         """Return ‖b − A x‖₂ / ‖b‖₂, the largest of all columns; for b = 0 it is 0 if x = 0, else inf."""
         if self.columns:
             return max(column.relative_residual for column in self.columns)
+        if self.quotient is not None:
+            return self.quotient
         if self.rhs_norm == 0.0:
             return 0.0 if self.residual == 0.0 else float("inf")
         return self.residual / self.rhs_norm
@@ -133,6 +143,14 @@ class SolveResult:
     def __iter__(self) -> Iterator[Any]:
         yield self.x
         yield self.info
+
+    def __len__(self) -> int:
+        """Return 2: the result is SciPy's pair (x, info) for code that takes it so."""
+        return 2
+
+    def __getitem__(self, item: Any) -> Any:
+        """Return a member of the pair (x, info)."""
+        return (self.x, self.info)[item]
 
     def __repr__(self) -> str:
         several = f", {len(self.columns)} columns" if self.columns else ""

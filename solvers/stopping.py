@@ -33,13 +33,14 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
     Raises
     ------
     InputError
-        If a tolerance is negative, not finite or not a real number, or maxiter is not an integer ≥ 0.
+        If a tolerance is negative or not a real number (infinity is one, and any x meets it), or maxiter is not an
+        integer ≥ 0.
     """
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not is_real(value):
             raise InputError(f"{name} is {value!r}; expected a real number ≥ 0, such as 1e-8.")
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(f"{name} is {value}; expected a finite number ≥ 0, such as 1e-8.")
+        if not value >= 0:
+            raise InputError(f"{name} is {value}; expected a number ≥ 0, such as 1e-8.")
     if maxiter is None:
         return float(rtol), float(atol), 10 * n
     if not is_integer(maxiter) or maxiter < 0:
@@ -50,8 +51,8 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
 def norm_estimate(A: CountedOperator) -> float:
     """Estimate ‖A‖₂: by the upper bound √(‖A‖₁‖A‖_∞) for a matrix; by a few power iterations for an operator.
 
-    The power iterations start from a fixed vector and give a lower bound of the spectral norm, within a few per cent
-    for elliptic operators; they are counted in `A.count`.
+    The power iterations (with AᴴA where A is not square) start from a fixed vector and give a lower bound of the
+    spectral norm, within a few per cent for elliptic operators; they are counted in `A.count`.
     """
     xp = A.xp
     if A.matrix is not None:
@@ -66,6 +67,8 @@ def norm_estimate(A: CountedOperator) -> float:
             break
         v = A(v / length)
         estimate = math.sqrt(float(xp.vdot(v, v).real))
+        if A.m != A.n:
+            v = A.adjoint(v)
     return estimate
 
 

@@ -17,6 +17,11 @@ from resolvent.solvers.errors import InputError
 
 from .verbs import VERBS
 
+STARTS_ANEW = {
+    "solve": "nothing was kept: a solve starts from nothing; maxiter= or seconds= ends it with its best iterate",
+}
+"""What to say of a verb whose interrupted work is lost."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
@@ -26,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt:
-        return _fail("interrupted; run the same command again to go on", 130, show_traceback)
+        kept = STARTS_ANEW.get(arguments[0] if arguments else "", "run the same command again to go on")
+        return _fail(f"interrupted; {kept}", 130, show_traceback)
     except InputError as error:
         return _fail(str(error), 2, show_traceback)
     except BrokenPipeError:

@@ -36,7 +36,7 @@ def solver_of(config: DictConfig) -> SolverSpec:
     Raises
     ------
     InputError
-        For settings that the solver does not have, and for a stationary method with a preconditioner.
+        For settings that the solver does not have, and for a preconditioner where it takes none.
     """
     solver, settings = settings_of(config.solver)
     if solver in ("all", "auto"):
@@ -46,7 +46,7 @@ def solver_of(config: DictConfig) -> SolverSpec:
     )
     if preconditioner != "none" and solver in METHODS and not METHODS[solver].accepts:
         raise InputError(
-            f"solver={solver} is a stationary method and takes no preconditioner: use preconditioner=none, or"
+            f"solver={solver} takes no preconditioner: use preconditioner=none, or"
             f" solver=cg preconditioner={preconditioner}"
         )
     for name in ("rtol", "atol", "maxiter"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,29 @@ import scipy.sparse as sp
 
 from ..errors import InputError
 from ..linear_system import LinearSystem
+from ..matrices.components import floating_bodies
 from ..matrices.diffusion import Diffusion
-from ..matrices.properties import MatrixProperties, matrix_properties
+from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_properties
+from ..matrices.symmetry import sizes_of_rows
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
+from ..preconditioners.sparse_lu.price import factor_work
+from .reformulation import SMALL, Reformulation, reformulated, within_range
 from .spec import SolverSpec
 
-SMALL = 2_000
-"""Unknowns up to which a sparse factorisation takes a few milliseconds, whatever the matrix."""
+FACTORABLE = 10_000
+"""Unknowns up to which a sparse LU is tried whatever its price, if nothing cheaper is left."""
 
-FACTORABLE = 50_000
-"""Unknowns up to which a sparse LU of a discretised PDE is preferred to an iteration that may not converge."""
+CHEAP, MODERATE, DEAR = 5e6, 5e7, 1e10
+"""Multiplications and additions of a factorisation: up to `CHEAP` it beats algebraic multigrid, up to `MODERATE`
+incomplete factors, which may fail; above `DEAR` (some ten seconds) an iteration is tried first. Measured on Laplacians
+of 50² to 220² and 12³ to 36³ unknowns."""
+
+_RESTART_BYTES = 2**26
+"""Memory of the basis of gmres where it has no preconditioner, and wants to be long: 30 to 200 vectors."""
+
+_OPERATIONS = 2e10
+"""Price, in additions and multiplications, up to which a method that needs no factors may iterate: 10 to 40 seconds."""
 
 GENTLE_CONTRAST = 100.0
 """Contrast of a coefficient up to which the fast Poisson preconditioner beats algebraic multigrid."""
@@ -32,16 +44,23 @@ _HERMITIAN_TO = 1e-10
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold a solver and preconditioner, and the reason for them, to be read after "the matrix is"."""
+    """Hold a solver and preconditioner, and the reason for them, to be read after "the matrix is".
+
+    With a `reformulation` they are for the system that it holds.
+    """
 
     spec: SolverSpec
     reason: str
+    reformulation: Reformulation | None = None
 
 
 def choose(
     system: LinearSystem, properties: MatrixProperties | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Choice]:
     """Return what to try on a system, best first: the later ones are for a set-up that fails or a slow solve.
+
+    The last ones need neither a factor nor a diagonal, and end with least squares, which tells a right-hand side
+    outside the range of A.
 
     Parameters
     ----------
@@ -57,35 +76,106 @@ def choose(
     InputError
         If the matrix is not square and finite, or lives on the GPU.
     """
+    return list(in_order(system, properties, settings))
+
+
+def in_order(
+    system: LinearSystem, properties: MatrixProperties | None = None, settings: Mapping[str, Any] | None = None
+) -> Iterator[Choice]:
+    """Yield what `choose` returns, one by one: what a later choice must know is not looked at before it is asked for.
+
+    Parameters and errors are those of `choose`.
+    """
     settings = dict(settings or {})
     if isinstance(system.operator, Diffusion):
-        choices = _diffusion(system, settings)
+        form = None
+        if system.operator.box.singular:
+            form = within_range(system, np.ones(system.rhs.shape[0]), settings)
+        choices = _diffusion(system if form is None else form.system, settings)
         if choices:
-            return choices
+            yield from choices if form is None else _for_reformulation(choices, form)
+            return
     matrix = entries(system.operator)
+    if not system.rhs.any():
+        yield Choice(SolverSpec("gmres", settings, None, {}), "of no matter, since b = 0")
+        return
     if matrix is None:
-        return _without_entries(system, settings)
-    properties = matrix_properties(matrix) if properties is None else properties
+        yield from _without_entries(system, settings)
+        return
     if isinstance(system.operator, ToeplitzOperator):
+        properties = matrix_properties(matrix) if properties is None else properties
         solver = "cg" if properties.may_use_cg else "gmres"
-        dense = Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
-        return [Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms"), dense]
+        yield Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms")
+        yield Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
+        return
+    form = reformulated(system, matrix, settings)
+    if form is None:
+        yield from _for_entries(system, matrix, properties, settings)
+        return
+    inner = matrix if form.system.operator is system.operator else form.system.operator
+    yield from _for_reformulation(_for_entries(form.system, inner, None, settings), form)
+
+
+def _for_reformulation(choices: Iterable[Choice], form: Reformulation) -> Iterator[Choice]:
+    for choice in choices:
+        yield Choice(choice.spec, f"{choice.reason}; {form.reason}", form)
+
+
+def _for_entries(
+    system: LinearSystem, matrix: sp.csr_array, properties: MatrixProperties | None, settings: dict[str, Any]
+) -> Iterator[Choice]:
+    n = matrix.shape[0]
+    work = 0.0 if n <= SMALL else factor_work(matrix)
+    if properties is None:
+        # A factorisation of that price costs less than the probe, and is right whatever the definiteness.
+        properties = matrix_properties(matrix, steps=0 if work <= CHEAP else LANCZOS_STEPS)
+    known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
+    what = f"{properties.symmetry}{known}{', complex' if properties.complex else ''}, n = {n}"
     if properties.may_use_cg:
-        return _definite(system, properties, matrix, settings)
-    what = f"{properties.symmetry}, {properties.definiteness}, n = {properties.n}"
+        yield from _definite(system, properties, matrix, settings, work)
+    elif system.nullspace is None:
+        direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
+        if work <= DEAR:
+            yield direct
+        if not properties.self_adjoint:
+            yield Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
+        elif work > DEAR:
+            yield _minres(properties, settings)
+        if work > DEAR:
+            yield direct
+    yield from _without_factors(system, properties, matrix, settings, work)
+
+
+def _minres(properties: MatrixProperties, settings: dict[str, Any]) -> Choice:
+    known = "" if properties.definiteness == "unknown" else f" and {properties.definiteness}"
+    reason = f"{properties.symmetry}{known}: minimal residuals by short recurrences"
+    return Choice(SolverSpec("minres", settings, None, {}), reason)
+
+
+def _without_factors(
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any], work: float
+) -> Iterator[Choice]:
+    """Yield what is left where neither factors nor a diagonal are to be had: singular and nearly singular matrices."""
+    n, kind = properties.n, properties.symmetry
+    if settings.get("maxiter") is None:
+        # A product and the vectors beside it cost about 2 nnz + 20 n operations.
+        settings = {**settings, "maxiter": int(min(10 * n, max(_OPERATIONS / (2 * matrix.nnz + 20 * n), 100)))}
+    if system.nullspace is not None:
+        yield _minres(properties, settings)
+        return
+    reason = f"{kind} and perhaps singular: the factors of a matrix nearby"
+    singular = Choice(SolverSpec("gmres", settings, "regularized_lu", {}), reason)
+    nearby = work <= DEAR or n <= FACTORABLE
+    if nearby:
+        yield singular
     if properties.self_adjoint:
-        minres = Choice(
-            SolverSpec("minres", settings, None, {}),
-            f"{properties.symmetry} and {properties.definiteness}: minimal residuals by short recurrences",
-        )
-        if system.nullspace is not None:
-            return [minres]
-        direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU")
-        return [direct, minres] if properties.n <= FACTORABLE else [minres, direct]
-    what = f"{properties.symmetry}{', complex' if properties.complex else ''}, n = {properties.n}"
-    direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
-    threshold = Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
-    return [direct, threshold] if properties.n <= FACTORABLE else [threshold, direct]
+        yield _minres(properties, settings)
+    restart = min(n, max(_RESTART_BYTES // (8 * n), 30), 200)
+    yield Choice(SolverSpec("gmres", {**settings, "restart": restart}, None, {}), f"{kind}: gmres without factors")
+    yield Choice(SolverSpec("idrs", settings, None, {}), f"{kind}: idrs without factors")
+    yield Choice(SolverSpec("lsmr", settings, None, {}), f"{kind}: least squares")
+    if not nearby:
+        yield singular
 
 
 def sensible_solvers(
@@ -167,7 +257,7 @@ def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
 
 
 def _definite(
-    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any], work: float
 ) -> list[Choice]:
     n, columns = properties.n, columns_of(system.rhs)
     # Blocks pay where an iteration is dear and there are several of them.
@@ -179,14 +269,18 @@ def _definite(
         by = "cg" if preconditioner in ("direct", "jacobi") else solver
         return Choice(SolverSpec(by, settings, preconditioner, preconditioner_settings), reason)
 
-    constant = system.nullspace is None and _annihilates_constants(matrix)
-    if constant or system.nullspace is not None:
-        settings = {**settings, "nullspace": np.ones(n)} if constant else settings
-        reason = f"{kind}, A·1 = 0: the constant is its null space" if constant else f"{kind}, its null space given"
+    bodies = floating_bodies(matrix) if system.nullspace is None else None
+    if bodies is not None or system.nullspace is not None:
+        reason = f"{kind}, its null space given"
+        if bodies is not None:
+            whole = bodies.shape[1] == 1 and bool(bodies.all())
+            settings = {**settings, "nullspace": bodies}
+            parts = "the constant is its null space" if whole else f"its null space has dimension {bodies.shape[1]}"
+            reason = f"{kind}, A·1 = 0{'' if whole else ' in parts of it'}: {parts}"
         return [Choice(SolverSpec(solver, settings, name, {}), reason) for name in ("amg", "jacobi")]
     threshold = pair("ict", f"{kind}{several}: incomplete Cholesky")
     direct = pair("direct", f"{kind}, n = {n}: a sparse factorisation")
-    if n <= SMALL:
+    if work <= CHEAP:
         return [direct, threshold, pair("jacobi", f"{kind}: the diagonal alone")]
     if "Gershgorin" in properties.evidence and _dominance(matrix) > 0.2:
         return [pair("jacobi", f"{kind}, strongly diagonally dominant: the diagonal is enough"), threshold]
@@ -195,6 +289,8 @@ def _definite(
         return [pair("amg", reason, method="smoothed_aggregation"), threshold, direct]
     if not properties.complex and _like_m_matrix(matrix):
         return [pair("amg", f"{kind}{several}, off-diagonals ≤ 0: algebraic multigrid"), threshold, direct]
+    if work <= MODERATE:
+        return [direct, threshold, pair("jacobi", f"{kind}: the diagonal alone")]
     return [threshold, pair("jacobi", f"{kind}: the diagonal alone"), direct]
 
 
@@ -211,16 +307,10 @@ def _without_entries(system: LinearSystem, settings: dict[str, Any]) -> list[Cho
     return [Choice(SolverSpec(name, settings, None, {}), reason.format(name)) for name in names]
 
 
-def _annihilates_constants(matrix: sp.csr_array) -> bool:
-    """Whether A·1 = 0 to rounding."""
-    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
-    return bool(np.abs(np.asarray(matrix.sum(axis=1)).ravel()).max() <= 1e-12 * rows.max())
-
-
 def _dominance(matrix: sp.csr_array) -> float:
     """min_i (|a_ii| − Σ_j |a_ij|)/|a_ii|."""
     diagonal = np.abs(matrix.diagonal())
-    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
+    rows = sizes_of_rows(matrix)
     return float(((2.0 * diagonal - rows) / diagonal).min())
 
 

@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..iteration import Breakdown, Column, Method, combined, describe, power_of_two_scale, read_system, verdict
+from ..diagnosis import Diagnosis
+from ..iteration import (
+    FAR_OFF,
+    Breakdown,
+    Column,
+    Method,
+    Scaling,
+    certified_again,
+    combined,
+    describe,
+    read_system,
+    verdict,
+)
+from ..magnitudes import exponent_of_vector, norm_of, times_two_to
 from ..operands import on_host
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, Floor, Progress
@@ -81,8 +94,8 @@ def block_cg(
     ----------
     O'Leary, Linear Algebra Appl. 29 (1980) 293; Ji and Li, BIT 57 (2017) 379 (breakdown-free).
     """
-    system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        system = read_system(METHOD, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
         return _BlockSolve(system, callback).run()
 
 
@@ -97,23 +110,28 @@ class _BlockSolve:
         self.single = system.rhs.ndim == 1
         rhs_rows = system.rhs[None, :] if self.single else system.rhs.T
         self.k = rhs_rows.shape[0]
-        self.scales = np.array([power_of_two_scale(column, row) for row in rhs_rows])
-        sides = xp.asarray(self.scales)[:, None]
-        self.B = xp.ascontiguousarray(xp.asarray(rhs_rows, dtype=column.dtype) / sides)
+        self.scalings = [Scaling(xp, exponent_of_vector(xp, row), column.A.exponent) for row in rhs_rows]
+        rows = zip(self.scalings, rhs_rows, strict=True)
+        self.B = xp.stack([scaling.down(xp.asarray(row, dtype=column.dtype)) for scaling, row in rows])
         self.sizes = np.array([column.norm(row) for row in self.B])
-        self.thresholds = np.maximum(system.rtol * self.sizes, system.atol / self.scales)
+        relative = system.rtol * self.sizes
+        absolute = [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings]
+        self.thresholds = np.fmax(relative, absolute)  # ∞·0 is no number: b = 0 needs no tolerance
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:
             self.X, self.R = xp.zeros_like(self.B), self.B.copy()
         else:
             guess = system.guess[None, :] if self.single else system.guess.T
-            self.X = xp.ascontiguousarray(xp.asarray(guess, dtype=column.dtype) / sides)
+            rows = zip(self.scalings, guess, strict=True)
+            self.X = xp.stack([scaling.guess(xp.asarray(row, dtype=column.dtype)) for scaling, row in rows])
             self.X[self.sizes == 0.0] = 0.0
             if column.nullspace is not None:
                 self.X = _projected(column, self.X)
             self.R = self.B.copy()
             self._recompute(np.flatnonzero(self.sizes))
+            far = ~(np.array([norm_of(xp, row) for row in self.R]) < FAR_OFF)
+            self.X[far], self.R[far] = 0.0, self.B[far]
         if column.nullspace is not None:
             for row, size, target in zip(self.B, self.sizes, self.targets, strict=True):
                 column.nullspace.check_consistent(row, float(size), float(target))
@@ -194,38 +212,43 @@ class _BlockSolve:
             self.matvecs[which] += 1
 
     def _shaped(self, X: Any) -> Any:
-        X = X * self.column.xp.asarray(self.scales)[:, None]
+        X = self.column.xp.stack([scaling.up(row) for scaling, row in zip(self.scalings, X, strict=True)])
         return X[0] if self.single else X.T
 
     def _result(self) -> SolveResult:
+        diagnosis = Diagnosis(METHOD.name, METHOD.hermitian, self.column.A, self.column.preconditioned)
         seconds = (time.perf_counter() - self.began) / self.k
         floor = Floor(self.column.A)
         columns = []
-        for j, scale in enumerate(self.scales):
+        for j, scaling in enumerate(self.scalings):
             status, reason = self.reasons[j] or (Status.BREAKDOWN, "")
             x, residual = self.X[j], float(self.norms[j])
             failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
             if failed and not residual <= self.best[j]:
                 x, residual = self.best_X[j], float(self.best[j])
+            x, changed = scaling.returned(x)
+            if changed is not None:
+                before, residual = residual, norm_of(self.column.xp, self.B[j] - self.column.A(changed))
+                self.matvecs[j] += 1
+                status, reason = certified_again(status, reason, before, residual, float(self.thresholds[j]))
+                self.histories[j][-1] = residual
             iterations = len(self.histories[j]) - 1
-            lowest = floor(x) * scale if status is Status.STAGNATED else 0.0
+            lowest = floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
+            threshold = float(self.thresholds[j])
             columns.append(
                 SolveResult(
-                    x=x * scale,
+                    x=x,
                     status=status,
                     iterations=iterations,
-                    residuals=np.asarray(self.histories[j]) * scale,
-                    residual=residual * scale,
-                    rhs_norm=float(self.sizes[j] * scale),
                     matvecs=int(self.matvecs[j]),
                     applies=int(self.applies[j]),
                     setup_seconds=0.0,
                     solve_seconds=seconds,
-                    message=describe(
-                        status, iterations, residual * scale, float(self.thresholds[j] * scale), reason, lowest
-                    ),
+                    message=describe(status, iterations, residual, threshold, reason, lowest, scaling.rhs),
+                    **scaling.norms(self.histories[j], residual, float(self.sizes[j])),
                 )
             )
+        columns = [diagnosis.of(column) for column in columns]
         if self.single:
             columns[0].setup_seconds = self.system.setup_seconds
             return columns[0]
@@ -237,8 +260,13 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
     A, xp = column.A, column.xp
     first = np.array([column.norm(row) for row in R])
     basis, leaders = _independent(column, R, first > 0.0, _COMBINED)
+    if not leaders:
+        raise Breakdown(Status.NONFINITE, "the residual is not finite")
     parts = on_host(R @ _conjugate(basis).T)
-    mixture = xp.asarray(scipy.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
+    try:
+        mixture = xp.asarray(np.linalg.solve(parts[leaders].T, parts.T).T)  # R = mixture @ R[leaders]
+    except np.linalg.LinAlgError:
+        raise Breakdown(Status.NONFINITE, "the residuals are too small for their inner products") from None
     leading, first = np.array(leaders), first[leaders]
     norms = first
     previous: Any = None
@@ -246,7 +274,7 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
         Z = xp.stack([xp.asarray(column.M(R[j]), dtype=column.dtype) for j in leaders])
         if previous is not None:
             P, Q, factor = previous
-            Z = Z - xp.asarray(scipy.linalg.cho_solve(factor, on_host(_conjugate(Q) @ Z.T))).T @ P
+            Z = Z - _solved(xp, factor, _conjugate(Q) @ Z.T).T @ P
         if not np.isfinite(on_host(Z).sum()):
             raise Breakdown(Status.NONFINITE, "M R is not finite")
         P, owners = _independent(column, Z, norms > EPSILON * first, _DEPENDENT)
@@ -258,24 +286,24 @@ def _block_conjugate_gradients(column: Column, X: Any, R: Any) -> Generator[tupl
             raise Breakdown(Status.NONFINITE, "A P is not finite")
         energy = 0.5 * (energy + energy.conj().T)
         try:
-            factor = scipy.linalg.cho_factor(energy)
+            factor = scipy.linalg.cho_factor(energy, check_finite=False)
         except np.linalg.LinAlgError:
             lowest = float(np.linalg.eigvalsh(energy)[0])
             raise Breakdown(
                 Status.INDEFINITE, f"PᴴA P has the eigenvalue {lowest:.3g}: A is not positive definite"
             ) from None
-        steps = (
-            mixture
-            @ xp.asarray(
-                scipy.linalg.cho_solve(factor, on_host(_conjugate(P) @ (R if len(leaders) == len(R) else R[leading]).T))
-            ).T
-        )
+        steps = mixture @ _solved(xp, factor, _conjugate(P) @ (R if len(leaders) == len(R) else R[leading]).T).T
         X += steps @ P
         R -= steps @ Q
         every = np.array([column.norm(row) for row in R])
         norms = every[leading]
         yield every, [leaders[j] for j in owners]
         previous = P, Q, factor
+
+
+def _solved(xp: Any, factor: Any, sides: Any) -> Any:
+    """Return the solution by a Cholesky factor, on the device; NaN passes through."""
+    return xp.asarray(scipy.linalg.cho_solve(factor, on_host(sides), check_finite=False))
 
 
 def _independent(column: Column, Z: Any, eligible: np.ndarray, least: float) -> tuple[Any, list[int]]:
@@ -312,7 +340,7 @@ def _orthonormal(xp: Any, Z: Any) -> Any:
     for final in (False, True):
         gram = on_host(_conjugate(Z) @ Z.T)
         sizes = np.sqrt(np.diagonal(gram).real)
-        if not sizes.min() > 0.0:
+        if not (sizes.min() > 0.0 and np.isfinite(gram).all()):
             return None
         try:
             factor = np.linalg.cholesky(gram / np.outer(sizes, sizes))

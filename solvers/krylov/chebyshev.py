@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any
 
-from ..iteration import Column, Method, run
-from ..result import SolveResult
+from ..iteration import Breakdown, Column, Method, run
+from ..result import SolveResult, Status
 from .spectrum import Bounds, read_bounds
 
 _TRIAL = 8
@@ -15,6 +15,9 @@ _TRIAL = 8
 
 _SLOW = 0.75
 """A residual that falls at less than this share of the promised rate shows an eigenvalue outside the bounds."""
+
+_LARGEST_LOG = 700.0
+"""The hyperbolic cosine of more overflows."""
 
 
 def chebyshev(
@@ -77,6 +80,8 @@ def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[f
     A, M, xp = column.A, column.M, column.xp
     low, high = bounds.of(column)
     theta, delta = 0.5 * (high + low), max(0.5 * (high - low), 1e-12 * high)
+    if not (math.isfinite(theta) and delta > 0.0):
+        raise Breakdown(Status.NONFINITE, f"the bounds ({low:.3g}, {high:.3g}) are too near the ends of float64")
     sigma = theta / delta
     rho = 1.0 / sigma
     first = column.norm(r)
@@ -89,7 +94,7 @@ def _chebyshev(column: Column, x: Any, r: Any, *, bounds: Bounds) -> Generator[f
         k += 1
         norm = column.norm(r)
         yield norm
-        if not bounds.fixed and k % _TRIAL == 0 and math.isfinite(norm) and norm > 0.0:
+        if not bounds.fixed and k % _TRIAL == 0 and math.isfinite(norm) and norm / first > 0.0:
             wider = _explained_by(norm / first, k, theta, delta)
             if wider is not None:
                 bounds.replace(min(low, wider), max(high, wider))
@@ -105,7 +110,8 @@ def _explained_by(factor: float, k: int, theta: float, delta: float) -> float | 
     promised = k * math.acosh(sigma)  # log of T_k(σ), but for a factor 2
     if math.log(factor) <= -_SLOW * promised + math.log(4.0):
         return None
-    y = math.cosh((math.log(factor) + promised) / k) if math.log(factor) + promised > 0.0 else 1.0
+    exponent = (math.log(factor) + promised) / k
+    y = math.cosh(min(max(exponent, 0.0), _LARGEST_LOG))
     # A factor above 1 needs |θ − λ| > θ: λ > 2θ, for A is positive definite.
     eigenvalue = theta + delta * y if factor > 1.0 else theta - delta * y
     if eigenvalue <= 0.0:

@@ -135,6 +135,8 @@ def _energy_orthonormal(carrier: Carrier, xp: Any) -> tuple[Any, Any]:
     if carrier.U is None:
         return None, None
     gram = on_host(xp.conj(carrier.U) @ carrier.C.T)
+    if not np.isfinite(gram).all():
+        raise Breakdown(Status.NONFINITE, "A u is not finite for a recycled direction")
     energies, vectors = np.linalg.eigh(0.5 * (gram + gram.conj().T))
     if energies[0] <= -1e-8 * energies[-1] or energies[-1] <= 0.0:
         reason = f"uᴴA u = {energies[0]:.3g} < 0 for a recycled direction: A is not positive definite"

@@ -95,10 +95,15 @@ def least_harmonic(K: np.ndarray, F: np.ndarray, k: int) -> np.ndarray | None:
         return None
     scale = np.where(sizes > 0.0, 1.0 / np.where(sizes > 0.0, sizes, 1.0), 0.0)
     K, F = (0.5 * (scale[:, None] * G * scale + (scale[:, None] * G * scale).conj().T) for G in (K, F))
+    if not (np.isfinite(K).all() and np.isfinite(F).all()):
+        return None
     sizes, vectors = np.linalg.eigh(K)
     independent = sizes > _DEPENDENT * sizes[-1]
     basis = vectors[:, independent] / np.sqrt(sizes[independent])
-    inverse_values, vectors = np.linalg.eigh(basis.conj().T @ F @ basis)
+    projected = basis.conj().T @ F @ basis
+    if not np.isfinite(projected).all():
+        return None
+    inverse_values, vectors = np.linalg.eigh(projected)
     order = np.argsort(-np.abs(inverse_values), kind="stable")[:k]
     return scale[:, None] * (basis @ vectors[:, order])
 
@@ -117,13 +122,19 @@ def smallest_harmonic(G: np.ndarray, F: np.ndarray, most: int) -> tuple[np.ndarr
     images : ndarray, (rows, j)
         Q S, the orthonormal G P.
     combination : ndarray, (columns, j)
-        P = R⁻¹ S, j ≤ most (2 for most = 1 where a pair leads); None if G is singular to working precision.
+        P = R⁻¹ S, j ≤ most (2 for most = 1 where a pair leads); None if G is singular to working precision, or an entry
+        is not finite.
     """
+    if not (np.isfinite(G).all() and np.isfinite(F).all()):
+        return None
     Q, R = np.linalg.qr(G)
     pivots = np.abs(np.diagonal(R))
     if not (np.isfinite(pivots).all() and pivots.min() * _CONDITION > pivots.max()):
         return None
-    inverse_values, vectors = np.linalg.eig(scipy.linalg.solve_triangular(R, (Q.conj().T @ F).T, trans="T").T)
+    projected = scipy.linalg.solve_triangular(R, (Q.conj().T @ F).T, trans="T", check_finite=False).T
+    if not np.isfinite(projected).all():
+        return None
+    inverse_values, vectors = np.linalg.eig(projected)
     order = np.argsort(-np.abs(inverse_values), kind="stable")
     if np.iscomplexobj(G):
         chosen = vectors[:, order[:most]]

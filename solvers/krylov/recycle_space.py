@@ -133,13 +133,14 @@ class Carrier:
         self.U: Any = None
         self.C: Any = None
         self.T: Any = None
-        self.ready = False
+        self.ready = self.scaled = False
 
     def prepare(self, column: Column) -> None:
         """Fit the initial space to the current matrix; later calls do nothing."""
         if self.ready:
             return
         self.ready = True
+        self.scaled = column.A.exponent != 0
         if self.initial is None:
             return
         xp, n = column.xp, column.A.n
@@ -154,8 +155,10 @@ class Carrier:
             self.put(U[:keep], C[:keep], T[:keep] if column.preconditioned else None)
 
     def put(self, U: Any, C: Any, T: Any = None) -> None:
-        """Take U, C (and T, if it differs from U) as the space for the current matrix."""
+        """Take U, C (and T, if it differs from U) as the space for the current matrix; none if U is empty."""
         self.U, self.C, self.T = U, C, U if T is None else T
+        if U.shape[0] == 0:
+            self.clear()
 
     def clear(self) -> None:
         """Go on without a space."""
@@ -166,7 +169,7 @@ class Carrier:
         if self.U is not None:
             T = None if self.T is self.U else self.T
             C, U, T = _images(column, self.U, None, self.U if T is None else T)
-            self.put(U, C, T if column.preconditioned else None) if C.shape[0] else self.clear()
+            self.put(U, C, T if column.preconditioned else None)
 
     def put_harvest(self, xp: Any, gathered: tuple[Any, Any] | None) -> None:
         """Take the directions and images that a `Harvest` has gathered, made orthonormal; None leaves all as it is."""
@@ -184,7 +187,8 @@ class Carrier:
         columns = result.columns or (result,)
         if self.initial is None:
             columns = columns[:1]  # the others started from a space
-        falls = [math.log10(c.residuals[0] / c.residual) for c in columns if 0.0 < c.residual <= c.residuals[0]]
+        ends = [(float(c.residuals[0]), float(c.residual)) for c in columns]
+        falls = [math.log10(a) - math.log10(b) for a, b in ends if 0.0 < b <= a < math.inf]
         decades, products = sum(falls), sum(c.matvecs for c in columns)
         rate = products / decades if decades >= _LEAST_DECADES else None
         reference, strikes = rate, 0
@@ -196,7 +200,8 @@ class Carrier:
                 reference = reference if math.isfinite(reference) else None
         if strikes >= _STRIKES:
             return None
-        return RecycleSpace(self.U, self.C, None if self.T is self.U else self.T, reference, strikes)
+        images = None if self.scaled else self.C  # those of a scaled A are not those of A
+        return RecycleSpace(self.U, images, None if self.T is self.U else self.T, reference, strikes)
 
 
 def recycled(
@@ -269,13 +274,16 @@ def _images(column: Column, U: Any, C: Any, T: Any) -> tuple[Any, Any, Any]:
 
 
 def orthonormal_images(xp: Any, C: Any, U: Any, T: Any) -> tuple[Any, Any, Any]:
-    """Return (C, U, T) with C orthonormal and the same relation to U and T, without dependent directions.
+    """Return (C, U, T) with C orthonormal and the same relation to U and T, without dependent directions; empty ones
+    if an image is not finite.
 
     Uses the QR factorisation of C and the singular values of R, which are computed on the host.
     """
     if C.shape[0] == 0:
         return C, U, T
     Q, R = xp.linalg.qr(C.T)
+    if not np.isfinite(on_host(R)).all():
+        return C[:0], U[:0], T[:0]
     W, sigma, Vh = np.linalg.svd(on_host(R), full_matrices=False)
     independent = sigma > _DEPENDENT * sigma[0]
     rotation, change = W[:, independent].T, (Vh[independent].conj() / sigma[independent][:, None])

@@ -150,6 +150,8 @@ def _orthonormal_in_preconditioner(column: Column, carrier: Carrier) -> tuple[An
     xp = column.xp
     MC = xp.stack([column.M(row) for row in carrier.C])
     gram = on_host(xp.conj(carrier.C) @ MC.T)
+    if not np.isfinite(gram).all():
+        raise Breakdown(Status.NONFINITE, "M c is not finite for a recycled direction")
     sizes, vectors = np.linalg.eigh(0.5 * (gram + gram.conj().T))
     if not sizes[0] > 0.0:
         reason = f"cᴴM c = {sizes[0]:.3g} ≤ 0 for a recycled direction: the preconditioner M is not positive definite"

@@ -10,6 +10,7 @@ import scipy.linalg
 
 from ..errors import InputError
 from ..iteration import Breakdown, Column
+from ..magnitudes import times_two_to
 from ..result import Status
 
 LANCZOS_STEPS = 20
@@ -29,6 +30,11 @@ class Bounds:
         """Return (low, high), estimated with `LANCZOS_STEPS` products if there is no pair yet."""
         if self._pair is None:
             self._pair = spectral_bounds(column)
+        elif self.fixed and column.A.exponent and not column.preconditioned:
+            low, high = (times_two_to(end, -column.A.exponent) for end in self._pair)
+            if not 0.0 < low <= high < math.inf:
+                raise Breakdown(Status.DIVERGED, f"the bounds {self._pair} are far from the spectrum of A")
+            return low, high
         return self._pair
 
     def replace(self, low: float, high: float) -> None:
@@ -83,7 +89,7 @@ def spectral_bounds(column: Column, steps: int = LANCZOS_STEPS) -> tuple[float, 
         q = q - alphas[-1] * v
         y = M(q)
         square = float(dot(q, y).real)
-        if not math.isfinite(square) or not math.isfinite(alphas[-1]):
+        if not math.isfinite(square + alphas[-1]):
             raise Breakdown(Status.NONFINITE, "A M v is not finite")
         size = math.sqrt(max(square, 0.0))
         betas.append(size)
@@ -92,6 +98,8 @@ def spectral_bounds(column: Column, steps: int = LANCZOS_STEPS) -> tuple[float, 
         before, v, z = v, q / size, y / size
     ritz, vectors = scipy.linalg.eigh_tridiagonal(np.array(alphas), np.array(betas[: len(alphas) - 1]))
     low, high = float(ritz[0]), float(ritz[-1] + betas[-1] * abs(vectors[-1, -1]))
+    if not math.isfinite(high):
+        raise Breakdown(Status.NONFINITE, "a Ritz value of M A is not finite")
     if not high > 0.0 or low < -_INDEFINITE * high:
         raise Breakdown(Status.INDEFINITE, f"a Ritz value of M A is {low:.3g}: A is not positive definite")
     return max(low, _SMALLEST * high), high

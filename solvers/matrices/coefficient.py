@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..containers import refuse_masked
 from ..errors import InputError
 from ..operands import is_gpu
 
@@ -28,6 +29,7 @@ def read_coefficient(values: Any, axes: tuple[int, ...], expected: str, name: st
     InputError
         If the values are not real numbers of an accepted shape, all positive and finite.
     """
+    refuse_masked(values, name)
     try:
         array = values if is_gpu(values) else np.asarray(values)
     except ValueError as error:

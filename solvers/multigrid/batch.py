@@ -20,6 +20,9 @@ from ..result import SolveResult
 from ..stopping import check_tolerances
 from .sample import BatchResult, check_sums, read_rhs, solve_sample, workspace_for
 
+_DEVICE_RANGE = (1e-120, 1e120)
+"""Largest values of fields whose quotients and squares stay within float64; those of the host are scaled."""
+
 
 def solve_batch(
     coefficients: Any,
@@ -132,6 +135,13 @@ def _solve_on_gpu(fields: Any, sources: Any, box: Box, rtol: float, maxiter: int
             f"coefficients is a CuPy array of shape {fields.shape}; samples of three dimensions are solved on the "
             f"CPU: pass coefficients.get()."
         )
+    for what, array in (("coefficients", fields), ("rhs", sources)):
+        largest = float(abs(array).max())
+        if largest > 0.0 and not _DEVICE_RANGE[0] < largest < _DEVICE_RANGE[1]:
+            raise InputError(
+                f"{what} have a largest value of {largest:.3g}; on a GPU expected one from {_DEVICE_RANGE[0]:g} to "
+                f"{_DEVICE_RANGE[1]:g}: rescale, or pass coefficients.get() and rhs.get()."
+            )
     with fields.device:
         return solve_on_device(CupyLauncher(), fields, sources, box, rtol, maxiter, fallback)
 

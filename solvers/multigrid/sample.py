@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..containers import refuse_masked
 from ..errors import InputError
+from ..iteration import describe
+from ..magnitudes import array_times_two_to, norm_of, representable, times_two_to
 from ..matrices.box import Box
 from ..operands import is_gpu
 from ..result import SEVERITY, SolveResult, Status
@@ -35,6 +38,9 @@ STEPS = 2
 
 PATIENCE = 500
 """A sample whose rate predicts more cycles than this is given up: algebraic multigrid then costs less."""
+
+_FAR = 800
+"""The exponent of a power of two beyond which products with it may leave float64."""
 
 
 @dataclass(eq=False, repr=False)
@@ -129,34 +135,52 @@ def solve_sample(
     """Solve one sample into x; return its result and the method's name."""
     began = time.perf_counter()
     coefficient, rhs = np.ascontiguousarray(coefficient), np.ascontiguousarray(rhs)
-    rhs_norm, factor = _norm_and_factor(rhs)
-    definite = workspace.set_up(coefficient)
+    size, exponent = _size_and_exponent(rhs)
+    if abs(exponent) > _FAR:
+        rhs, factor = array_times_two_to(np, rhs, -exponent), 1.0
+    else:
+        factor = math.ldexp(1.0, -exponent)
+    shift = math.frexp(largest_magnitude(coefficient.reshape(-1)))[1]
+    shift = shift if abs(shift) > _FAR else 0
+    definite = workspace.set_up(array_times_two_to(np, coefficient, -shift))
     setup_seconds = time.perf_counter() - began
     began = time.perf_counter()
     if definite:
-        code, iterations, residual = workspace.solve(rhs, factor, rtol * rhs_norm * factor, maxiter, PATIENCE)
+        code, iterations, residual = workspace.solve(rhs, factor, rtol * size, maxiter, PATIENCE)
     else:
-        code, iterations, residual = INDEFINITE, 0, rhs_norm * factor
+        code, iterations, residual = INDEFINITE, 0, size
         workspace.solve(rhs, factor, math.inf, 0, 1)  # leaves x = 0
     # A' y = c b was solved with A' = s A, so x = (s/c) y; both factors are powers of two.
-    np.multiply(workspace.x, workspace.scale / factor, out=x)
+    power = math.frexp(workspace.scale)[1] - 1 + exponent - shift
+    held = abs(power) <= _FAR
+    if held:
+        np.multiply(workspace.x, math.ldexp(1.0, power), out=x)
+    else:
+        x[...] = representable(np, workspace.x, power)
     if box.singular:
         x -= x.mean()
-    residual /= factor
-    history = workspace.history[: iterations + 1] / factor
+    if code == CONVERGED and not held:
+        residual = max(residual, _residual_of(workspace, box, rhs * factor, array_times_two_to(np, x, -power)))
+        held = residual <= rtol * size
     result = SolveResult(
         x=x,
         status=STATUS[code],
         iterations=iterations,
-        residuals=history,
-        residual=residual,
-        rhs_norm=rhs_norm,
+        residuals=array_times_two_to(np, workspace.history[: iterations + 1].copy(), exponent),
+        residual=times_two_to(residual, exponent),
+        rhs_norm=times_two_to(size, exponent),
         matvecs=iterations + 1,
         applies=iterations,
         setup_seconds=setup_seconds,
         solve_seconds=time.perf_counter() - began,
         message="",
+        quotient=residual / size if abs(exponent) > _FAR else None,
     )
+    if code == CONVERGED and not held:
+        result.status = Status.UNREPRESENTABLE
+        reason = "the solution has values that float64 does not hold"
+        result.message = describe(result.status, iterations, residual, rtol * size, reason, 0.0, exponent)
+        return result, "multigrid"
     floor = 0.0
     if code != CONVERGED:
         floor = (
@@ -169,7 +193,7 @@ def solve_sample(
     stalled = explain(result, code, rtol, floor)
     if code != CONVERGED:
         workspace.forget()
-    if not (stalled and fallback):
+    if not (stalled and fallback) or shift:  # entries of the matrix itself may leave float64
         return result, "multigrid"
     if isinstance(workspace, Workspace3D):
         faces = workspace.unscaled_faces()
@@ -225,16 +249,28 @@ def switch(
     return result, method
 
 
-def _norm_and_factor(rhs: np.ndarray) -> tuple[float, float]:
-    """Return ‖b‖₂, and a power of two that brings it near one (1 for b = 0)."""
+def _size_and_exponent(rhs: np.ndarray) -> tuple[float, int]:
+    """Return f in [½, 1) and k with ‖b‖₂ = f 2^k; (0, 0) for b = 0."""
     flat = rhs.reshape(-1)
     largest = largest_magnitude(flat)
     if largest == 0.0:
-        return 0.0, 1.0
-    scale = math.ldexp(1.0, math.frexp(largest)[1])
-    norm = math.sqrt(sum_of_squares(flat, 1.0 / scale))
-    exponent = math.frexp(norm)[1]
-    return norm * scale, math.ldexp(1.0, -exponent) / scale
+        return 0.0, 0
+    exponent = math.frexp(largest)[1]
+    if abs(exponent) > _FAR:
+        square = sum_of_squares(array_times_two_to(np, flat, -exponent), 1.0)
+    else:
+        square = sum_of_squares(flat, math.ldexp(1.0, -exponent))
+    size, more = math.frexp(math.sqrt(square))
+    return size, exponent + more
+
+
+def _residual_of(workspace: Workspace | Workspace3D, box: Box, rhs: np.ndarray, y: np.ndarray) -> float:
+    """Return ‖b' − A' y‖₂ of the scaled operator."""
+    if isinstance(workspace, Workspace3D):
+        faces = tuple(face * workspace.scale for face in workspace.unscaled_faces())
+    else:
+        faces = (workspace.north, workspace.east)
+    return norm_of(np, rhs.reshape(-1) - assemble(faces, box.periodic) @ y.reshape(-1))
 
 
 def read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
@@ -243,6 +279,7 @@ def read_rhs(rhs: Any, shape: tuple[int, ...], on_gpu: bool = False) -> Any:
         raise InputError("rhs is a CuPy array but coefficients is not; pass cupy.asarray(coefficients), or rhs.get().")
     if on_gpu and not is_gpu(rhs) and np.ndim(rhs) > 0:
         raise InputError("coefficients is a CuPy array but rhs is not; pass cupy.asarray(rhs), or coefficients.get().")
+    refuse_masked(rhs, "rhs")
     try:
         sources = rhs if is_gpu(rhs) else np.asarray(rhs)
     except ValueError as error:

@@ -12,6 +12,7 @@ from .incomplete.ict import ICT
 from .incomplete.ilu0 import ILU0
 from .incomplete.ilut import ILUT
 from .jacobi import Jacobi
+from .regularized_lu import RegularizedLU
 from .ssor import SSOR
 from .symmetric_polynomial import SymmetricPolynomial
 from .tau import Tau
@@ -30,6 +31,7 @@ __all__ = [
     "Direct",
     "FastPoisson",
     "Jacobi",
+    "RegularizedLU",
     "SymmetricPolynomial",
     "Tau",
 ]

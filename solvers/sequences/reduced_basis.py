@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,8 @@ class ReducedBasis:
         if not self.V:
             return np.zeros(0), float(np.linalg.norm(rhs))
         images = np.tensordot(self.beta[row], self.of_images, axes=1)
+        if not (np.isfinite(images).all() and np.isfinite(rhs).all()):
+            return np.zeros(self.size), math.inf
         Q, R = np.linalg.qr(images)
         pivots = np.abs(np.diagonal(R))
         if pivots.min() > _DEPENDENT * pivots.max():

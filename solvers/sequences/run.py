@@ -118,12 +118,13 @@ def solve_sequence(
     )
     work.chain, work.sort, work.features, work.alone = chain, sort, features, alone
     report = None
-    if strategy == "auto":
-        report = analyse_batch(batch, rtol)
-        work.ledger.analysis_seconds = time.perf_counter() - began
-        work.follow(report)
-    else:
-        work.attempt(strategy, list(range(len(batch))))
+    with np.errstate(all="ignore"):  # numbers that leave float64 end a strategy, or appear in a status
+        if strategy == "auto":
+            report = analyse_batch(batch, rtol)
+            work.ledger.analysis_seconds = time.perf_counter() - began
+            work.follow(report)
+        else:
+            work.attempt(strategy, list(range(len(batch))))
     ledger = work.ledger
     spent = time.perf_counter() - began
     ledger.solve_seconds = spent - ledger.analysis_seconds - ledger.ordering_seconds - ledger.setup_seconds

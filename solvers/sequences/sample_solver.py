@@ -19,7 +19,8 @@ from ..krylov.gcrodr import fgcrodr, gcrodr
 from ..krylov.gmres import gmres
 from ..krylov.minres import minres
 from ..krylov.recycled_minres import recycled_minres
-from ..registry import get_preconditioner, get_solver
+from ..magnitudes import LARGEST, norm_of
+from ..registry import METHODS, get_preconditioner, get_solver
 from ..result import SolveResult, Status
 from .analysis import Batch
 from .result import CORRECTION_STEPS, Ledger
@@ -81,14 +82,17 @@ class SampleSolver:
             return result
         factors = self.set_up(A, "direct" if self.batch.factorable else None)
         M = factors if factors is not None else M
-        again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, maxiter=self.maxiter, M=M)
+        budget = 10 * self.batch.n if self.maxiter is None else self.maxiter
+        again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, iterations=budget, M=M)
         self.ledger.count(again)
         again = dataclasses.replace(self.certified(i, again), space=None)
         return again if again.converged or again.residual < result.residual else result
 
     def certified(self, i: int, result: SolveResult) -> SolveResult:
         """Return a result as converged if it meets the tolerance, though not the stricter one of its solve."""
-        if not result.converged and result.residual <= self.threshold(i):
+        limit = self.threshold(i)
+        met = result.residual <= limit if math.isfinite(limit) else result.relative_residual <= self.rtol
+        if not result.converged and met:
             message = f"converged after {result.iterations} iterations: ‖b − Ax‖₂ = {result.residual:.3g}."
             return dataclasses.replace(result, status=Status.CONVERGED, message=message)
         return result
@@ -97,9 +101,9 @@ class SampleSolver:
         """Certify x as the solution of sample i, if its true residual says so."""
         began = time.perf_counter()
         b = self.batch.rhs[i]
-        residual = float(np.linalg.norm(b - self.product(self.batch.matrices[i], x)))
+        residual = norm_of(np, b - self.product(self.batch.matrices[i], x))
         threshold = self.threshold(i)
-        if not residual <= threshold:
+        if not residual <= threshold < math.inf:  # a norm that overflows is left to a solver, which scales
             return False
         self.results[i] = SolveResult(
             x=x,
@@ -107,7 +111,7 @@ class SampleSolver:
             iterations=0,
             residuals=np.array([residual]),
             residual=residual,
-            rhs_norm=float(np.linalg.norm(b)),
+            rhs_norm=norm_of(np, b),
             matvecs=1,
             applies=0,
             setup_seconds=0.0,
@@ -131,7 +135,7 @@ class SampleSolver:
             guess,
             rtol=self.rtol,
             atol=self.atol,
-            maxiter=_CORRECTION_BUDGET if self.maxiter is None else min(_CORRECTION_BUDGET, self.maxiter),
+            iterations=_CORRECTION_BUDGET if self.maxiter is None else min(_CORRECTION_BUDGET, self.maxiter),
             M=scaled,
             restart=_CORRECTION_BUDGET,
         )
@@ -155,10 +159,12 @@ class SampleSolver:
             self.ledger.applies += count
             self.ledger.matvecs += count
             remainders = np.linalg.norm(sides - A @ guess, axis=0)
-            pending = np.flatnonzero(remainders > rtol * np.linalg.norm(sides, axis=0))
+            good = remainders <= np.minimum(rtol * np.linalg.norm(sides, axis=0), LARGEST)
+            pending = np.flatnonzero(~good)
         Y = np.zeros_like(sides) if guess is None else guess
         for j in pending:
-            result = self.run(A, sides[:, j], None if guess is None else Y[:, j].copy(), M, rtol=rtol)
+            x0 = None if guess is None or not np.isfinite(Y[:, j]).all() else Y[:, j].copy()
+            result = self.run(A, sides[:, j], x0, M, rtol=rtol)
             Y = Y.astype(np.result_type(Y, result.x), copy=False)
             Y[:, j] = result.x
         return Y
@@ -183,7 +189,7 @@ class SampleSolver:
             method = self._method(M) if self.solver is None else get_solver(self.solver)
         rtol = self.rtol if rtol is None else rtol
         options = {"rtol": rtol, "atol": self.atol, "maxiter": self.maxiter, "M": M, **settings}
-        result = method(A, b, x0, **options)
+        result = method(A, b, x0, **METHODS[method.__name__].keywords(options, self.batch.n))
         self.ledger.count(result)
         if result.status is Status.INDEFINITE and method in (cg, deflated_cg):
             self.positive = False  # until `forget`; a preconditioner that took A for definite does not fit it either
@@ -257,7 +263,7 @@ class SampleSolver:
 
     def helps(self, A: Any, b: np.ndarray, guess: np.ndarray) -> bool:
         """Return whether a guess is better than zero; takes one product."""
-        return bool(np.isfinite(guess).all()) and bool(np.linalg.norm(b - self.product(A, guess)) < np.linalg.norm(b))
+        return bool(np.isfinite(guess).all()) and norm_of(np, b - self.product(A, guess)) < norm_of(np, b)
 
     def product(self, A: Any, x: np.ndarray) -> np.ndarray:
         """Return A x, and count it."""
@@ -266,7 +272,7 @@ class SampleSolver:
 
     def threshold(self, i: int) -> float:
         """Return the residual up to which sample i has converged."""
-        return max(self.rtol * float(np.linalg.norm(self.batch.rhs[i])), self.atol)
+        return max(self.rtol * norm_of(np, self.batch.rhs[i]), self.atol)
 
     def count_finish(self, iterations: int, own_setup: bool) -> None:
         """Count a finished sample: with a set-up of its own (or from zero), or with the set-up of another sample."""

@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..arguments import check_omega
 from ..iteration import run
+from ..magnitudes import array_times_two_to
 from ..operands import read_operator
 from ..result import SolveResult
 from .splitting import nonzero_diagonal, stationary_method
@@ -51,8 +54,10 @@ def jacobi(
     Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., chapter 4.
     """
     omega = check_omega("jacobi", omega, math.inf)
-    read_operator(A)
-    weights = omega / nonzero_diagonal(A, "jacobi")
+    operator = read_operator(A, scaled=True)
+    diagonal = array_times_two_to(operator.xp, nonzero_diagonal(A, "jacobi"), -operator.exponent)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        weights = omega / diagonal
 
     def splitting(r: Any) -> Any:
         return weights * r

@@ -9,6 +9,7 @@ from typing import Any
 from ..arguments import check_omega
 from ..iteration import Column, Method, run
 from ..krylov.spectrum import Bounds
+from ..magnitudes import times_two_to
 from ..result import SolveResult
 
 
@@ -65,6 +66,8 @@ def richardson(
 def _richardson(column: Column, x: Any, r: Any, *, omega: float | None, bounds: Bounds) -> Generator[float, None, None]:
     if omega is None:
         omega = 2.0 / sum(bounds.of(column))
+    elif not column.preconditioned:
+        omega = times_two_to(omega, column.A.exponent)  # a step of A, and not of M A, is that of the scaled A
     while True:
         x += omega * column.M(r)
         r = column.b - column.A(x)

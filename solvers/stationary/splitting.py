@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from ..errors import InputError
 from ..iteration import Column, Method
 from ..kernels import Kernel
-from ..operands import as_csr, diagonal_of
+from ..operands import as_csr, diagonal_of, read_operator
 from .colouring import multicolour_order
 
 Splitting = Callable[[Any], Any]
@@ -64,7 +64,11 @@ def symmetric_sweep(
 def _ordered(
     solver: str, ordering: Ordering, matrix: sp.csr_array, build: Callable[[sp.csr_array], Splitting]
 ) -> Splitting:
-    """Return the sweep that `build` makes of the reordered matrix, for vectors in the original order."""
+    """Return the sweep that `build` makes of the reordered matrix, for vectors in the original order.
+
+    The matrix is scaled as the driver scales it.
+    """
+    matrix = read_operator(matrix, scaled=True).matrix
     if ordering == "natural":
         return build(matrix)
     if ordering != "multicolour":

@@ -25,6 +25,8 @@ TABLES = {
     "operators": "operators",
     "startup": "startup",
     "kernels": "kernels",
+    "strangers": "strangers",
+    "hostile": "hostile",
 }
 
 

@@ -12,6 +12,9 @@ from resolvent.solvers.arguments import is_real
 
 DPI = 110
 
+_AXIS = (1e-250, 1e250)
+"""What Matplotlib's logarithmic axes show without overflow in their margins."""
+
 
 def subplots(rows: int = 1, columns: int = 1, layout: Any = None, **settings: Any) -> tuple[Any, Any]:
     """Return a figure to be written to a file, and its axes: ``pyplot.subplots`` without windows and their imports."""
@@ -31,15 +34,29 @@ def save(figure: Any, path: Path, cropped: bool = True) -> Path:
 def plot_convergence(histories: Mapping[str, np.ndarray], rhs_norm: float, target: float, path: Path) -> Path:
     """Draw ‖r_k‖ / ‖b‖ over iterations, one line per solver, with the tolerance."""
     figure, axes = subplots(figsize=(6.4, 4.0))
-    for name, residuals in histories.items():
-        residuals = np.asarray(residuals)
-        axes.semilogy(np.arange(len(residuals)), residuals / (rhs_norm or 1.0), label=name, linewidth=1.4)
-    axes.axhline(target / (rhs_norm or 1.0), color="0.5", linestyle=":", label="tolerance")
+    tolerance = float(_on_log_axis(np.array(target), rhs_norm))
+    lines = {name: _on_log_axis(np.asarray(residuals), rhs_norm) for name, residuals in histories.items()}
+    visible = np.concatenate([np.atleast_1d(tolerance), *lines.values()])
+    if np.isfinite(visible).any():
+        axes.set_yscale("log")
+    else:  # b = 0 and x = 0: nothing that a logarithm could show
+        axes.set_ylim(0.0, 1.0)
+    for name, values in lines.items():
+        axes.plot(np.arange(len(values)), values, label=name, linewidth=1.4)
+    if np.isfinite(tolerance):
+        axes.axhline(tolerance, color="0.5", linestyle=":", label="tolerance")
     axes.set(xlabel="iteration", ylabel="‖r‖ / ‖b‖")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.subplots_adjust(left=0.12, right=0.98, bottom=0.12, top=0.97)
     return save(figure, path, cropped=False)
+
+
+def _on_log_axis(residuals: np.ndarray, rhs_norm: float) -> np.ndarray:
+    """Return ‖r‖/‖b‖ (‖r‖ for b = 0), with NaN, which is not drawn, for what a logarithmic axis cannot show."""
+    with np.errstate(all="ignore"):
+        values = residuals / (rhs_norm or 1.0)
+    return np.where((values > _AXIS[0]) & (values < _AXIS[1]), values, np.nan)
 
 
 def plot_sweep(

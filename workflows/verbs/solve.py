@@ -16,12 +16,13 @@ from resolvent.solvers import (
     MatrixProperties,
     SolveResult,
     SolverSpec,
-    Status,
     matrix_properties,
 )
 from resolvent.solvers.choice import Choice, choose, sensible_solvers
-from resolvent.solvers.choice.attempts import solve_in_turn
+from resolvent.solvers.choice.attempts import best_of, solve_in_turn
 from resolvent.solvers.choice.automatic import columns_of, entries
+from resolvent.solvers.choice.reformulation import warning_of_scales
+from resolvent.solvers.magnitudes import norm_of
 from resolvent.solvers.registry import METHODS
 
 from ..compose import compose_verb
@@ -58,18 +59,19 @@ def run(overrides: Sequence[str]) -> int:
         )
     with threadpool_limits(int(config.threads)):
         if name == "auto":
-            results = _solve_automatically(named, choose(named.system, properties, tolerances))
+            choices = choose(named.system, properties, tolerances)
+            results = _solve_automatically(named, choices, config.seconds)
         else:
             results = _solve_each(named, specs)
-    best_spec, best = min(
-        results, key=lambda pair: (not pair[1].converged, pair[1].setup_seconds + pair[1].solve_seconds)
-    )
+    best_spec, best = results[0]
+    if name == "all":
+        best_spec, best = min(results, key=lambda pair: (not pair[1].converged, _seconds(pair[1])))
     _print_ledger(results)
     _write(folder, config, named, properties, results, best_spec, best)
-    say(f"{best_spec.label}: {best.message}" if len(results) == 1 else f"fastest: {best_spec.label}")
+    say(f"fastest: {best_spec.label}" if name == "all" else f"{best_spec.label}: {best.message}")
     say(f"wrote {folder.path}/ (solution.npy, result.json, convergence.png)")
     if not best.converged:
-        raise InputError(f"{best_spec.label} did not converge ({best.status.value}): {_advice(best)}")
+        raise InputError(f"{best_spec.label} did not converge ({best.status.value}): {best.message}")
     return 0
 
 
@@ -95,27 +97,36 @@ def _solve_each(named: NamedSystem, specs: Sequence[SolverSpec]) -> list[tuple[S
                 raise
             say(f"{spec.label}: left out, {error}")
             continue
+        except Exception as error:  # a table of methods is not lost to a defect of one of them
+            if len(specs) == 1:
+                raise
+            say(f"{spec.label}: left out, an internal error ({type(error).__name__}: {str(error).splitlines()[:1]})")
+            continue
+        result.message += warning_of_scales(named.system, result)
         results.append((spec, result))
     if not results:
         raise InputError("no solver suits this matrix: see the lines above")
     return results
 
 
-def _solve_automatically(named: NamedSystem, choices: Sequence[Choice]) -> list[tuple[SolverSpec, SolveResult]]:
+def _solve_automatically(
+    named: NamedSystem, choices: Sequence[Choice], seconds: float | None
+) -> list[tuple[SolverSpec, SolveResult]]:
     """Solve by the first choice; by the next one where a set-up fails or a solve does not converge."""
-    results: list[tuple[SolverSpec, SolveResult]] = []
+    results: list[tuple[Choice, SolveResult]] = []
 
     def begin(choice: Choice) -> None:
         say(f"auto: {choice.spec.label}, for the matrix is {choice.reason}")
 
-    for choice, outcome in solve_in_turn(named.system, choices, begin=begin):
+    for choice, outcome in solve_in_turn(named.system, choices, begin=begin, seconds=seconds):
         if isinstance(outcome, InputError):
             say(f"auto: {choice.spec.label} left out, {outcome}")
             continue
-        results.append((choice.spec, outcome))
+        results.append((choice, outcome))
         if not outcome.converged:
             say(f"auto: {choice.spec.label} did not converge ({outcome.status.value})")
-    return results
+    best = best_of(results)
+    return [(choice.spec, outcome) for choice, outcome in sorted(results, key=lambda pair: pair is not best)]
 
 
 def _on_unit_square(named: NamedSystem) -> bool:
@@ -142,8 +153,8 @@ def _print_ledger(results: Sequence[tuple[SolverSpec, SolveResult]]) -> None:
     table(("solver", *LEDGER), rows)
 
 
-def _advice(result: SolveResult) -> str:
-    return result.message if result.status in (Status.STAGNATED,) else f"{result.message} {result.status.advice}"
+def _seconds(result: SolveResult) -> float:
+    return result.setup_seconds + result.solve_seconds
 
 
 def _write(
@@ -160,7 +171,7 @@ def _write(
     solution = io.BytesIO()
     np.save(solution, x)
     write_atomically(solution.getbuffer(), folder.file("solution.npy"), flush=False)
-    norm = float(np.linalg.norm(np.atleast_2d(named.system.rhs.T), axis=1).max())
+    norm = max(norm_of(np, side) for side in np.atleast_2d(named.system.rhs.T))
     histories = {spec.label: r.residuals for spec, r in results if not r.columns}
     if histories:
         target = max(float(config.rtol) * norm, float(config.atol))
