@@ -5,9 +5,10 @@ the iterate x with residual r = b − A x, updates both arrays in place and yiel
 
     def steepest_descent(column, x, r):
         while True:
-            q = column.A(r)
-            alpha = column.dot(r, r) / column.dot(r, q)
-            x += alpha * r
+            z = column.M(r)  # r itself without a preconditioner
+            q = column.A(z)
+            alpha = column.dot(z, r) / column.dot(z, q)
+            x += alpha * z
             r -= alpha * q
             yield column.norm(r)
 
@@ -25,14 +26,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from .diagnosis import Diagnosis
 from .errors import InputError
+from .initial_guess import read_guess
+from .limits import Callback, CallbackType, Counting, Limits, check_limits
 from .magnitudes import array_times_two_to, exponent_of_vector, norm_of, representable, shown, times_two_to
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
@@ -81,8 +85,14 @@ class Method:
         Whether it yields norms of true residuals, which cannot drift.
     growth : float
         ‖r_k‖ > growth·‖r_0‖ ends the solve as diverged.
-    callback : {'x', 'pr_norm'}
-        The argument of the user's callback: the iterate, or ‖r_k‖/‖b‖.
+    callback : {'x', 'pr_norm', 'cycle'}
+        What the user's callback is handed: the iterate or ‖r_k‖/‖b‖ after each iteration, or the iterate after each
+        cycle.
+    maxiter : {'iterations', 'cycles', 'checked cycles'}
+        What ``maxiter=`` of the solver counts, as in SciPy. Solvers that count cycles take ``iterations=`` too. With
+        'checked cycles' the residual is looked at where a cycle begins: `info` does not see what the last one reached.
+    configured : mapping
+        Settings of a solver that is named in a configuration without them; defaults of its function are SciPy's.
     square : bool
         Whether A must be square; if not, b and r are of length m, x is of length n, and A has to have an adjoint.
     certificate : function, optional
@@ -98,7 +108,9 @@ class Method:
     explicit: bool = True
     exact: bool = False
     growth: float = 1e9
-    callback: Literal["x", "pr_norm"] = "x"
+    callback: CallbackType = "x"
+    maxiter: Counting = "iterations"
+    configured: Mapping[str, Any] = field(default_factory=dict)
     square: bool = True
     certificate: Callable[..., tuple[Status, str] | None] | None = None
 
@@ -129,6 +141,17 @@ class Method:
         raise InputError(
             f"{self.name} takes a preconditioner of kind {accepted}, but M ({type(M).__name__}) is {kind!r}: {fix}."
         )
+
+    def keywords(self, settings: Mapping[str, Any], n: int) -> dict[str, Any]:
+        """Return the solver's keyword arguments for settings in which ``maxiter`` is the number of iterations.
+
+        Configurations mean iterations whatever the solver's function counts; None stands for 10 n of them.
+        """
+        keywords = {**self.configured, **settings}
+        if self.maxiter != "iterations":
+            limit = keywords.pop("maxiter", None)
+            keywords["iterations"] = 10 * n if limit is None else limit
+        return keywords
 
 
 _ACCEPTED: dict[str, tuple[Kind, ...]] = {}  # of the methods that have been imported
@@ -212,32 +235,40 @@ def run(
     maxiter: int | None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
+    callback_type: CallbackType | None = None,
     nullspace: Any = None,
+    cycles: int | None = None,
     **settings: Any,
 ) -> SolveResult:
     """Solve A x = b by a method, for each column of b.
 
-    Parameters are those of `cg`; `settings` go to the recurrence.
+    Parameters are those of `cg`, where `maxiter` counts iterations; `cycles` limits the cycles, `callback_type` takes
+    the place of the method's `callback`, and `settings` go to the recurrence.
 
     Raises
     ------
     InputError
         If an argument does not fit; never for slow convergence.
     """
+    check_limits(method.maxiter, maxiter, cycles)
     # Overflow in a failing iteration appears in its norms, and is reported as a status.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         system = read_system(method, A, b, x0, rtol, atol, maxiter, M, callback, nullspace)
         rhs, guess, column = system.rhs, system.guess, system.column
-        tolerances = (system.rtol, system.atol, system.maxiter, callback)
+        tolerances = (system.rtol, system.atol, system.maxiter, column.A.n)
+        limits = Limits.read(method.maxiter, *tolerances, iterations=maxiter, cycles=cycles)
+        reporting = Callback(callback, callback_type or method.callback)
         floor = Floor(column.A)
+        diagnosis = Diagnosis(method.name, method.hermitian, column.A, column.preconditioned)
         if rhs.ndim == 1:
-            result = _ColumnSolve(method, column, floor, rhs, guess, *tolerances).run(settings)
+            result = _ColumnSolve(method, column, floor, rhs, guess, limits, reporting).run(settings)
             result.setup_seconds = system.setup_seconds
-            return result
+            return diagnosis.of(result)
         columns = []
         for j in range(rhs.shape[1]):
             x_j = None if guess is None else guess[:, j]
-            columns.append(_ColumnSolve(method, column, floor, rhs[:, j], x_j, *tolerances).run(settings))
+            solve = _ColumnSolve(method, column, floor, rhs[:, j], x_j, limits, reporting)
+            columns.append(diagnosis.of(solve.run(settings)))
     return combined(tuple(columns), column.xp, system.setup_seconds)
 
 
@@ -271,11 +302,6 @@ def read_system(
     operator = read_operator(A, square=method.square, scaled=True)
     n, xp = operator.n, operator.xp
     rhs = read_vectors(b, operator.m, "b")
-    guess = None if x0 is None else read_vectors(x0, n, "x0")
-    if guess is not None and guess.shape != (n, *rhs.shape[1:]):
-        fit = "they must be equal" if operator.m == n else f"expected {(n, *rhs.shape[1:])}, the shape of x"
-        raise InputError(f"x0 has shape {tuple(guess.shape)} but b has shape {tuple(rhs.shape)}; {fit}.")
-    _check_devices(xp, rhs, guess)
     rtol, atol, maxiter = check_tolerances(rtol, atol, maxiter, max(operator.m, n))
     if callback is not None and not callable(callback):
         raise InputError(f"callback is a {type(callback).__name__}; expected a function of one argument, or None.")
@@ -283,8 +309,10 @@ def read_system(
     if M is not None:
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
-        if operator.exponent:
-            preconditioner = preconditioner.times_two_to(operator.exponent, xp)
+    guess = read_guess(x0, rhs, operator, preconditioner)
+    if preconditioner is not None and operator.exponent:
+        preconditioner = preconditioner.times_two_to(operator.exponent, xp)
+    _check_devices(xp, rhs, guess)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -311,21 +339,21 @@ class _ColumnSolve:
         floor: Floor,
         b: Any,
         x0: Any,
-        rtol: float,
-        atol: float,
-        maxiter: int,
-        callback: Callable[[Any], Any] | None,
+        limits: Limits,
+        callback: Callback,
     ) -> None:
         self.began = time.perf_counter()
         self.method, self.column, self.floor = method, column, floor
-        self.maxiter, self.callback = maxiter, callback
+        self.limits, self.maxiter, self.callback, self.cycles = limits, limits.maxiter, callback, 0
         self.counts = column.counts()
         column.memory = {}
         xp, A = column.xp, column.A
         self.scaling = Scaling(xp, exponent_of_vector(xp, b), A.exponent)
         self.b = self.scaling.down(xp.ascontiguousarray(b, dtype=column.dtype))
         self.rhs_norm = column.norm(self.b)
-        self.threshold = max(rtol * self.rhs_norm, times_two_to(atol, -self.scaling.rhs))
+        # ∞·0 is no number, and b = 0 needs no tolerance.
+        least = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0
+        self.threshold = max(least, times_two_to(limits.atol, -self.scaling.rhs))
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:
@@ -351,6 +379,8 @@ class _ColumnSolve:
         claimed, failure = False, None
         while True:
             ended = verdict(self.residual, self.threshold, self.iterations, self.maxiter, progress, claimed, failure)
+            if ended is None and self.cycles == self.limits.cycles:
+                ended = Status.MAXITER, "the cycles allowed are used up"
             if self.method.certificate is not None and (ended is None or ended[0] is not Status.CONVERGED):
                 ended = self.method.certificate(self.column, self.x, self.r, **settings) or ended
             if ended is not None:
@@ -358,6 +388,12 @@ class _ColumnSolve:
             if self.residual < self.best_residual:
                 self.best_residual, self.best_x = self.residual, self.x.copy()
             claimed, failure = self._advance(settings)
+            self.cycles += 1
+            if self.callback.each_cycle:
+                try:
+                    self._call_back(0.0)
+                except Breakdown as asked:
+                    failure = failure or asked
             self.r = self.b - self.column.A(self.x.copy())
             self.residual = self.history[-1] = self.column.norm(self.r)
 
@@ -367,6 +403,7 @@ class _ColumnSolve:
         self.column.budget = self.maxiter - self.iterations
         if self.column.nullspace is not None:
             self.r = self.column.nullspace.project(self.r)
+        each_iteration = self.callback.each_iteration
         ceiling = self.method.growth * self.history[0]
         inspected = self.residual
         steps = self.method.recurrence(self.column, self.x, self.r, **settings)
@@ -374,7 +411,7 @@ class _ColumnSolve:
             for norm in steps:
                 self.iterations += 1
                 self.history.append(norm)
-                if self.callback is not None:
+                if each_iteration:
                     self._call_back(norm)
                 if norm <= self.target:
                     return True, None
@@ -411,11 +448,7 @@ class _ColumnSolve:
         return norm >= 0.9 * before and norm <= 10.0 * self.floor(self.x)
 
     def _call_back(self, norm: float) -> None:
-        assert self.callback is not None
-        if self.method.callback == "pr_norm":
-            self.callback(norm / self.rhs_norm)
-        else:
-            self.callback(self.scaling.up(self.x))
+        self.callback.call(lambda: self.scaling.up(self.x.copy()), norm / self.rhs_norm)
 
     def _result(self, status: Status, reason: str) -> SolveResult:
         x, residual, scaling = self.x, self.residual, self.scaling
@@ -439,6 +472,7 @@ class _ColumnSolve:
             setup_seconds=0.0,
             solve_seconds=time.perf_counter() - self.began,
             message=describe(status, self.iterations, residual, self.threshold, reason, floor, scaling.rhs),
+            code=self.limits.code(status is Status.CONVERGED, self.cycles),
             **scaling.norms(self.history, residual, self.rhs_norm),
         )
 
@@ -549,6 +583,7 @@ def combined(columns: tuple[SolveResult, ...], xp: Any, setup_seconds: float) ->
         applies=sum(column.applies for column in columns),
         setup_seconds=setup_seconds,
         solve_seconds=sum(column.solve_seconds for column in columns),
+        code=None if worst.code is None else max(column.info for column in columns),
         message=f"{good} of {len(columns)} columns converged; column {columns.index(worst)}: {worst.message}",
         columns=columns,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -24,13 +24,25 @@ P = TypeVar("P", bound="Preconditioner")
 class Preconditioner(LinearOperator):
     """Approximate A⁻¹ by an operator M of shape (n, n), usable as ``M=`` here, in SciPy and in pyamg.
 
-    A subclass writes `__init__` with its keyword settings, `_build(A, again)` and `_apply(r)`. It inherits `setup`,
-    `update`, the timing, the checks of settings, and the handling of shapes and of complex vectors.
+    A subclass writes `__init__` with its keyword settings, if it has any, `_build(A, again)`, which sets `kind`, and
+    `_apply(r)`::
+
+        class Halving(Preconditioner):
+            def _build(self, A, again):
+                self.kind = "spd"
+
+            def _apply(self, r):
+                return 0.5 * r
+
+        result = cg(A, b, M=Halving.setup(A))
+
+    It inherits `setup`, `update`, the timing, the checks of settings, and the handling of shapes and of complex
+    vectors.
 
     Attributes
     ----------
     name : str
-        Its name in `PRECONDITIONERS`.
+        Its name in `PRECONDITIONERS`; that of the class by default.
     kind : {'spd', 'linear', 'nonlinear'}
         Whether M, for this A, is Hermitian positive definite, linear, or neither.
     setup_seconds : float
@@ -41,6 +53,14 @@ class Preconditioner(LinearOperator):
     kind: Kind
     setup_seconds: float = 0.0
     _exponent: int = 0  # what was built is (A·2^-exponent)⁻¹
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__
+
+    def __init__(self) -> None:  # LinearOperator's follows in `setup`, where the shape is known
+        pass
 
     @classmethod
     def setup(cls: type[P], A: Any, **settings: Any) -> P:
@@ -58,13 +78,19 @@ class Preconditioner(LinearOperator):
             If A or a setting does not fit the method.
         """
         began = time.perf_counter()
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        # The signature is read only when there is something to check: a small factorisation takes no longer.
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"] if settings else []
         for name in settings:
             one_of(name, known, f"setting of preconditioner {cls.name}")
         instance = cls(**settings)
         A = _entries_of_lists(A)
         instance._take(A)
         instance._build_scaled(A, again=False)
+        if getattr(instance, "kind", None) not in get_args(Kind):
+            raise InputError(
+                f"{cls.__name__}._build left kind at {getattr(instance, 'kind', None)!r}; expected it to set self.kind "
+                f"to one of {', '.join(get_args(Kind))}."
+            )
         instance.setup_seconds = time.perf_counter() - began
         return instance
 

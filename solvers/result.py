@@ -95,6 +95,8 @@ class SolveResult:
         One result per column when b is of shape (n, k); empty when b is of shape (n,).
     space : RecycleSpace or None
         What the next system starts from, if the solver recycles.
+    code : int or None
+        What `info` is where `maxiter` counted cycles, as SciPy's gmres, lgmres and gcrotmk do; else None.
     quotient : float or None
         ‖b − A x‖₂/‖b‖₂ where `residual` or `rhs_norm`, which may overflow or underflow, do not give it.
     """
@@ -112,6 +114,7 @@ class SolveResult:
     message: str
     columns: tuple[SolveResult, ...] = ()
     space: Any = None
+    code: int | None = None
     quotient: float | None = None
 
     @property
@@ -121,7 +124,9 @@ class SolveResult:
 
     @property
     def info(self) -> int:
-        """Return 0 on convergence, otherwise the iterations done (at least 1), as SciPy does."""
+        """Return 0 on convergence, otherwise the iterations (or cycles) done, at least 1, as SciPy does."""
+        if self.code is not None:
+            return self.code
         return 0 if self.converged else max(1, self.iterations)
 
     @property
@@ -138,6 +143,14 @@ class SolveResult:
     def __iter__(self) -> Iterator[Any]:
         yield self.x
         yield self.info
+
+    def __len__(self) -> int:
+        """Return 2: the result is SciPy's pair (x, info) for code that takes it so."""
+        return 2
+
+    def __getitem__(self, item: Any) -> Any:
+        """Return a member of the pair (x, info)."""
+        return (self.x, self.info)[item]
 
     def __repr__(self) -> str:
         several = f", {len(self.columns)} columns" if self.columns else ""

@@ -33,13 +33,14 @@ def check_tolerances(rtol: Any, atol: Any, maxiter: Any, n: int) -> tuple[float,
     Raises
     ------
     InputError
-        If a tolerance is negative, not finite or not a real number, or maxiter is not an integer ≥ 0.
+        If a tolerance is negative or not a real number (infinity is one, and any x meets it), or maxiter is not an
+        integer ≥ 0.
     """
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not is_real(value):
             raise InputError(f"{name} is {value!r}; expected a real number ≥ 0, such as 1e-8.")
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(f"{name} is {value}; expected a finite number ≥ 0, such as 1e-8.")
+        if not value >= 0:
+            raise InputError(f"{name} is {value}; expected a number ≥ 0, such as 1e-8.")
     if maxiter is None:
         return float(rtol), float(atol), 10 * n
     if not is_integer(maxiter) or maxiter < 0:

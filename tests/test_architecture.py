@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solvers/preconditioner.py", "solvers/spectral"),
     ("solvers/operands.py", "solvers/timestepping"),
     ("solvers/stopping.py", "solvers/nullspace.py", "solvers/matrices"),
+    ("solvers/diagnosis.py", "solvers/initial_guess.py", "solvers/limits.py"),
     ("solvers/iteration.py",),
     ("solvers/krylov",),
     ("solvers/stationary",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from ..operands import read_operator, read_vectors
 from ..preconditioner import Preconditioner
 from ..registry import METHODS
 from ..result import SolveResult, Status
-from .automatic import Choice, choose, entries
+from .automatic import Choice, entries, in_order
+from .rank import explanation
 from .reformulation import warning_of_scales
 from .spec import SolverSpec
 
@@ -144,9 +145,15 @@ class Deadline:
         """Return whether nothing is left."""
         return time.perf_counter() >= self._ends
 
+    def share(self) -> Deadline:
+        """Return the deadline of the next attempt, half of what is left, so that others have a turn."""
+        if self.seconds is None:
+            return self
+        return Deadline(max(0.5 * (self._ends - time.perf_counter()), 1e-3))
+
     def __call__(self, iterate: Any) -> None:
         if self.passed:
-            raise Breakdown(Status.MAXITER, f"the {self.seconds:g} s allowed are used up")
+            raise Breakdown(Status.MAXITER, f"the {self.seconds:.3g} s allowed are used up")
 
     def callback(self) -> Callable[[Any], Any] | None:
         """Return itself for a solver to call, or None if there is no budget."""
@@ -155,7 +162,7 @@ class Deadline:
 
 def solve_in_turn(
     system: LinearSystem,
-    choices: Sequence[Choice],
+    choices: Iterable[Choice],
     x0: Any = None,
     begin: Callable[[Choice], None] | None = None,
     seconds: float | None = None,
@@ -167,8 +174,8 @@ def solve_in_turn(
     Parameters
     ----------
     system : LinearSystem
-    choices : sequence of Choice
-        What to try, best first.
+    choices : iterable of Choice
+        What to try, best first; one is asked for when the one before has failed.
     x0 : array, optional
         Initial guess of each attempt.
     begin : callable, optional
@@ -182,6 +189,7 @@ def solve_in_turn(
         That of the last choice, if none could be set up.
     """
     attempted = indefinite = False
+    refusal = None
     deadline = Deadline(seconds)
     for choice in choices:
         if attempted and deadline.passed:
@@ -193,10 +201,9 @@ def solve_in_turn(
         try:
             if begin is not None:
                 begin(choice)
-            result = _attempt(choice, system, x0, deadline)
+            result = _attempt(choice, system, x0, deadline.share())
         except InputError as error:
-            if choice is choices[-1] and not attempted:
-                raise
+            refusal = error
             yield choice, error
             continue
         attempted = True
@@ -204,14 +211,16 @@ def solve_in_turn(
         yield choice, result
         if result.converged or result.status is Status.INCONSISTENT:
             return
+    if refusal is not None and not attempted:
+        raise refusal
 
 
 def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) -> SolveResult:
     form, spec = choice.reformulation, choice.spec
     if form is None:
-        return solve_by(spec, system, x0, deadline.callback())
+        return _explained(solve_by(spec, system, x0, deadline.callback()), system, spec.rtol)
     rtol, atol = spec.rtol, float(spec.settings.get("atol") or 0.0)
-    scaled_spec = dataclasses.replace(spec, settings={**spec.settings, "atol": 0.0})
+    scaled_spec = dataclasses.replace(spec, settings={**spec.settings, "atol": form.tolerance(rtol)})
     preconditioner = scaled_spec.setup(form.system.operator)
     start = None if x0 is None else form.guess(x0)
     result = solve_by(scaled_spec, form.system, start, deadline.callback(), preconditioner)
@@ -228,7 +237,15 @@ def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) 
         x = x + form.mapped(step.x)
         best = form.certified(_added(result, step), x, rtol, atol)
         result = _added(result, step)
-    return best
+    return best if form.inconsistency else _explained(best, system, rtol)
+
+
+def _explained(result: SolveResult, system: LinearSystem, rtol: float) -> SolveResult:
+    """Return a result of a system without solution with what is known of its null space in its message."""
+    matrix = entries(system.operator) if result.status is Status.INCONSISTENT else None
+    if matrix is not None:
+        result.message += explanation(matrix, system.rhs, rtol)
+    return result
 
 
 def _added(first: SolveResult, second: SolveResult) -> SolveResult:
@@ -250,7 +267,7 @@ def _solve_automatically(
             raise InputError("nullspace is for Hermitian A, and this A is not: leave it out, and use gmres.")
     before: list[str] = []
     results: list[tuple[Choice, SolveResult]] = []
-    for choice, outcome in solve_in_turn(system, choose(system, settings=tolerances), x0, seconds=seconds):
+    for choice, outcome in solve_in_turn(system, in_order(system, settings=tolerances), x0, seconds=seconds):
         if isinstance(outcome, InputError):
             before.append(f"{choice.spec.label} was left out ({str(outcome).rstrip('.')})")
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,24 @@ from ..linear_system import LinearSystem
 from ..matrices.components import floating_bodies
 from ..matrices.diffusion import Diffusion
 from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_properties
+from ..matrices.symmetry import sizes_of_rows
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
-from .reformulation import Reformulation, reformulated, within_range
+from ..preconditioners.sparse_lu.price import factor_work
+from .reformulation import SMALL, Reformulation, reformulated, within_range
 from .spec import SolverSpec
 
-SMALL = 2_000
-"""Unknowns up to which a sparse factorisation takes a few milliseconds, whatever the matrix."""
+FACTORABLE = 10_000
+"""Unknowns up to which a sparse LU is tried whatever its price, if nothing cheaper is left."""
 
-FACTORABLE = 50_000
-"""Unknowns up to which a sparse LU of a discretised PDE is preferred to an iteration that may not converge."""
+CHEAP, MODERATE, DEAR = 5e6, 5e7, 1e10
+"""Multiplications and additions of a factorisation: up to `CHEAP` it beats algebraic multigrid, up to `MODERATE`
+incomplete factors, which may fail; above `DEAR` (some ten seconds) an iteration is tried first. Measured on Laplacians
+of 50² to 220² and 12³ to 36³ unknowns."""
 
-_RESTART = 200
+_RESTART_BYTES = 2**26
+"""Memory of the basis of gmres where it has no preconditioner, and wants to be long: 30 to 200 vectors."""
+
 _OPERATIONS = 2e10
 """Price, in additions and multiplications, up to which a method that needs no factors may iterate: 10 to 40 seconds."""
 
@@ -70,6 +76,16 @@ def choose(
     InputError
         If the matrix is not square and finite, or lives on the GPU.
     """
+    return list(in_order(system, properties, settings))
+
+
+def in_order(
+    system: LinearSystem, properties: MatrixProperties | None = None, settings: Mapping[str, Any] | None = None
+) -> Iterator[Choice]:
+    """Yield what `choose` returns, one by one: what a later choice must know is not looked at before it is asked for.
+
+    Parameters and errors are those of `choose`.
+    """
     settings = dict(settings or {})
     if isinstance(system.operator, Diffusion):
         form = None
@@ -77,80 +93,89 @@ def choose(
             form = within_range(system, np.ones(system.rhs.shape[0]), settings)
         choices = _diffusion(system if form is None else form.system, settings)
         if choices:
-            return choices if form is None else _for_reformulation(choices, form)
+            yield from choices if form is None else _for_reformulation(choices, form)
+            return
     matrix = entries(system.operator)
     if not system.rhs.any():
-        return [Choice(SolverSpec("gmres", settings, None, {}), "of no matter, since b = 0")]
+        yield Choice(SolverSpec("gmres", settings, None, {}), "of no matter, since b = 0")
+        return
     if matrix is None:
-        return _without_entries(system, settings)
+        yield from _without_entries(system, settings)
+        return
     if isinstance(system.operator, ToeplitzOperator):
         properties = matrix_properties(matrix) if properties is None else properties
         solver = "cg" if properties.may_use_cg else "gmres"
-        dense = Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
-        return [Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms"), dense]
+        yield Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms")
+        yield Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
+        return
     form = reformulated(system, matrix, settings)
     if form is None:
-        return _for_entries(system, matrix, properties, settings)
+        yield from _for_entries(system, matrix, properties, settings)
+        return
     inner = matrix if form.system.operator is system.operator else form.system.operator
-    return _for_reformulation(_for_entries(form.system, inner, None, settings), form)
+    yield from _for_reformulation(_for_entries(form.system, inner, None, settings), form)
 
 
-def _for_reformulation(choices: list[Choice], form: Reformulation) -> list[Choice]:
-    return [Choice(choice.spec, f"{choice.reason}; {form.reason}", form) for choice in choices]
+def _for_reformulation(choices: Iterable[Choice], form: Reformulation) -> Iterator[Choice]:
+    for choice in choices:
+        yield Choice(choice.spec, f"{choice.reason}; {form.reason}", form)
 
 
 def _for_entries(
     system: LinearSystem, matrix: sp.csr_array, properties: MatrixProperties | None, settings: dict[str, Any]
-) -> list[Choice]:
+) -> Iterator[Choice]:
+    n = matrix.shape[0]
+    work = 0.0 if n <= SMALL else factor_work(matrix)
     if properties is None:
-        # Up to that size a factorisation costs less than the probe, and is right whatever the definiteness.
-        properties = matrix_properties(matrix, steps=0 if matrix.shape[0] <= SMALL else LANCZOS_STEPS)
-    last = _without_factors(system, properties, matrix, settings)
-    if properties.may_use_cg:
-        return [*_definite(system, properties, matrix, settings), *last]
+        # A factorisation of that price costs less than the probe, and is right whatever the definiteness.
+        properties = matrix_properties(matrix, steps=0 if work <= CHEAP else LANCZOS_STEPS)
     known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
-    what = f"{properties.symmetry}{known}, n = {properties.n}"
-    if properties.self_adjoint:
-        minres = Choice(
-            SolverSpec("minres", settings, None, {}),
-            f"{properties.symmetry}{known.replace(', ', ' and ')}: minimal residuals by short recurrences",
-        )
-        if system.nullspace is not None:
-            return [minres, *last]
-        direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU")
-        return [direct, *last] if properties.n <= FACTORABLE else [minres, direct, *last]
-    what = f"{properties.symmetry}{', complex' if properties.complex else ''}, n = {properties.n}"
-    direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
-    threshold = Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
-    return [direct, threshold, *last] if properties.n <= FACTORABLE else [threshold, direct, *last]
+    what = f"{properties.symmetry}{known}{', complex' if properties.complex else ''}, n = {n}"
+    if properties.may_use_cg:
+        yield from _definite(system, properties, matrix, settings, work)
+    elif system.nullspace is None:
+        direct = Choice(SolverSpec("gmres", settings, "direct", {}), f"{what}: sparse LU, refined by gmres")
+        if work <= DEAR:
+            yield direct
+        if not properties.self_adjoint:
+            yield Choice(SolverSpec("gmres", settings, "ilut", {}), f"{what}: incomplete LU with a threshold")
+        elif work > DEAR:
+            yield _minres(properties, settings)
+        if work > DEAR:
+            yield direct
+    yield from _without_factors(system, properties, matrix, settings, work)
+
+
+def _minres(properties: MatrixProperties, settings: dict[str, Any]) -> Choice:
+    known = "" if properties.definiteness == "unknown" else f" and {properties.definiteness}"
+    reason = f"{properties.symmetry}{known}: minimal residuals by short recurrences"
+    return Choice(SolverSpec("minres", settings, None, {}), reason)
 
 
 def _without_factors(
-    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
-) -> list[Choice]:
-    """Return what is left where neither factors nor a diagonal are to be had: singular and nearly singular matrices."""
-    n = properties.n
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any], work: float
+) -> Iterator[Choice]:
+    """Yield what is left where neither factors nor a diagonal are to be had: singular and nearly singular matrices."""
+    n, kind = properties.n, properties.symmetry
     if settings.get("maxiter") is None:
         # A product and the vectors beside it cost about 2 nnz + 20 n operations.
         settings = {**settings, "maxiter": int(min(10 * n, max(_OPERATIONS / (2 * matrix.nnz + 20 * n), 100)))}
-    restart = min(n, _RESTART)
-    kind = properties.symmetry
-    singular = [
-        Choice(
-            SolverSpec("gmres", settings, "regularized_lu", {}),
-            f"{kind} and perhaps singular: the factors of a matrix nearby",
-        )
-    ]
-    minres = [Choice(SolverSpec("minres", settings, None, {}), f"{kind}: minimal residuals by short recurrences")]
-    others = [
-        Choice(SolverSpec("gmres", {**settings, "restart": restart}, None, {}), f"{kind}: gmres without factors"),
-        Choice(SolverSpec("idrs", settings, None, {}), f"{kind}: idrs without factors"),
-    ]
-    squares = [Choice(SolverSpec("lsmr", settings, None, {}), f"{kind}: least squares")]
     if system.nullspace is not None:
-        return minres
-    first = singular if n <= FACTORABLE else []
-    return [*first, *(minres if properties.self_adjoint else []), *others, *squares, *([] if first else singular)]
+        yield _minres(properties, settings)
+        return
+    reason = f"{kind} and perhaps singular: the factors of a matrix nearby"
+    singular = Choice(SolverSpec("gmres", settings, "regularized_lu", {}), reason)
+    nearby = work <= DEAR or n <= FACTORABLE
+    if nearby:
+        yield singular
+    if properties.self_adjoint:
+        yield _minres(properties, settings)
+    restart = min(n, max(_RESTART_BYTES // (8 * n), 30), 200)
+    yield Choice(SolverSpec("gmres", {**settings, "restart": restart}, None, {}), f"{kind}: gmres without factors")
+    yield Choice(SolverSpec("idrs", settings, None, {}), f"{kind}: idrs without factors")
+    yield Choice(SolverSpec("lsmr", settings, None, {}), f"{kind}: least squares")
+    if not nearby:
+        yield singular
 
 
 def sensible_solvers(
@@ -232,7 +257,7 @@ def _diffusion(system: LinearSystem, settings: dict[str, Any]) -> list[Choice]:
 
 
 def _definite(
-    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any], work: float
 ) -> list[Choice]:
     n, columns = properties.n, columns_of(system.rhs)
     # Blocks pay where an iteration is dear and there are several of them.
@@ -255,7 +280,7 @@ def _definite(
         return [Choice(SolverSpec(solver, settings, name, {}), reason) for name in ("amg", "jacobi")]
     threshold = pair("ict", f"{kind}{several}: incomplete Cholesky")
     direct = pair("direct", f"{kind}, n = {n}: a sparse factorisation")
-    if n <= SMALL:
+    if work <= CHEAP:
         return [direct, threshold, pair("jacobi", f"{kind}: the diagonal alone")]
     if "Gershgorin" in properties.evidence and _dominance(matrix) > 0.2:
         return [pair("jacobi", f"{kind}, strongly diagonally dominant: the diagonal is enough"), threshold]
@@ -264,6 +289,8 @@ def _definite(
         return [pair("amg", reason, method="smoothed_aggregation"), threshold, direct]
     if not properties.complex and _like_m_matrix(matrix):
         return [pair("amg", f"{kind}{several}, off-diagonals ≤ 0: algebraic multigrid"), threshold, direct]
+    if work <= MODERATE:
+        return [direct, threshold, pair("jacobi", f"{kind}: the diagonal alone")]
     return [threshold, pair("jacobi", f"{kind}: the diagonal alone"), direct]
 
 
@@ -283,7 +310,7 @@ def _without_entries(system: LinearSystem, settings: dict[str, Any]) -> list[Cho
 def _dominance(matrix: sp.csr_array) -> float:
     """min_i (|a_ii| − Σ_j |a_ij|)/|a_ii|."""
     diagonal = np.abs(matrix.diagonal())
-    rows = np.asarray(abs(matrix).sum(axis=1)).ravel()
+    rows = sizes_of_rows(matrix)
     return float(((2.0 * diagonal - rows) / diagonal).min())
 
 

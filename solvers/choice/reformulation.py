@@ -24,6 +24,9 @@ from ..matrices.equilibration import row_and_column_scales, spread_of_rows, symm
 from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, largest_of_rows
 from ..result import SolveResult, Status
 
+SMALL = 2_000
+"""Unknowns up to which a sparse factorisation takes a few milliseconds, whatever the matrix."""
+
 UNEVEN = 1e7
 """Quotient of the sizes of two rows from which they are scaled: ‖b − A x‖ ≤ 1e-8 ‖b‖ may then ignore the smaller."""
 
@@ -71,6 +74,14 @@ class Reformulation:
         if self.columns is not None:
             start = start / _as_column(self.columns, start)
         return start if self.kept is None else start[self.kept]
+
+    def tolerance(self, rtol: float) -> float:
+        """Return the absolute tolerance of the system: what was left out of b does not make it stricter."""
+        if not self.inconsistency:
+            return 0.0
+        whole = self.rhs if self.rows is None else self.rhs * _as_column(self.rows, self.rhs)
+        sizes = np.linalg.norm(whole.reshape(whole.shape[0], -1), axis=0)
+        return rtol * float(sizes.min())
 
     def correcting(self, x: np.ndarray) -> LinearSystem:
         """Return the system of the error of x, with b − A x as its right-hand side."""
@@ -208,7 +219,7 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
         rhs = rhs * _as_column(rows, rhs)
         reasons.append(f"rows that differ by a factor of {spread:.0e} are scaled to one size")
     diagonal = inner.diagonal()
-    if diagonal.size and diagonal.real.max() < 0.0 and asymmetry(inner) <= SYMMETRY_TOLERANCE:
+    if matrix.shape[0] > SMALL and diagonal.real.max() < 0.0 and asymmetry(inner) <= SYMMETRY_TOLERANCE:
         inner, rhs, sign = -inner, -rhs, -1.0
         reasons.append("its sign is changed, for its diagonal is negative")
     if not inconsistency and (bodies := _bodies(inner)) is not None:

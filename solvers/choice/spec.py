@@ -27,6 +27,9 @@ from ..preconditioner import Preconditioner
 from ..registry import METHODS, PRECONDITIONERS, SOLVERS
 from ..result import SolveResult
 
+_NO_SETTINGS = {"A", "b", "M", "x0", "callback", "callback_type", "iterations", "shift", "show", "check", "outer_v"}
+"""Arguments of solvers that are not settings of a configuration."""
+
 
 @dataclass(frozen=True)
 class SolverSpec:
@@ -37,7 +40,8 @@ class SolverSpec:
     name : str
         A key of ``resolvent.solvers.SOLVERS``.
     settings : mapping
-        Keyword arguments of the solver: ``rtol``, ``maxiter``, …
+        Keyword arguments of the solver: ``rtol``, ``maxiter``, … Here ``maxiter`` counts iterations for every solver,
+        and `gmres` restarts after 30, whatever SciPy's meaning and default are.
     preconditioner : str or None
         A key of ``resolvent.solvers.PRECONDITIONERS``.
     preconditioner_settings : mapping
@@ -58,9 +62,8 @@ class SolverSpec:
         one_of(self.name, SOLVERS, "solver")
         if self.preconditioner is not None:
             one_of(self.preconditioner, PRECONDITIONERS, "preconditioner")
-        accepted = set(inspect.signature(SOLVERS[self.name]).parameters) - {"A", "b", "M", "x0", "callback"}
         for key in self.settings:
-            one_of(key, accepted, f"setting of solver {self.name}")
+            one_of(key, _settings_of(self.name), f"setting of solver {self.name}")
         rtol = self.settings.get("rtol", 1e-10)
         if not is_real(rtol) or not (0.0 < rtol < 1.0):
             raise InputError(f"solver rtol is {rtol!r}: expected a number between 0 and 1, such as 1e-10")
@@ -113,7 +116,8 @@ class SolverSpec:
             result = box_solver.solve(operator.coefficient, np.reshape(rhs, operator.shape_grid), rtol=tolerance)
             result.x = result.x.reshape(-1)
             return result
-        settings = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        asked = {**self.settings, "rtol": self.rtol if rtol is None else rtol}
+        settings = METHODS[self.name].keywords(asked, operator.shape[0])
         if nullspace is not None and METHODS[self.name].nullspace:
             settings = {"nullspace": nullspace, **settings}
         if callback is not None:
@@ -121,7 +125,9 @@ class SolverSpec:
         if self.preconditioner is None:
             return SOLVERS[self.name](operator, rhs, x0, **settings)
         preconditioner = self.setup(operator, near_nullspace) if M is None else M
-        return SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
+        result = SOLVERS[self.name](operator, rhs, x0, M=preconditioner, **settings)
+        result.message += _warning_of(preconditioner)
+        return result
 
     def runs_compiled(self, operator: Any, rhs: np.ndarray) -> bool:
         """Return whether `BoxSolver` does just what is asked: CG with multigrid from zero, for one right-hand side."""
@@ -151,6 +157,20 @@ class SolverSpec:
         for key in values:
             one_of(key, known, "key of a solver")
         return cls(**values)
+
+
+def _warning_of(preconditioner: Preconditioner) -> str:
+    """Return a sentence if a factorisation has shown A to be nearly singular; else nothing."""
+    if not getattr(preconditioner, "near_singular", False):
+        return ""
+    rcond = getattr(preconditioner, "rcond", None)
+    size = "" if rcond is None else f", 1/κ₁(A) = {rcond:.1g}"
+    return f" Warning: A is nearly singular{size}: x has a small residual, and may be far from what exact data give."
+
+
+@lru_cache(maxsize=64)
+def _settings_of(solver: str) -> frozenset[str]:
+    return frozenset(inspect.signature(SOLVERS[solver]).parameters) - _NO_SETTINGS
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,7 @@ def minimal_residual_cycle(
     size: int,
     direction: Callable[[int, Any], Any],
     combination: Callable[[Any, Any], Any],
+    product: Callable[[int, Any], Any] | None = None,
 ) -> Generator[float, None, None]:
     """Minimise ‖r − A Σ_j y_j z_j‖₂ over directions z_0, z_1, … taken one by one; x is formed at the end.
 
@@ -37,6 +38,8 @@ def minimal_residual_cycle(
         (j, v_j) ↦ z_j, v_j the orthonormal basis of r, A z_0, A z_1, …
     combination : callable
         (y, V) ↦ Σ_j y_j z_j, V (k, n) the first k basis vectors in rows.
+    product : callable, optional
+        (j, z_j) ↦ A z_j, for directions whose images are known; `column.A` by default.
     """
     A, xp = column.A, column.xp
     size = min(size, A.n, column.budget)
@@ -50,7 +53,8 @@ def minimal_residual_cycle(
     done = 0
     try:
         for j in range(size):
-            w = xp.asarray(A(direction(j, basis[j])), dtype=column.dtype)
+            z = direction(j, basis[j])
+            w = xp.asarray(A(z) if product is None else product(j, z), dtype=column.dtype)
             length = column.norm(w)
             w, h = orthogonalise(xp, basis[: j + 1], w)
             below = column.norm(w)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from ..diagnosis import Diagnosis
 from ..iteration import (
     FAR_OFF,
     Breakdown,
@@ -113,9 +114,8 @@ class _BlockSolve:
         rows = zip(self.scalings, rhs_rows, strict=True)
         self.B = xp.stack([scaling.down(xp.asarray(row, dtype=column.dtype)) for scaling, row in rows])
         self.sizes = np.array([column.norm(row) for row in self.B])
-        self.thresholds = np.maximum(
-            system.rtol * self.sizes, [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings]
-        )
+        absolute = [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings]
+        self.thresholds = np.fmax(system.rtol * self.sizes, absolute)  # ∞·0: b = 0 needs no tolerance
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:
@@ -215,6 +215,7 @@ class _BlockSolve:
         return X[0] if self.single else X.T
 
     def _result(self) -> SolveResult:
+        diagnosis = Diagnosis(METHOD.name, METHOD.hermitian, self.column.A, self.column.preconditioned)
         seconds = (time.perf_counter() - self.began) / self.k
         floor = Floor(self.column.A)
         columns = []
@@ -246,6 +247,7 @@ class _BlockSolve:
                     **scaling.norms(self.histories[j], residual, float(self.sizes[j])),
                 )
             )
+        columns = [diagnosis.of(column) for column in columns]
         if self.single:
             columns[0].setup_seconds = self.system.setup_seconds
             return columns[0]

@@ -33,16 +33,17 @@ def cg(
         Hermitian positive definite; or semidefinite with b in its range. CuPy matrices work too.
     b : array, (n,) or (n, k)
         Right-hand sides; each column is solved by itself and reported in `columns`.
-    x0 : array, the shape of b, optional
-        Initial guess, zero by default.
+    x0 : array of the shape of b, or 'Mb', optional
+        Initial guess, zero by default; 'Mb' is M b, as in SciPy.
     rtol, atol : float
-        Converged when ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol), with the residual recomputed in float64.
+        Converged when ‖b − A x‖₂ ≤ max(rtol·‖b‖₂, atol), with the residual recomputed in float64. Any number ≥ 0,
+        infinity too.
     maxiter : int, optional
         Iterations per column; 10 n by default.
     M : preconditioner of kind 'spd', optional
         Approximates A⁻¹, Hermitian positive definite. A LinearOperator, array or callable without `kind` is trusted.
     callback : callable, optional
-        Called as ``callback(xk)`` after each iteration.
+        Called as ``callback(xk)`` after each iteration; xk is a copy, which may be kept.
     nullspace : array, (n, m) or (n,), optional
         A basis N of the null space of a singular A (the constant of a Neumann or periodic problem). b must be
         orthogonal to it; so are all directions, and x is the solution orthogonal to N, the one of least norm.

@@ -21,7 +21,8 @@ def fgmres(
     maxiter: int | None = None,
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
-    restart: int = 30,
+    restart: int | None = 30,
+    iterations: int | None = None,
 ) -> SolveResult:
     """Solve A x = b by FGMRES(restart), for any nonsingular A and any M, even a nonlinear one.
 
@@ -32,12 +33,14 @@ def fgmres(
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
         Nonsingular; real or complex. CuPy matrices work too.
-    b, x0, rtol, atol, maxiter, callback
-        As in `gmres`.
+    b, x0, rtol, atol, maxiter, iterations
+        As in `gmres`: `maxiter` counts cycles.
     M : preconditioner of any kind, optional
         Approximates A⁻¹; may be nonlinear or change between applications.
-    restart : int
-        Iterations in a cycle. Memory is (2 restart + 1) n.
+    callback : callable, optional
+        Called as ``callback(‖r_k‖/‖b‖)`` after each iteration.
+    restart : int, optional
+        Iterations in a cycle; None is min(20, n), as in `gmres`. Memory is (2 restart + 1) n.
 
     Returns
     -------
@@ -53,8 +56,9 @@ def fgmres(
     ----------
     Saad, SIAM J. Sci. Comput. 14 (1993) 461.
     """
-    restart = check_count("fgmres", "restart", restart)
-    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, restart=restart)
+    restart = 20 if restart is None else check_count("fgmres", "restart", restart)
+    options = {"rtol": rtol, "atol": atol, "maxiter": iterations, "cycles": maxiter, "M": M, "callback": callback}
+    return run(METHOD, A, b, x0, restart=restart, **options)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, None, None]:
@@ -67,4 +71,6 @@ def _cycle(column: Column, x: Any, r: Any, *, restart: int) -> Generator[float, 
     yield from minimal_residual_cycle(column, x, r, restart, direction, lambda y, basis: y @ directions[: len(basis)])
 
 
-METHOD = Method("fgmres", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm")
+METHOD = Method(
+    "fgmres", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm", maxiter="cycles"
+)

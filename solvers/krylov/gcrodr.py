@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def gcrodr(
     restart: int = 40,
     k: int = 20,
     space: RecycleSpace | None = None,
+    iterations: int | None = None,
 ) -> SolveResult:
     """Solve A x = b by GCRO-DR(restart, k), for any nonsingular A and later, similar ones.
 
@@ -53,8 +55,9 @@ def gcrodr(
         Nonsingular; real or complex. CuPy matrices work too.
     b : array, (n,) or (n, m)
         Right-hand sides; each column starts from the space that the previous one gathered.
-    x0, rtol, atol, maxiter, callback
-        As in `gmres`. The minimisation over `space` counts as one iteration.
+    x0, rtol, atol, maxiter, callback, iterations
+        As in `lgmres`: `maxiter` counts cycles, and `callback` is handed the iterate after each. The minimisation over
+        `space` counts as one iteration.
     M : preconditioner of kind 'spd' or 'linear', optional
         Approximates A⁻¹, from the right.
     restart : int
@@ -80,7 +83,7 @@ def gcrodr(
     Parks, de Sturler, Mackey, Johnson and Maiti, SIAM J. Sci. Comput. 28 (2006) 1651; Morgan, SIAM J. Sci. Comput. 24
     (2002) 20 (GMRES-DR).
     """
-    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    options = {"rtol": rtol, "atol": atol, "maxiter": iterations, "cycles": maxiter, "M": M, "callback": callback}
     return _solve(METHOD, A, b, x0, restart, k, space, **options)
 
 
@@ -97,6 +100,7 @@ def fgcrodr(
     restart: int = 40,
     k: int = 20,
     space: RecycleSpace | None = None,
+    iterations: int | None = None,
 ) -> SolveResult:
     """Solve A x = b by flexible GCRO-DR(restart, k): `gcrodr` for any M, even a nonlinear one.
 
@@ -105,7 +109,7 @@ def fgcrodr(
 
     Parameters
     ----------
-    A, b, x0, rtol, atol, maxiter, callback, restart, k, space
+    A, b, x0, rtol, atol, maxiter, callback, restart, k, space, iterations
         As in `gcrodr`.
     M : preconditioner of any kind, optional
         Approximates A⁻¹; may be nonlinear or change between applications.
@@ -124,7 +128,7 @@ def fgcrodr(
     ----------
     Carvalho, Gratton, Lago and Vasseur, SIAM J. Matrix Anal. Appl. 32 (2011) 1212.
     """
-    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
+    options = {"rtol": rtol, "atol": atol, "maxiter": iterations, "cycles": maxiter, "M": M, "callback": callback}
     return _solve(FLEXIBLE_METHOD, A, b, x0, restart, k, space, **options)
 
 
@@ -270,5 +274,5 @@ class _Steps:
         carrier.put(U, C, T if self.column.preconditioned else None)
 
 
-METHOD = Method("gcrodr", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")
-FLEXIBLE_METHOD = Method("fgcrodr", _cycle, accepts=("spd", "linear", "nonlinear"), explicit=False, callback="pr_norm")
+METHOD = Method("gcrodr", _cycle, accepts=("spd", "linear"), explicit=False, callback="cycle", maxiter="checked cycles")
+FLEXIBLE_METHOD = replace(METHOD, name="fgcrodr", accepts=("spd", "linear", "nonlinear"))

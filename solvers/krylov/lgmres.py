@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 from ..arguments import check_count
-from ..iteration import Column, Method, run
-from ..result import SolveResult
+from ..iteration import Breakdown, Column, Method, run
+from ..operands import read_operator
+from ..result import SolveResult, Status
 from .arnoldi import minimal_residual_cycle
+from .outer_vectors import OuterVectors
 
 
 def lgmres(
@@ -23,6 +26,10 @@ def lgmres(
     callback: Callable[[Any], Any] | None = None,
     inner_m: int = 30,
     outer_k: int = 3,
+    outer_v: list[Any] | None = None,
+    store_outer_Av: bool = True,
+    prepend_outer_v: bool = False,
+    iterations: int | None = None,
 ) -> SolveResult:
     """Solve A x = b by LGMRES(inner_m, outer_k), for any nonsingular A.
 
@@ -34,14 +41,29 @@ def lgmres(
     ----------
     A : sparse or dense matrix or LinearOperator, (n, n)
         Nonsingular; real or complex. CuPy matrices work too.
-    b, x0, rtol, atol, maxiter, callback
-        As in `gmres`; iterations are products, counted over all cycles.
+    b, x0, rtol, atol
+        As in `gmres`.
+    maxiter : int, optional
+        Cycles per column, 1000 by default. As in SciPy, the residual is looked at where a cycle begins: `info` is 0 if
+        the solve converged before its last cycle, while `converged` and `status` know the last one's outcome too.
     M : preconditioner of kind 'spd' or 'linear', optional
         Approximates A⁻¹.
+    callback : callable, optional
+        Called as ``callback(xk)`` after each cycle.
     inner_m : int
         Krylov vectors in a cycle.
     outer_k : int
         Corrections stored; 0 is `gmres`.
+    outer_v : list of (v, A v), optional
+        Vectors that join the Krylov space of each cycle, such as those of an earlier, similar system; A v may be None.
+        The list is changed in place: it takes the new corrections and keeps the last `outer_k`.
+    store_outer_Av : bool
+        Whether the new pairs of `outer_v` hold A v; for another matrix they must not.
+    prepend_outer_v : bool
+        Whether the vectors stand before the Krylov space instead of behind it.
+    iterations : int, optional
+        Directions per column, counted over all cycles: a finer limit than `maxiter`. Configurations mean these by their
+        ``maxiter``.
 
     Returns
     -------
@@ -59,8 +81,11 @@ def lgmres(
     """
     inner_m = check_count("lgmres", "inner_m", inner_m)
     outer_k = check_count("lgmres", "outer_k", outer_k, least=0, example=3)
-    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback}
-    return run(METHOD, A, b, x0, inner_m=inner_m, outer_k=outer_k, **options)
+    options = {"rtol": rtol, "atol": atol, "maxiter": iterations, "cycles": maxiter, "M": M, "callback": callback}
+    if outer_v is None and not prepend_outer_v:
+        return run(METHOD, A, b, x0, inner_m=inner_m, outer_k=outer_k, **options)
+    outer = OuterVectors([] if outer_v is None else outer_v, outer_k, store_outer_Av, read_operator(A).n)
+    return run(_AUGMENTED, A, b, x0, inner_m=inner_m, outer=outer, first=prepend_outer_v, **options)
 
 
 def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Generator[float, None, None]:
@@ -83,4 +108,48 @@ def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Gen
             del corrections[outer_k:]
 
 
-METHOD = Method("lgmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="pr_norm")
+def _augmented_cycle(
+    column: Column, x: Any, r: Any, *, inner_m: int, outer: OuterVectors, first: bool
+) -> Generator[float, None, None]:
+    """Run a cycle with the user's vectors and their images, before the Krylov space or behind it."""
+    pairs = [] if "alone" in column.memory else outer.current(column)
+    begin = 0 if first else inner_m
+    size = min(inner_m + len(pairs), column.A.n, column.budget)
+    size_of_r = column.norm(r)
+    directions, images = column.xp.empty((2, size, column.A.n), dtype=column.dtype)
+
+    def pair(j: int) -> tuple[Any, Any] | None:
+        return pairs[j - begin] if 0 <= j - begin < len(pairs) else None
+
+    def direction(j: int, v: Any) -> Any:
+        known = pair(j)
+        if known is not None:
+            directions[j] = known[0]
+        elif first and j == len(pairs):
+            directions[j] = column.M(r / size_of_r)  # behind the vectors the Krylov space begins
+        else:
+            directions[j] = column.M(v)
+        return directions[j]
+
+    def product(j: int, z: Any) -> Any:
+        known = pair(j)
+        images[j] = column.A(z) if known is None else known[1]
+        return images[j]
+
+    def combination(y: Any, basis: Any) -> Any:
+        correction = y @ directions[: len(basis)]
+        length = column.norm(correction)
+        if length > 0.0:
+            outer.add(correction, y @ images[: len(basis)], length)
+        return correction
+
+    try:
+        yield from minimal_residual_cycle(column, x, r, size, direction, combination, product)
+    except Breakdown as failure:
+        if failure.status is not Status.BREAKDOWN or not pairs:
+            raise
+        column.memory["alone"] = True  # the vectors depend on each other or on the Krylov space: go on without them
+
+
+METHOD = Method("lgmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="cycle", maxiter="checked cycles")
+_AUGMENTED = replace(METHOD, recurrence=_augmented_cycle)

@@ -7,6 +7,9 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from ..iteration import Breakdown, Column, Method, run
+from ..matrices.shift import shifted
+from ..matrices.symmetry import check_hermitian
+from ..operands import read_operator, read_preconditioner
 from ..result import SolveResult, Status
 from ..stopping import EPSILON
 
@@ -26,6 +29,9 @@ def minres(
     M: Any = None,
     callback: Callable[[Any], Any] | None = None,
     nullspace: Any = None,
+    shift: float = 0.0,
+    show: bool = False,
+    check: bool = False,
 ) -> SolveResult:
     """Solve A x = b by MINRES, for A Hermitian, indefinite or not.
 
@@ -42,7 +48,13 @@ def minres(
     M : preconditioner of kind 'spd', optional
         Hermitian positive definite, even where A is indefinite: it approximates |A|⁻¹.
     nullspace : array, (n, m) or (n,), optional
-        As in `cg`.
+        As in `cg`; of A − shift·I.
+    shift : float
+        Solves (A − shift·I) x = b, as in SciPy.
+    show : bool
+        Whether to print the norms of the residuals and the outcome when the solve has ended.
+    check : bool
+        Whether to refuse A or M that is not Hermitian: by its entries, or by products with random vectors.
 
     Returns
     -------
@@ -53,14 +65,31 @@ def minres(
     Raises
     ------
     InputError
-        If an argument does not fit.
+        If an argument does not fit, or A or M is not Hermitian and `check` is asked for.
 
     References
     ----------
     Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617; Choi, Paige and Saunders, SIAM J. Sci. Comput. 33 (2011)
     1810; Greenbaum, *Iterative Methods for Solving Linear Systems* (1997), §3.1.
     """
-    return run(METHOD, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, nullspace=nullspace)
+    if check:
+        operator = read_operator(A)
+        check_hermitian("minres", operator, "A", operator.xp)
+        if M is not None:
+            check_hermitian("minres", read_preconditioner(M, operator.n), "M", operator.xp)
+    A = shifted(A, shift)
+    options = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "M": M, "callback": callback, "nullspace": nullspace}
+    result = run(METHOD, A, b, x0, **options)
+    if show:
+        print("\n".join(_shown(result)))
+    return result
+
+
+def _shown(result: SolveResult) -> list[str]:
+    """Return the course of a solve and its outcome in lines: each of the first ten iterations, then every tenth."""
+    last = result.iterations
+    rows = [k for k in range(last + 1) if k <= 10 or k % 10 == 0 or k == last]
+    return ["minres", "  k  ‖b − A x_k‖₂", *(f"{k:5d}  {result.residuals[k]:.3e}" for k in rows), result.message]
 
 
 def _minimal_residual(column: Column, x: Any, r: Any) -> Generator[float, None, None]:

@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from .symmetry import sizes_of_rows
+
 _ANNIHILATED = 1e-12
 """|Σ_j a_ij| relative to the largest Σ_j |a_ij| of the component, up to which a row sum is rounding."""
 
@@ -27,8 +29,8 @@ def floating_bodies(matrix: sp.csr_array) -> np.ndarray | None:
     An insulated body of a diffusion problem is such a component; several of them may stand beside others that are
     held. None where there is none, or there are more than `MOST_BODIES`.
     """
-    sums = np.abs(np.asarray(matrix.sum(axis=1)).ravel())
-    sizes = np.asarray(abs(matrix).sum(axis=1)).ravel()
+    sums = np.abs(matrix @ np.ones(matrix.shape[0]))
+    sizes = sizes_of_rows(matrix)
     if not (sums <= _ANNIHILATED * sizes.max(initial=0.0)).any():
         return None
     count, labels = components(matrix)

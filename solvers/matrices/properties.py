@@ -16,7 +16,7 @@ import scipy.sparse.linalg as spla
 
 from .components import floating_bodies, held_by_dominance
 from .equilibration import symmetric_scale
-from .symmetry import SYMMETRY_TOLERANCE, asymmetry, largest_of_rows
+from .symmetry import SYMMETRY_TOLERANCE, asymmetry, largest_of_rows, sizes_of_rows
 
 LANCZOS_STEPS = 40
 
@@ -106,7 +106,7 @@ def _definiteness(A: sp.csr_array, steps: int, seed: int) -> tuple[str, str, tup
         if A.count_nonzero():
             return "indefinite", "proven: the diagonal is zero, and A is not", None
         return "positive semidefinite", "proven: A is zero", None
-    radius = np.asarray(abs(A).sum(axis=1)).ravel() - np.abs(diagonal)
+    radius = sizes_of_rows(A) - np.abs(diagonal)
     sign = 1.0 if diagonal.max() > 0.0 else -1.0
     if np.any((diagonal == 0.0) & (radius > 0.0)):
         return "indefinite", "proven: a zero on the diagonal of a row that is not zero", None

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import InputError
+from ..operands import CountedOperator, is_gpu
+
 SYMMETRY_TOLERANCE = 1e-12
 """Asymmetry up to which rounding explains it: assembled symmetric entries agree to a few units in the last place."""
+
+_PRODUCTS_TOLERANCE = 1e-10
+"""Asymmetry up to which rounding explains it in what a user asks to be checked."""
 
 
 def asymmetry(A: Any, conjugate: bool = True) -> float:
@@ -48,6 +54,38 @@ def largest_of_rows(matrix: sp.csr_array) -> np.ndarray:
     return sizes
 
 
+def sizes_of_rows(matrix: sp.csr_array) -> np.ndarray:
+    """Return Σ_j |a_ij| of each row."""
+    sums = np.zeros(matrix.shape[0])
+    filled = np.flatnonzero(np.diff(matrix.indptr))
+    if filled.size:
+        sums[filled] = np.add.reduceat(np.abs(matrix.data), matrix.indptr[filled])
+    return sums
+
+
 def is_hermitian(A: Any, tolerance: float = SYMMETRY_TOLERANCE) -> bool:
     """Return whether the asymmetry of a square sparse or dense matrix is at most `tolerance`."""
     return asymmetry(A) <= tolerance
+
+
+def check_hermitian(solver: str, A: CountedOperator, name: str, xp: Any = np) -> None:
+    """Refuse an operator that is not Hermitian, by its entries, or by uᴴ(A v) = (A u)ᴴ v for random u and v.
+
+    Raises
+    ------
+    InputError
+        With the size of the difference.
+    """
+    if A.matrix is not None and not is_gpu(A.matrix):
+        difference, measured = asymmetry(A.matrix), "its entries"
+    else:
+        u, v = (xp.asarray(row) for row in np.random.default_rng(0).standard_normal((2, A.n)))
+        Av, Au = A(v), A(u)
+        size = float(xp.linalg.norm(u) * xp.linalg.norm(Av))
+        difference = float(abs(xp.vdot(u, Av) - xp.vdot(Au, v))) / size if size > 0.0 else 0.0
+        measured = "its products with random vectors"
+    if not difference <= _PRODUCTS_TOLERANCE:
+        raise InputError(
+            f"{solver} needs a Hermitian {name}, but {name} differs from its adjoint by {difference:.2g}, relative to "
+            f"{measured}: use gmres."
+        )

@@ -98,12 +98,12 @@ class AMG(Preconditioner):
             raise InputError(
                 f"amg smooths by the diagonal of A, which is zero in row {row}: use direct, or gmres alone."
             )
-        with _seeded():
+        with _seeded(), _explained(), np.errstate(all="ignore"):
             if again:
                 self._refill(matrix)
             else:
                 self.hierarchy = self._coarsen(matrix, hermitian)
-        self._coarse_solve = _coarse_solver(self.hierarchy.levels[-1].A)
+            self._coarse_solve = _coarse_solver(self.hierarchy.levels[-1].A)
         self.kind = "spd" if hermitian and bool(np.all(diagonal.real > 0.0)) else "linear"
 
     def _coarsen(self, matrix: sp.csr_matrix, hermitian: bool) -> Any:
@@ -199,6 +199,20 @@ def _coarse_solver(A: sp.csr_matrix) -> Any:
     except RuntimeError as error:
         raise InputError(
             f"amg: coarsening stopped at {A.shape[0]} unknowns with a singular matrix; raise max_levels, or use ic0."
+        ) from error
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever pyamg and the coarse solve raise into one line: A is not a matrix that they can coarsen."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        what = " ".join(str(error).split()).rstrip(".") or "no reason given"
+        raise InputError(
+            f"amg: A could not be coarsened ({type(error).__name__}: {what}): use direct or ilut, or rescale A."
         ) from error
 
 

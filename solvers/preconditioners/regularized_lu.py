@@ -54,7 +54,7 @@ class RegularizedLU(Preconditioner):
         n = matrix.shape[0]
         sizes = largest_of_rows(matrix)
         if not sizes.any():
-            raise InputError("regularized_lu: A is zero, and has no factors: x = 0 solves A x = 0 alone")
+            raise InputError("regularized_lu: A is zero, and has no factors: only b = 0 has a solution.")
         sizes[sizes == 0.0] = sizes.max()
         completed = matrix + _completion(matrix, sizes)
         diagonal = sizes * (1.0 + np.random.default_rng(0).random(n))
@@ -67,7 +67,7 @@ class RegularizedLU(Preconditioner):
                 shift *= _GROWTH
                 continue
             return
-        raise InputError("regularized_lu: all shifts up to 1e-4 leave a zero pivot: use lsmr, which factors nothing")
+        raise InputError("regularized_lu: all shifts up to 1e-4 leave a zero pivot: use lsmr, which factors nothing.")
 
     def _apply(self, r: np.ndarray) -> np.ndarray:
         return self._lu.solve(r)

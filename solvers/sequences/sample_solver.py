@@ -20,7 +20,7 @@ from ..krylov.gmres import gmres
 from ..krylov.minres import minres
 from ..krylov.recycled_minres import recycled_minres
 from ..magnitudes import LARGEST, norm_of
-from ..registry import get_preconditioner, get_solver
+from ..registry import METHODS, get_preconditioner, get_solver
 from ..result import SolveResult, Status
 from .analysis import Batch
 from .result import CORRECTION_STEPS, Ledger
@@ -82,7 +82,8 @@ class SampleSolver:
             return result
         factors = self.set_up(A, "direct" if self.batch.factorable else None)
         M = factors if factors is not None else M
-        again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, maxiter=self.maxiter, M=M)
+        budget = 10 * self.batch.n if self.maxiter is None else self.maxiter
+        again = fgcrodr(A, b, guess, rtol=rtol or self.rtol, atol=self.atol, iterations=budget, M=M)
         self.ledger.count(again)
         again = dataclasses.replace(self.certified(i, again), space=None)
         return again if again.converged or again.residual < result.residual else result
@@ -134,7 +135,7 @@ class SampleSolver:
             guess,
             rtol=self.rtol,
             atol=self.atol,
-            maxiter=_CORRECTION_BUDGET if self.maxiter is None else min(_CORRECTION_BUDGET, self.maxiter),
+            iterations=_CORRECTION_BUDGET if self.maxiter is None else min(_CORRECTION_BUDGET, self.maxiter),
             M=scaled,
             restart=_CORRECTION_BUDGET,
         )
@@ -188,7 +189,7 @@ class SampleSolver:
             method = self._method(M) if self.solver is None else get_solver(self.solver)
         rtol = self.rtol if rtol is None else rtol
         options = {"rtol": rtol, "atol": self.atol, "maxiter": self.maxiter, "M": M, **settings}
-        result = method(A, b, x0, **options)
+        result = method(A, b, x0, **METHODS[method.__name__].keywords(options, self.batch.n))
         self.ledger.count(result)
         if result.status is Status.INDEFINITE and method in (cg, deflated_cg):
             self.positive = False  # until `forget`; a preconditioner that took A for definite does not fit it either

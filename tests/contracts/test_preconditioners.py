@@ -36,7 +36,7 @@ NEEDS = {"fast_poisson": {"shape": GRID}, "multigrid": {"shape": GRID}}
 BETTER_TOLD = {**NEEDS, "tau": {"shape": GRID}, "circulant": {"shape": GRID}}
 
 # What pivots, and so is not symmetric even where A is.
-NEVER_SYMMETRIC = ("ilut",)
+NEVER_SYMMETRIC = ("ilut", "regularized_lu")
 
 
 def coefficient(seed=0, contrast=4.0):

@@ -22,6 +22,7 @@ from resolvent.solvers import (
     deflated_cg,
     gcrodr,
     gmres,
+    lgmres,
     lsmr,
     recycled_minres,
     richardson,
@@ -79,7 +80,7 @@ def test_columns_of_different_sizes(solver: str) -> None:
 
 
 def test_norms_that_overflow_leave_the_quotient() -> None:
-    result = gmres(np.diag([1.0, 2.0, 3.0]), np.full(3, 1.7e308), maxiter=1)
+    result = gmres(np.diag([1.0, 2.0, 3.0]), np.full(3, 1.7e308), iterations=1)
     assert result.status is Status.MAXITER
     assert result.rhs_norm == np.inf
     assert 0.0 < result.relative_residual < 1.0
@@ -140,6 +141,14 @@ def test_spaces_of_scaled_systems_hold_for_unscaled_ones(solver) -> None:
     assert tiny.space.images is None
     assert solver(line, np.ones(40), rtol=1e-8, k=4, space=tiny.space).converged
     assert solver(line * 1e-300, np.full(40, 1e-300), rtol=1e-8, k=4, space=tiny.space).converged
+
+
+def test_outer_vectors_of_scaled_systems_hold_no_images() -> None:
+    line = 2.0 * np.eye(30) - np.eye(30, k=1) - np.eye(30, k=-1)
+    v = np.linspace(0.0, 1.0, 30)
+    pairs = [(v, 1e-300 * line @ v)]
+    assert lgmres(1e-300 * line, np.full(30, 1e-300), inner_m=5, outer_v=pairs, rtol=1e-8).converged
+    assert all(image is None for _, image in pairs[1:])
 
 
 @pytest.mark.parametrize("strategy", ["auto", "constant_matrix", "scaling", "superposition", "warm_start", "recycling"])

@@ -51,7 +51,7 @@ class ILUT(Preconditioner):
             self._factors = spla.spilu(matrix, drop_tol=self.drop_tolerance, fill_factor=self.fill)
         except RuntimeError as error:  # SuperLU's report of a zero pivot
             raise InputError(
-                f"ilut: A is singular ({str(error).splitlines()[0].strip('. ')}); raise fill, or mend A."
+                "ilut: a pivot is zero, since A is singular or too much was dropped; raise fill, or use regularized_lu."
             ) from error
         if not np.isfinite(self._factors.solve(np.ones(self.shape[0], dtype=self.dtype))).all():
             raise InputError("ilut: the factors are singular to working precision; lower drop_tolerance.")

@@ -65,8 +65,8 @@ def test_a_named_solver_warns_of_rows_that_its_residual_ignores():
 
 
 def test_a_negative_definite_matrix_is_solved_with_the_other_sign():
-    A = -grid(50, 50)
-    b = np.random.default_rng(1).standard_normal(2500)
+    A = -grid(90, 90)
+    b = np.random.default_rng(1).standard_normal(8100)
     result = solve(A, b)
     assert result.message.startswith("cg + amg")
     assert "its sign is changed" in result.message
@@ -127,6 +127,11 @@ def test_singular_matrices(name):
     left = np.linalg.svd(A)[0][:, -1]
     result = solve(A, b + left)
     assert result.status is Status.INCONSISTENT, result.message
+    dimension = len(A) - np.linalg.matrix_rank(A)
+    assert (
+        f"null space of A has dimension {dimension}, and b has a part" in result.message
+        or "rows of A" in result.message
+    )
     best = np.linalg.lstsq(A, b + left, rcond=1e-12)[0]
     assert np.linalg.norm(b + left - A @ result.x) <= 1.001 * np.linalg.norm(b + left - A @ best)
 
@@ -138,3 +143,12 @@ def test_a_budget_ends_the_iterations_with_the_best_iterate():
     assert not result.converged
     assert "0.02 s allowed are used up" in result.message or result.status is Status.STAGNATED
     assert result.solve_seconds < 2.0
+
+
+def test_a_nearly_singular_matrix_is_warned_of():
+    A = grid(8, 8, 1.0) + 1e-16 * sp.eye_array(64)
+    rng = np.random.default_rng(5)
+    A = A + sp.coo_array(([1e-15], ([0], [5])), shape=(64, 64))
+    result = solve(A, A @ rng.standard_normal(64), "gmres", preconditioner="direct")
+    assert "A is nearly singular" in result.message
+    assert "singular" not in solve(grid(8, 8), np.ones(64)).message

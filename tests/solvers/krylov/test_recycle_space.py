@@ -26,6 +26,7 @@ from resolvent.solvers import (
     minres,
     recycled_minres,
 )
+from resolvent.solvers.registry import METHODS
 
 RECYCLING = {
     "gcrodr": gcrodr,
@@ -80,7 +81,7 @@ def test_images_after_each_cycle(matrix, preconditioned):
     b = A @ vector(A.shape[0])
     M = sp.diags_array(1.0 / A.diagonal()) if preconditioned else None
     for cycles in range(1, 6):
-        result = gcrodr(A, b, rtol=1e-12, maxiter=20 + 12 * (cycles - 1), restart=20, k=8, M=M)
+        result = gcrodr(A, b, rtol=1e-12, iterations=20 + 12 * (cycles - 1), restart=20, k=8, M=M)
         assert result.status is Status.MAXITER
         assert 7 <= result.space.k <= 8
         assert np.isrealobj(result.space.U) == np.isrealobj(A.data)
@@ -147,10 +148,10 @@ def test_one_system_is_gmres_with_deflated_restarts(matrix, m, k):
     b = A @ vector(A.shape[0], 1)
     steps = 4 * m
     expected = gmres_dr_history(A, b, m, k, steps)
-    found = gcrodr(A, b, rtol=1e-14, restart=m, k=k, maxiter=steps).residuals
+    found = gcrodr(A, b, rtol=1e-14, restart=m, k=k, iterations=steps).residuals
     # The residual falls by up to 4e11: near its end, rounding alone decides the sixth digit.
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-13 * expected[0])
-    assert not np.allclose(found, gmres(A, b, rtol=1e-14, restart=m, maxiter=steps).residuals, rtol=1e-3)
+    assert not np.allclose(found, gmres(A, b, rtol=1e-14, restart=m, iterations=steps).residuals, rtol=1e-3)
 
 
 def test_preconditioned_it_is_gmres_with_deflated_restarts_of_the_preconditioned_matrix():
@@ -160,7 +161,7 @@ def test_preconditioned_it_is_gmres_with_deflated_restarts_of_the_preconditioned
     dense = A @ np.stack([M.matvec(e) for e in np.eye(A.shape[0])], axis=1)
     expected = gmres_dr_history(dense, b, 6, 3, 18)
     for solver in GCRO.values():
-        found = solver(A, b, rtol=1e-14, restart=6, k=3, maxiter=18, M=M).residuals
+        found = solver(A, b, rtol=1e-14, restart=6, k=3, iterations=18, M=M).residuals
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-13 * expected[0])
 
 
@@ -170,7 +171,7 @@ def test_flexible_takes_a_preconditioner_that_changes():
 
     def inner(r):
         calls.append(1)
-        return gmres(A, r, rtol=1e-1, maxiter=4 + len(calls) % 5).x
+        return gmres(A, r, rtol=1e-1, iterations=4 + len(calls) % 5).x
 
     result = fgcrodr(A, vector(A.shape[0]), rtol=1e-10, M=inner, restart=10, k=4)
     assert result.converged
@@ -376,7 +377,8 @@ def test_edges(name):
     assert one.x == pytest.approx([0.5])
     exact = solver(A, b, rtol=1e-8, space=RecycleSpace.from_vectors(np.eye(144)[:, :130]))
     assert exact.converged
-    stopped = solver(near, b, rtol=1e-10, maxiter=1, space=first.space)
+    limit = "maxiter" if METHODS[name].maxiter == "iterations" else "iterations"
+    stopped = solver(near, b, rtol=1e-10, space=first.space, **{limit: 1})
     assert stopped.status is Status.MAXITER
     assert stopped.iterations == 1
     assert stopped.residual == pytest.approx(np.linalg.norm(b - near @ stopped.x))

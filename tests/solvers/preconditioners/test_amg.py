@@ -147,3 +147,26 @@ def test_prints_its_hierarchy():
     assert f"<td>{levels[1].A.nnz}</td>" in M._repr_html_()
     assert f"levels={len(levels)}" in repr(M)
     assert str(AMG()) == AMG()._repr_html_() == "AMG(not set up)"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("array must not contain infs\nor NaNs"), IndexError(), np.linalg.LinAlgError("x.")]
+)
+def test_whatever_pyamg_raises_is_one_line(monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pyamg.ruge_stuben_solver", fails)
+    with pytest.raises(
+        InputError, match=rf"^amg: A could not be coarsened \({type(error).__name__}: [^\n]*\.$"
+    ) as caught:
+        AMG.setup(Diffusion(np.ones((12, 12))))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_update_that_cannot_be_coarsened_is_one_line(monkeypatch):
+    A = Diffusion(np.ones((12, 12)))
+    M = AMG.setup(A)
+    monkeypatch.setattr("pyamg.relaxation.smoothing.change_smoothers", lambda *_: 1 / 0)
+    with pytest.raises(InputError, match="ZeroDivisionError"):
+        M.update(A)

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolvent.solvers import Diffusion, Direct, InputError, Status, cg, gmres
+from resolvent.solvers.preconditioners import direct
+from resolvent.solvers.preconditioners.sparse_lu import factors
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 30), complex_=st.booleans(), definite=st.booleans())
@@ -49,13 +51,13 @@ def test_update_keeps_the_order_and_solves_the_new_system(shift):
         for seed in (0, 1, 2)
     ]
     M = Direct.setup(matrices[0])
-    order, kind = M._order, M.kind
-    fill = M._lu.L.nnz
+    order, kind = M._factors.ordering.order, M.kind
+    fill = M.fill
     for matrix in matrices[1:]:
         M.update(matrix)
-        assert M._order is order
+        assert M._factors.ordering.order is order
         assert M.kind == kind == ("linear" if shift else "spd")
-        assert M._lu.L.nnz <= 1.3 * fill
+        assert M.fill <= 1.3 * fill
         b = np.random.default_rng(3).standard_normal((500, 2))
         np.testing.assert_allclose(matrix @ (M @ b[:, 0]), b[:, 0], atol=1e-8)
         np.testing.assert_allclose(matrix @ (M @ b), b, atol=1e-8)
@@ -78,19 +80,60 @@ def neumann(n):
 
 
 @pytest.mark.parametrize(
-    "A",
+    ("A", "why"),
     [
-        np.ones((3, 3)),
-        np.diag([1.0, 0.0, 1.0]),
-        np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]),
-        neumann(8),
-        neumann(8) * 0.1,
+        (np.ones((3, 3)), "a pivot is exactly zero"),
+        (np.diag([1.0, 0.0, 1.0]), "row 1 holds no entry other than zero"),
+        (np.array([[1.0, 0.0, 1.0], [2.0, 0.0, 3.0], [4.0, 0.0, 5.0]]), "column 1 holds no entry other than zero"),
+        (np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 3.0], [4.0, 2.0, 5.0]]), "structural rank 2 of 3"),
+        (np.zeros((1, 1)), "row 0 holds"),
     ],
-    ids=["ones", "zero row", "exact arithmetic only", "neumann", "neumann rounded"],
+    ids=["ones", "zero row", "zero column", "structure", "zero"],
 )
-def test_singular_matrices_are_refused(A):
-    with pytest.raises(InputError, match="singular to working precision"):
+def test_exactly_singular_matrices_are_refused(A, why):
+    with pytest.raises(InputError, match=f"^direct: A is singular.*{why}.*fix the null space"):
         Direct.setup(A)
+
+
+@pytest.mark.parametrize(
+    "A",
+    [neumann(8), neumann(16) * 0.1, neumann(20) / 3.0],
+    ids=["neumann", "neumann rounded", "positive pivots"],
+)
+def test_matrices_singular_to_working_precision_are_factored_and_said_to_be(A):
+    """The residual decides: a consistent system is solved, whatever the last pivot's rounding noise."""
+    M = Direct.setup(A)
+    assert M.near_singular
+    assert M.rcond < 1e-16
+    assert M.backward_error < 1e-13
+    assert M.kind == "linear"  # pivots of rounding noise prove nothing
+    assert "near_singular=True" in repr(M)
+    b = A @ np.random.default_rng(1).standard_normal(A.shape[0])
+    assert gmres(A, b, rtol=1e-10, M=M).converged
+
+
+def test_ill_conditioning_is_no_failure():
+    """The Fredholm equation of the first kind that `moon`, `wing` and `baart` come from: κ beyond 1/ε."""
+    s = (np.arange(40) + 0.5) / 40
+    A = np.exp(np.outer(s, np.cos(np.pi * s)))
+    M = Direct.setup(A)
+    assert M.near_singular
+    b = A @ np.ones(40)
+    assert np.abs(b - A @ (M @ b)).max() <= 1e-12 * np.abs(b).max()
+
+
+def test_condition_number_is_estimated():
+    rng = np.random.default_rng(3)
+    for shift in (0.0, 0.5j):
+        A = rng.standard_normal((30, 30)) + shift * rng.standard_normal((30, 30))
+        exact = 1.0 / np.linalg.cond(A, 1)
+        assert exact <= Direct.setup(A).rcond * 1.001 <= 3.5 * exact
+    laplacian = _cavity(20, 0.0)
+    M = Direct.setup(laplacian)
+    exact = 1.0 / np.linalg.cond(laplacian.toarray(), 1)
+    assert exact <= M.rcond * 1.001 <= 2.0 * exact
+    assert not M.near_singular
+    assert M.recovered_digits > 12
 
 
 def test_bad_row_scaling_is_not_singularity():
@@ -116,12 +159,12 @@ def test_symmetric_patterns_fill_half_as_much_and_lose_no_digits(imaginary):
     M = Direct.setup(A)
     assert M.kind == "linear"
     general = sp.linalg.splu(A.tocsc())
-    assert M._lu.nnz < 0.6 * general.nnz
+    assert M.fill < 0.6 * general.nnz
     known = np.random.default_rng(0).standard_normal(1600)
     np.testing.assert_allclose(M @ (A @ known), known, atol=1e-10)
     B = _cavity(40, 0.33 + 1j * imaginary if imaginary else 0.33)
     M.update(B)
-    assert M._lu.nnz < 0.6 * general.nnz
+    assert M.fill < 0.6 * general.nnz
     np.testing.assert_allclose(M @ (B @ known), known, atol=1e-10)
 
 
@@ -135,19 +178,25 @@ def test_a_negligible_diagonal_is_not_pivoted_on(weak):
 
 
 def test_growth_on_the_diagonal_falls_back_to_partial_pivoting(monkeypatch):
-    from resolvent.solvers.preconditioners import direct
+    modes = _recorded_modes(monkeypatch)
+    monkeypatch.setattr(factors, "DIAGONAL_PIVOT", 0.0)
+    monkeypatch.setattr(direct, "DIAGONAL_PIVOT", 0.0)
+    A = sp.csr_array(np.kron(np.eye(8), np.diag([3.0, 4.0])) + 0.0)
+    A = sp.block_diag([A, np.array([[1e-17, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, -3.0]])]).tocsr()
+    known = np.arange(19.0)
+    np.testing.assert_allclose(Direct.setup(A) @ (A @ known), known, atol=1e-12)
+    assert modes == ["diagonal", "general"]
 
-    real, modes = direct.Direct._factor, []
 
-    def factor(self, matrix, mode, again):
+def _recorded_modes(monkeypatch):
+    modes, real = [], factors.Factors.__init__
+
+    def factor(self, rows, columns, mode, ordering):
         modes.append(mode)
-        return real(self, matrix, mode, again)
+        real(self, rows, columns, mode, ordering)
 
-    monkeypatch.setattr(direct, "_DIAGONAL_PIVOT", 0.0)
-    monkeypatch.setattr(direct.Direct, "_factor", factor)
-    A = sp.csr_array(np.array([[1e-17, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, -3.0]]))
-    np.testing.assert_allclose(Direct.setup(A) @ (A @ np.array([1.0, 2.0, 3.0])), [1.0, 2.0, 3.0], atol=1e-12)
-    assert modes[-2:] == ["diagonal", "general"]
+    monkeypatch.setattr(factors.Factors, "__init__", factor)
+    return modes
 
 
 def _line(n):

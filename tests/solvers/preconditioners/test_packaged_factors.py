@@ -39,9 +39,9 @@ def test_is_the_inverse_and_keeps_the_analysis(backend):
     b = np.random.default_rng(1).standard_normal(360)
     assert cg(diffusion(), b, rtol=1e-11, M=M).iterations <= 2
     np.testing.assert_allclose(M @ b, Direct.setup(diffusion()) @ b, rtol=1e-9)
-    packaged = M._packaged
+    packaged = M._factors
     M.update(diffusion(1))
-    assert M._packaged is packaged
+    assert M._factors is packaged
     np.testing.assert_allclose(M @ b, Direct.setup(diffusion(1)) @ b, rtol=1e-9)
     assert (M @ np.stack([b, 2 * b], axis=1)).shape == (360, 2)
 

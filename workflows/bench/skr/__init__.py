@@ -248,7 +248,7 @@ def _solve(
             elif not np.array_equal(A.data, factored.data):
                 M = M.update(A)
             factored = A
-            result = gmres(A, b, rtol=RTOL, M=M)
+            result = gmres(A, b, rtol=RTOL, M=M, restart=30)
         elif method == "symmetric recycling" and definite:
             result = deflated_cg(A, b, rtol=RTOL, maxiter=MAXITER, M=IC0.setup(A), space=space)
         elif method == "symmetric recycling":
@@ -260,10 +260,10 @@ def _solve(
                 M = ILUT.setup(A, drop_tolerance=ilut[0], fill=ilut[1])
             guess = previous if "warm start" in method else None
             if method in ("no recycling", "warm start only"):
-                result = gmres(A, b, guess, rtol=RTOL, maxiter=MAXITER, M=M, restart=40)
+                result = gmres(A, b, guess, rtol=RTOL, iterations=MAXITER, M=M, restart=40)
             else:
                 recycled = None if method == "deflated restart only" else space
-                result = gcrodr(A, b, guess, rtol=RTOL, maxiter=MAXITER, M=M, space=recycled)
+                result = gcrodr(A, b, guess, rtol=RTOL, iterations=MAXITER, M=M, space=recycled)
         space, previous = result.space, result.x
         results.append(result)
     return results

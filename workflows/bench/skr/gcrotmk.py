@@ -67,7 +67,7 @@ def ours(systems: Pairs) -> Counts:
             counted,
             b,
             rtol=RTOL,
-            maxiter=CYCLES * ARNOLDI,
+            iterations=CYCLES * ARNOLDI,
             M=ILU0.setup(A),
             restart=ARNOLDI + KEPT,
             k=KEPT,
