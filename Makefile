@@ -11,7 +11,7 @@ export MPLBACKEND := Agg
 export RESOLVENT_OBJECTS := $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev lint typecheck bench test-gpu clean
+.PHONY: help demo test dev lint typecheck bench test-gpu mutations clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench: $(VENV)/.installed ## the measured tables (NAME=generation makes one)
 
 test-gpu: $(VENV)/.installed ## the tests that need a CUDA device and CuPy
 	$(VENV)/bin/python -m pytest -q -m gpu
+
+mutations: $(VENV)/.installed ## a hundred small mistakes, one at a time, which the tests must notice (half an hour)
+	$(VENV)/bin/python tests/mutations.py --jobs 2
 
 dev: ## .venv-dev, an editable install for work on the code
 	@test -x $(DEV)/bin/python || $(PYTHON) -m venv $(DEV)

@@ -310,9 +310,9 @@ def read_system(
         method.check_kind(M)
         preconditioner = read_preconditioner(M, n)
     guess = read_guess(x0, rhs, operator, preconditioner)
+    _check_devices(xp, rhs, guess)
     if preconditioner is not None and operator.exponent:
         preconditioner = preconditioner.times_two_to(operator.exponent, xp)
-    _check_devices(xp, rhs, guess)
     dtype = np.result_type(operator.dtype, rhs.dtype)
     if guess is not None:
         dtype = np.result_type(dtype, guess.dtype)
@@ -351,9 +351,8 @@ class _ColumnSolve:
         self.scaling = Scaling(xp, exponent_of_vector(xp, b), A.exponent)
         self.b = self.scaling.down(xp.ascontiguousarray(b, dtype=column.dtype))
         self.rhs_norm = column.norm(self.b)
-        # ∞·0 is no number, and b = 0 needs no tolerance.
-        least = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0
-        self.threshold = max(least, times_two_to(limits.atol, -self.scaling.rhs))
+        relative = limits.rtol * self.rhs_norm if self.rhs_norm else 0.0  # ∞·0 is no number
+        self.threshold = max(relative, times_two_to(limits.atol, -self.scaling.rhs))
         # ‖b‖ ≤ ‖A‖‖x‖, so nothing below ε‖b‖ is attainable, and no recurrence is followed below it.
         self.target = max(self.threshold, EPSILON * self.rhs_norm)
         if column.nullspace is not None:

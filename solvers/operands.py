@@ -198,8 +198,8 @@ def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = F
             f"{name} is a {type(A).__name__}; expected a sparse or dense matrix, or a LinearOperator{fix}."
         )
     if len(shape) != 2 or (square and shape[0] != shape[1]):
-        expected = "a square matrix (n, n): lsmr solves least squares of any shape (m, n)"
-        expected = expected if square else "a matrix (m, n): a vector is no matrix"
+        least_squares = ": lsmr solves least squares of any shape (m, n)" if name == "A" and len(shape) == 2 else ""
+        expected = f"a square matrix (n, n){least_squares}" if square else "a matrix (m, n): a vector is no matrix"
         raise InputError(f"{name} has shape {tuple(shape)}; expected {expected}.")
     m, n = map(int, shape)
     if m == 0 or n == 0:

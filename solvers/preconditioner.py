@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 from .arguments import one_of
 from .containers import check_sparse, refuse_masked
 from .errors import InputError
-from .magnitudes import array_times_two_to, exponent_of_entries, is_safe, sum_of_squares
+from .magnitudes import array_times_two_to, exponent_of_entries, exponent_of_vector, is_safe, sum_of_squares
 
 Kind = Literal["spd", "linear", "nonlinear"]
 """Whether a preconditioner is Hermitian positive definite, linear, or neither."""
@@ -158,8 +158,13 @@ class Preconditioner(LinearOperator):
         return {name: value for name, value in vars(self).items() if name in names and value is not None}
 
     def _matvec(self, r: Any) -> Any:
-        z = self._apply_to_any(r)
-        return z if self._exponent == 0 else array_times_two_to(_namespace(z), z, -self._exponent)
+        if self._exponent == 0:
+            return self._apply_to_any(r)
+        # What is applied is a vector near one, so that nothing overflows on the way.
+        xp = _namespace(r)
+        own = exponent_of_vector(xp, r)
+        z = self._apply_to_any(array_times_two_to(xp, r, -own))
+        return array_times_two_to(xp, z, own - self._exponent)
 
     def _apply_to_any(self, r: Any) -> Any:
         r = r.reshape(-1)
@@ -171,8 +176,9 @@ class Preconditioner(LinearOperator):
 
     def matmat(self, X: Any) -> Any:
         """Return M X for X (n, k)."""
-        Z = super().matmat(X)
-        return Z if self._exponent == 0 else array_times_two_to(_namespace(Z), Z, -self._exponent)
+        if self._exponent == 0:
+            return super().matmat(X)
+        return _namespace(X).stack([self._matvec(X[:, j]) for j in range(X.shape[1])], axis=1)
 
     def _matmat(self, R: Any) -> Any:
         if isinstance(R, np.ndarray):

@@ -213,6 +213,7 @@ def test_all_of_them_are_accepted(added: tuple[Path, dict[str, tuple[set[str], i
         env={**os.environ, "PYTHONPATH": str(folder / ".pkg"), "PYTEST_ADDOPTS": "-p no:cacheprovider"},
         capture_output=True,
         text=True,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     passed = set(re.findall(r"^PASSED \S*::(\w+)\[", done.stdout, re.MULTILINE))

@@ -54,7 +54,7 @@ BAD = {
 
 
 def _check(*paths: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(CHECK), *map(str, paths)], capture_output=True, text=True)
+    return subprocess.run([sys.executable, str(CHECK), *map(str, paths)], capture_output=True, text=True, timeout=300)
 
 
 def test_good_english_passes(tmp_path: Path) -> None:

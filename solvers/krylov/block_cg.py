@@ -114,8 +114,9 @@ class _BlockSolve:
         rows = zip(self.scalings, rhs_rows, strict=True)
         self.B = xp.stack([scaling.down(xp.asarray(row, dtype=column.dtype)) for scaling, row in rows])
         self.sizes = np.array([column.norm(row) for row in self.B])
+        relative = system.rtol * self.sizes
         absolute = [times_two_to(system.atol, -scaling.rhs) for scaling in self.scalings]
-        self.thresholds = np.fmax(system.rtol * self.sizes, absolute)  # ∞·0: b = 0 needs no tolerance
+        self.thresholds = np.fmax(relative, absolute)  # ∞·0 is no number: b = 0 needs no tolerance
         self.targets = np.maximum(self.thresholds, EPSILON * self.sizes)
         self.matvecs, self.applies = np.zeros(self.k, dtype=int), np.zeros(self.k, dtype=int)
         if system.guess is None:

@@ -17,11 +17,14 @@ from ..operands import CountedOperator, is_gpu, read_operator, read_vectors
 from ..result import SolveResult, Status
 from ..stopping import EPSILON, check_tolerances
 
-_ROUNDING, _LOOSEST = 10.0, 1e-8
+_ROUNDING, _LOOSEST = 1.0, 1e-11
 """‖Aᴴr‖/(‖A‖‖r‖) is accepted up to `_ROUNDING` ε‖A‖‖x‖/‖r‖, below which float64 cannot follow it, and `_LOOSEST`."""
 
 _NOISE = 100.0
 """A residual below `_NOISE` ε‖A‖‖x‖ is rounding, which tells nothing of the range of A."""
+
+_SMALL = 500
+"""The lesser of m and n up to which all v_j are kept orthogonal by default: it costs a few tenths of a second."""
 
 _SAFE_LENGTHS = (1e-140, 1e140)
 _ADJOINT_TO = 1e-6
@@ -39,7 +42,7 @@ def lsmr(
     callback: Callable[[Any], Any] | None = None,
     damp: float = 0.0,
     optimality: float = 1e-12,
-    reorthogonalize: int = 0,
+    reorthogonalize: int | None = None,
 ) -> SolveResult:
     """Solve min ‖b − A x‖₂ by LSMR, for A of any shape and rank.
 
@@ -68,10 +71,11 @@ def lsmr(
         stacked system [A; δ I] x = [b; 0]; the iteration ends where x solves that.
     optimality : float
         x is the least-squares solution when ‖Aᴴr‖₂ ≤ optimality·‖A‖₂‖r‖₂, with Aᴴr recomputed in float64 and ‖A‖₂
-        bounded from below; where rounding forbids that, up to 1e-8 instead.
-    reorthogonalize : int
+        bounded from below; where rounding forbids that, up to 1e-11 instead.
+    reorthogonalize : int, optional
         The number of last vectors v_j against which a new one is made orthogonal again. It costs memory of
-        reorthogonalize·n, and saves iterations where A is ill-conditioned; min(m, n) of them are all.
+        reorthogonalize·n, and saves most iterations where A is ill-conditioned. By default all, min(m, n), if these
+        are at most 500, otherwise none.
 
     Returns
     -------
@@ -89,11 +93,13 @@ def lsmr(
     Fong and Saunders, SIAM J. Sci. Comput. 33 (2011) 2950; Golub and Kahan, SIAM J. Numer. Anal. 2 (1965) 205.
     """
     damp = nonnegative_number(damp, "lsmr: damp")
-    settings = {
+    settings: dict[str, Any] = {
         "optimality": nonnegative_number(optimality, "lsmr: optimality"),
-        "reorthogonalize": check_count("lsmr", "reorthogonalize", reorthogonalize, least=0),
+        "reorthogonalize": None
+        if reorthogonalize is None
+        else check_count("lsmr", "reorthogonalize", reorthogonalize, 0),
     }
-    limits = {"rtol": rtol, "atol": atol, "maxiter": maxiter}
+    limits: dict[str, Any] = {"rtol": rtol, "atol": atol, "maxiter": maxiter}
     if damp == 0.0:
         return run(METHOD, A, b, x0, M=M, callback=callback, **limits, **settings)
     operator = read_operator(A, square=False)
@@ -151,7 +157,7 @@ def _without_damping(result: SolveResult, A: CountedOperator, b: Any, rtol: Any,
 
 
 def _bidiagonalisation(
-    column: Column, x: Any, r: Any, *, optimality: float, reorthogonalize: int
+    column: Column, x: Any, r: Any, *, optimality: float, reorthogonalize: int | None
 ) -> Generator[float, None, None]:
     """Yield ‖r_k‖ from the bidiagonalisation of A, A V_k = U_{k+1} B_k, and two QR factorisations, of B_k and of its R.
 
@@ -166,7 +172,10 @@ def _bidiagonalisation(
     if not alpha > 0.0:
         raise Breakdown(Status.STAGNATED, "Aᴴr = 0, and r is rounding")
     v = v / alpha
-    earlier = _Window(column, min(reorthogonalize, A.m, A.n))
+    width = min(A.m, A.n)
+    if reorthogonalize is None:
+        reorthogonalize = width if width <= _SMALL else 0
+    earlier = _Window(column, min(reorthogonalize, width))
     earlier.add(v)
     alpha_bar, zeta_bar, rho, rho_bar, c_bar, s_bar, theta = alpha, alpha * beta, 1.0, 1.0, 1.0, 0.0, 0.0
     h, h_bar = v.copy(), xp.zeros_like(x)
@@ -223,7 +232,7 @@ def _bidiagonalisation(
 
 
 def _least_squares(
-    column: Column, x: Any, r: Any, *, optimality: float, reorthogonalize: int
+    column: Column, x: Any, r: Any, *, optimality: float, reorthogonalize: int | None
 ) -> tuple[Status, str] | None:
     """Return `inconsistent` if Aᴴr is zero to the tolerance, for an r that is more than rounding."""
     size, residual = column.memory.get("norm", 0.0), _length(column, r)

@@ -36,7 +36,6 @@ class OuterVectors:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise InputError(f"outer_v holds a {type(pair).__name__}; expected pairs (v, A v), or (v, None).")
         self.pairs, self.most, self.store = pairs, most, store
-        self._scaled = False
         self._read = [
             (read_vectors(v, n, "v of outer_v"), None if image is None else read_vectors(image, n, "A v of outer_v"))
             for v, image in pairs
@@ -45,9 +44,8 @@ class OuterVectors:
     def current(self, column: Column) -> list[tuple[Any, Any]]:
         """Return the vectors with their images, in the dtype of the solve, without those that A annihilates."""
         xp, dtype = column.xp, column.dtype
-        if column.A.exponent and not self._scaled:  # images of a scaled A are others, and none of the user's
-            self._scaled, self.store = True, False
-            self._read = [(v, None) for v, _ in self._read]
+        if column.A.exponent:  # the products of a scaled A are others
+            self._read, self.store = [(v, None) for v, _ in self._read], False
         self._read = [(v, column.A(xp.asarray(v, dtype=dtype)) if image is None else image) for v, image in self._read]
         images = [(xp.asarray(v, dtype=dtype), xp.asarray(image, dtype=dtype)) for v, image in self._read]
         return [(v, image) for v, image in images if column.norm(image) > 0.0]

@@ -18,7 +18,7 @@ from .sparse_lu.equilibration import Equilibration, is_extreme
 from .sparse_lu.factors import DIAGONAL_PIVOT, Factors, Mode, Ordering, ZeroPivot
 from .sparse_lu.pivoting import choose_mode, choose_order, uncounted_order
 from .sparse_lu.portrait import Compressed, Portrait, by_columns, by_rows, portrait
-from .sparse_lu.singularity import exactly_singular, refuse_empty, unstable
+from .sparse_lu.singularity import exactly_singular, has_transversal, refuse_empty, unstable
 
 _LOST_DIGITS = 8.0
 """Digits of a recovered vector below which pivots on the diagonal are not trusted, unless their backward error is that
@@ -142,6 +142,8 @@ class Direct(Preconditioner):
         rows = by_rows(matrix, self.name)
         columns, facts = _described(rows)
         refuse_empty(facts)
+        if facts.zeros and not has_transversal(rows):
+            raise exactly_singular(matrix)
         self._scaling = None
         if is_extreme(facts):
             self._scaling = Equilibration(rows, facts)
@@ -153,11 +155,7 @@ class Direct(Preconditioner):
         if mode != "general" and not self._prefer_diagonal(matrix, rows, columns, facts, mode):
             mode = "general"
         if mode == "general":
-            try:
-                factors = self._factor(rows, columns, "general", self._orders.get(False) or uncounted_order(rows.n))
-            except ZeroPivot:
-                raise exactly_singular(matrix) from None
-            self._accept(matrix, factors.solve, facts.norm)
+            self._accept(matrix, self._exchange_rows(matrix, rows, columns).solve, facts.norm)
 
     def _prefer_diagonal(
         self, matrix: sp.csr_array, rows: Compressed, columns: Compressed, facts: Portrait, mode: Mode
@@ -185,6 +183,17 @@ class Direct(Preconditioner):
                 proven = facts.dominant or factors.positive_pivots()
                 self.kind = "spd" if proven else "linear"
         return stable
+
+    def _exchange_rows(self, matrix: sp.csr_array, rows: Compressed, columns: Compressed) -> Factors:
+        """Factor with row exchanges; a pivot that is zero by rounding may be another number in SuperLU's own order."""
+        own = Ordering(None, None)
+        chosen = self._orders.get(False) or uncounted_order(rows.n)
+        for ordering in [chosen, own] if any(each is not None for each in chosen) else [own]:
+            try:
+                return self._factor(rows, columns, "general", ordering)
+            except ZeroPivot:
+                continue
+        raise exactly_singular(matrix)
 
     def _factor(self, rows: Compressed, columns: Compressed, mode: Mode, ordering: Ordering) -> Factors:
         self._factors = factors = Factors(rows, columns, mode, ordering)

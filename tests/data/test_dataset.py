@@ -66,8 +66,11 @@ def test_other_processes_open_their_own_files(darcy_master: Path, method: str) -
     queue = context.Queue()
     child = context.Process(target=_read_in_child, args=(dataset, queue))
     child.start()
-    values, pid = queue.get(timeout=60)
-    child.join()
+    try:
+        values, pid = queue.get(timeout=120)
+        child.join(timeout=60)
+    finally:
+        child.kill()
     np.testing.assert_array_equal(values, expected)
     assert pid == child.pid
     np.testing.assert_array_equal(dataset.read("train", "solution", 3, 9), expected)

@@ -19,7 +19,7 @@ from resolvent.solvers import InputError
 
 def run_python(code: str) -> str:
     """Run code in a fresh interpreter; return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def test_every_export_is_there() -> None:
@@ -66,7 +66,7 @@ def test_a_system_in_one_call() -> None:
 
 def test_the_module_runs_the_command() -> None:
     command = [sys.executable, "-m", "resolvent", "--version"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     assert re.fullmatch(r"resolvent \d+\.\d+\.\d+\S*\n", printed)
 
 

@@ -170,7 +170,7 @@ def build(folder, threaded):
     source, library = folder / "program.cpp", folder / "program.so"
     source.write_text("\n".join([*parts, *runs]), encoding="utf-8")
     options = ["-O0" if threaded else "-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-pthread"]
-    subprocess.run([compiler, *options, "-o", str(library), str(source)], check=True)
+    subprocess.run([compiler, *options, "-o", str(library), str(source)], check=True, timeout=600)
     return library
 
 

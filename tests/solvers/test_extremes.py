@@ -101,7 +101,7 @@ def test_settings_that_have_the_size_of_the_matrix_are_scaled_with_it() -> None:
     assert chebyshev(A, b, bounds=(1.0, 1e300)).status is not Status.CONVERGED
 
 
-@pytest.mark.parametrize("name", set(PRECONDITIONERS) - {"multigrid", "fast_poisson"})
+@pytest.mark.parametrize("name", sorted(set(PRECONDITIONERS) - {"multigrid", "fast_poisson"}))
 @pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e300])
 def test_preconditioners_of_any_size(name: str, scale: float) -> None:
     """M r is that of the unscaled matrix, divided by the scale; also for several vectors."""

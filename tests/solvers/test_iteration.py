@@ -45,6 +45,17 @@ def test_steepest_descent_in_eight_lines(solve):
     assert helped.iterations < result.iterations
 
 
+@pytest.mark.parametrize("power", [-20, 20])
+def test_the_tolerance_is_relative_to_b(solve, power):
+    """A power of two changes no bit but those of exponents."""
+    A, b = system()
+    result, scaled = solve(steepest_descent, A, b), solve(steepest_descent, A, 2.0**power * b)
+    assert scaled.iterations == result.iterations
+    np.testing.assert_array_equal(scaled.residuals, 2.0**power * result.residuals)
+    absolute = solve(steepest_descent, A, 2.0**power * b, rtol=0.0, atol=2.0**power * 1e-8 * np.linalg.norm(b))
+    assert absolute.iterations == result.iterations
+
+
 def test_a_recurrence_that_lies_is_not_believed(solve):
     """It reports a residual that falls faster than the true one: caught, and restarted from the truth."""
 

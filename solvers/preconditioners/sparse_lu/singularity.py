@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import scipy.sparse as sp
 
 from ...errors import InputError
-from .portrait import Portrait
+from ...kernels import Kernel
+from .portrait import Compressed, Portrait
+
+_find_unmatched_row = Kernel("find_unmatched_row", "int i32* i32* T* i32*", "int")
+
+
+def has_transversal(rows: Compressed) -> bool:
+    """Return whether each row has an entry other than zero in a column of its own: else A is singular, whatever its
+    entries.
+
+    SuperLU must not be given a matrix without: it may write outside its arrays, and end the process.
+    """
+    return int(_find_unmatched_row(rows.n, *rows, np.empty(7 * rows.n, dtype=np.int32))) < 0
 
 
 def refuse_empty(facts: Portrait) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_what_is_solved_by_itself_has_the_bits_of_independent_generation(tmp_pat
 def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     told: list[str] = []
     problem = make_problem("poisson", resolution=10, legacy="skr")
+    began = time.perf_counter()
     report = generate(
         problem,
         tmp_path / "a",
@@ -96,6 +98,7 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
         progress=lambda at: told.append(at.found),
         shard_size=32,
     )
+    took = time.perf_counter() - began
     assert report.family["plan"] == {"superposition": 64}
     assert report.family["full_solves"] <= 2 * 20
     assert report.family["chains"] == 2
@@ -108,6 +111,8 @@ def test_a_family_is_recognised_and_its_plan_is_kept(tmp_path: Path) -> None:
     assert report.seconds["analysis"] > 0
     rows = _rows(tmp_path / "a")
     assert (rows["seconds_analysis"] > 0).all()
+    # Samples share what their chain took: together they took no longer than the run.
+    assert 0.0 < sum(rows[name].sum() for name in rows if name.startswith("seconds_")) <= took
     with h5py.File(Dataset(tmp_path / "a").path(Dataset(tmp_path / "a").shards[1])) as file:
         found = json.loads(bytes(file["chains/report"][0]))
         assert file["chains/number"][:].tolist() == [1]
@@ -163,15 +168,15 @@ if __name__ == "__main__":
 """
 
 
-def test_killed_and_run_again(tmp_path: Path) -> None:
+def test_killed_and_run_again(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     out, manifest = tmp_path / "a", tmp_path / "a" / "manifest.jsonl"
     (tmp_path / "script.py").write_text(SCRIPT)
-    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(out)], start_new_session=True)
-    patience = time.monotonic() + 60
+    process = start([sys.executable, str(tmp_path / "script.py"), str(out)])
+    patience = time.monotonic() + 300
     while (not manifest.exists() or manifest.read_bytes().count(b"\n") < 3) and time.monotonic() < patience:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
     finished = manifest.read_bytes().count(b"\n")
     assert 3 <= finished < 60
     settings: dict[str, Any] = {"strategy": Chains("recycling", 4, "greedy"), "solver": DRIFT}
@@ -212,6 +217,13 @@ def test_every_strategy_certifies_what_it_was_not_made_for(strategy: str, tmp_pa
     report = generate(_small("darcy"), tmp_path / "a", splits={"train": 6}, strategy=Chains(strategy, 3))
     assert report.residual_max <= 1e-10
     assert verify(tmp_path / "a").ok
+    # Recorded as solved by itself is what has the bits of that, and nothing else.
+    generate(_small("darcy"), tmp_path / "b", splits={"train": 6})
+    mine, theirs = (Dataset(tmp_path / n).read("train", "solution") for n in "ab")
+    alone = (mine == theirs).reshape(6, -1).all(axis=1)
+    names = _rows(tmp_path / "a")["strategy"]
+    assert [name == "independent" for name in names] == alone.tolist()
+    assert set(names) <= {strategy, "independent"} or strategy == "auto"
 
 
 def test_float32_and_error_bounds_go_with_chains(tmp_path: Path) -> None:

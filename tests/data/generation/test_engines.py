@@ -154,7 +154,10 @@ def _mpi_runs() -> bool:
     """Whether mpi4py is here and finds an MPI library (asked in a process of its own: MPI starts on import)."""
     if shutil.which("mpiexec") is None or importlib.util.find_spec("mpi4py") is None:
         return False
-    return subprocess.run([sys.executable, "-c", "from mpi4py import MPI"], capture_output=True).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-c", "from mpi4py import MPI"], capture_output=True, timeout=300).returncode
+        == 0
+    )
 
 
 @pytest.mark.skipif(not _mpi_runs(), reason="no MPI here")

@@ -31,6 +31,7 @@ def _killed_child(work: Callable[[], None]) -> None:
     """Run `work` in a forked child that must die of SIGKILL."""
     child = os.fork()
     if child == 0:
+        signal.alarm(300)  # ends a child that hangs
         try:
             work()
         finally:
@@ -117,16 +118,16 @@ def test_killed_at_every_kind_of_instant(darcy_master: Path, tmp_path: Path, ins
     assert (out / "stats.yaml").read_bytes() == (darcy_master / "stats.yaml").read_bytes()
 
 
-def test_killed_with_workers_from_outside(tmp_path: Path) -> None:
+def test_killed_with_workers_from_outside(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     """A process with two workers, killed by another one: the workers end too, and the rest is made by the next run."""
     out = tmp_path / "a"
     (tmp_path / "script.py").write_text(SCRIPT)
-    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(out)], start_new_session=True)
-    manifest, patience = out / "manifest.jsonl", time.monotonic() + 60
+    process = start([sys.executable, str(tmp_path / "script.py"), str(out)])
+    manifest, patience = out / "manifest.jsonl", time.monotonic() + 300
     while (not manifest.exists() or manifest.read_bytes().count(b"\n") < 3) and time.monotonic() < patience:
         time.sleep(0.005)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
     finished = manifest.read_bytes().count(b"\n")
     assert 3 <= finished < 100
     patience = time.monotonic() + 20

@@ -43,7 +43,7 @@ def test_a_level_holds_in_all_workers(tmp_path: Path, workers: int) -> None:
     lowest = levels()[0]
     (tmp_path / "run.py").write_text(GENERATE, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "run.py"), str(tmp_path / "set"), lowest, str(workers)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert levels_in(tmp_path / "set") == {lowest}
 

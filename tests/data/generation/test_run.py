@@ -49,7 +49,7 @@ def test_threads_of_an_executor_give_the_same_bits(darcy_master: Path, tmp_path:
         report = generate(
             make_problem("darcy", resolution=16), tmp_path / "a", splits=SPLITS, shard_size=3, engine=executor
         )
-        assert executor.submit(int, 3).result() == 3  # it was not shut down
+        assert executor.submit(int, 3).result(timeout=60) == 3  # it was not shut down
     assert report.content_digest == Dataset(darcy_master).content_digest
 
 
@@ -282,6 +282,7 @@ class TestErrors:
         """A real refusal of the kernel, in a process of its own."""
         child = os.fork()
         if child == 0:
+            signal.alarm(300)  # ends a child that hangs
             code = 1
             try:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

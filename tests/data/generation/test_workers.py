@@ -30,7 +30,9 @@ def test_forked_only_without_other_threads(monkeypatch: pytest.MonkeyPatch) -> N
         libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.pause, ctypes.c_void_p), None)
         print(start_method())
     """
-    found = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=300
+    )
     assert found.stdout.split() == ["fork", "spawn"]
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
@@ -39,7 +41,7 @@ def test_forked_only_without_other_threads(monkeypatch: pytest.MonkeyPatch) -> N
         assert start_method() == "spawn"
     finally:
         done.set()
-        thread.join()
+        thread.join(timeout=60)
     monkeypatch.setattr(sys, "platform", "darwin")
     assert start_method() == "spawn"
 
@@ -63,7 +65,7 @@ def test_a_forked_worker_has_signals_of_its_own() -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with worker_pool(1, "fork") as (pool, _):
-            assert pool.submit(_signals).result() == (True, True)
+            assert pool.submit(_signals).result(timeout=60) == (True, True)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -82,7 +84,11 @@ def test_forked_workers_of_a_killed_process_end_and_leave_the_folder_free(tmp_pa
             os.kill(os.getpid(), signal.SIGKILL)
     """
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     descriptor = os.open(tmp_path, os.O_RDONLY)

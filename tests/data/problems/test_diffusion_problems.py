@@ -186,6 +186,17 @@ def test_solution_of_a_singular_problem_has_mean_zero() -> None:
     assert problem.residual({**fields, "solution": fields["solution"] + 1e-3}) > 1e-3
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_one_well_pumps_in_what_the_other_takes_out(dimension: int) -> None:
+    problem = make_problem("darcy", resolution=16, dimension=dimension, boundary="neumann", source="wells")
+    parameters = problem.sample(np.random.default_rng(0))
+    source = problem.fields(parameters, np.zeros(16**dimension))["source"].values
+    assert source.shape == (16,) * dimension
+    np.testing.assert_allclose(source, -np.flip(source), rtol=1e-12)
+    assert max(zip(source.flat, np.ndindex(source.shape), strict=True))[1][0] in (3, 4)  # about x = 1/4
+    assert source.max() > 0.5
+
+
 def test_darcy_on_a_grid_that_is_not_square() -> None:
     errors = []
     for shape in ((24, 40), (48, 80)):

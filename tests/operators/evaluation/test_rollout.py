@@ -77,6 +77,14 @@ def test_pushforward_differentiates_the_last_call_alone() -> None:
         assert gradient("pushforward", [0.0, 0.0], found[outputs])[1] == pytest.approx(slope)
 
 
+def test_pushforward_compares_with_the_frames_of_its_own_call() -> None:
+    inputs = torch.tensor([0.5, 1.0], dtype=torch.float64).view(1, 2, 1)
+    targets = torch.tensor([10.0, 20.0], dtype=torch.float64).view(1, 2, 1)
+    step = TrainingStep(Window(unroll=2), static=1, feed="pushforward")
+    pairs = {tuple(values.item() for values in step(Gain(), inputs, targets, number)) for number in range(12)}
+    assert pairs == {(3.0, 10.0), (7.0, 20.0)}
+
+
 def test_several_frames_in_and_out() -> None:
     """history 3, horizon 2: the frames that a call sees are the latest three of all, in order."""
     seen: list[list[float]] = []

@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,21 +53,22 @@ PROGRAM = """
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch without gloo")
-def test_two_processes_equal_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_equal_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     optimizers = ["adamw", *(["psgd"] if find_spec("pytorch_optimizer") else [])]  # psgd draws random probes
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    with subprocess.Popen(
+    two = start(
         [*launch, str(program), str(tmp_path / "two"), "2", *optimizers],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as two:
-        monkeypatch.setattr(sys, "argv", [str(program), str(tmp_path / "one"), "1", *optimizers])
-        runpy.run_path(str(program))
-        output, _ = two.communicate(timeout=300)
+    )
+    monkeypatch.setattr(sys, "argv", [str(program), str(tmp_path / "one"), "1", *optimizers])
+    runpy.run_path(str(program))
+    output, _ = two.communicate(timeout=600)
     assert two.returncode == 0, output
     for optimizer in optimizers:
         _assert_same(tmp_path / "one" / optimizer, tmp_path / "two" / optimizer, epochs=3)

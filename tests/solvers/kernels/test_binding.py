@@ -119,5 +119,5 @@ def test_a_call_lets_other_threads_run() -> None:
         A @ u
     during = ticks - before
     running = False
-    thread.join()
+    thread.join(timeout=60)
     assert during > 20

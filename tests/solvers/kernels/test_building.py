@@ -78,7 +78,7 @@ def test_the_command_of_the_build_runs_by_itself(tree: Path) -> None:
     building = tree / "solvers" / "kernels" / "building"
     building.mkdir()
     shutil.copy2(compiling.__file__, building)
-    done = subprocess.run([sys.executable, building / "compiling.py"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, building / "compiling.py"], capture_output=True, text=True, timeout=900)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tree / compiling.LIBRARIES).glob("kernels-*")} == {
         compiling.library_name(name) for name in compiling.levels()

@@ -34,7 +34,7 @@ print(level(), float(x.sum()).hex())
 
 def run(folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", SOLVE, *([str(folder)] if folder else [])]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture
@@ -132,7 +132,9 @@ for shape, make in (((48, 64), VorticityTerm), ((160,), lambda g: PolynomialTerm
         print(hashlib.sha256(out.tobytes()).hexdigest())
 """
     printed = [
-        subprocess.run([sys.executable, "-c", code, which], capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code, which], capture_output=True, text=True, check=True, timeout=600
+        ).stdout
         for which in ("wide", "narrow")
     ]
     assert printed[0] == printed[1]
@@ -149,5 +151,5 @@ assert libraries.cache_info().currsize == 0
 maps = open('/proc/self/maps').read() if __import__('sys').platform == 'linux' else ''
 assert 'kernels-' not in maps
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,9 @@ def address_sanitizer() -> str | None:
     command = compiling.compiler()
     if command is None or sys.platform != "linux":
         return None
-    found = subprocess.run([*command, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    found = subprocess.run(
+        [*command, "-print-file-name=libasan.so"], capture_output=True, text=True, timeout=60
+    ).stdout.strip()
     return found if Path(found).is_absolute() else None
 
 
@@ -33,7 +35,9 @@ pytestmark = pytest.mark.skipif(SANITIZER is None, reason="the compiler has no a
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     checked = {"LD_PRELOAD": str(SANITIZER), "ASAN_OPTIONS": "detect_leaks=0", "RESOLVENT_KERNELS": "debug"}
-    return subprocess.run([sys.executable, *command], env={**os.environ, **checked}, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *command], env={**os.environ, **checked}, capture_output=True, text=True, timeout=1800
+    )
 
 
 def test_the_kernels_of_every_family_pass_under_the_sanitizers() -> None:

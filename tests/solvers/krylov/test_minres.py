@@ -101,6 +101,19 @@ def test_an_inconsistent_system_ends_in_the_least_residual():
     assert result.residual == pytest.approx(least, rel=1e-6)
 
 
+@pytest.mark.parametrize(("condition", "weight"), [(1e6, 0.3), (1e7, 3.0), (3e7, 0.3), (3e7, 3.0)])
+def test_a_nonsingular_system_of_large_condition_is_solved_and_not_called_at_rest(condition, weight):
+    """A r is small against ‖A‖‖r‖ where r lies along the small eigenvalues: that is no sign of an inconsistent b."""
+    eigenvalues = np.r_[1.0 / condition, -1.0 / condition, np.linspace(0.5, 1.0, 28)]
+    rng = np.random.default_rng(0)
+    Q, _ = np.linalg.qr(rng.standard_normal((30, 30)))
+    A = (Q * eigenvalues) @ Q.T
+    b = Q @ np.r_[weight, weight, np.ones(28)]
+    result = minres(0.5 * (A + A.T), b, rtol=1e-5, maxiter=5000)
+    assert result.converged
+    assert result.relative_residual <= 1e-5
+
+
 def test_an_indefinite_preconditioner_is_found_out():
     result = minres(with_spectrum(np.linspace(1, 2, 9)), np.ones(9), M=np.diag(np.r_[-np.ones(8), 1.0]))
     assert result.status is Status.INDEFINITE

@@ -36,6 +36,15 @@ def test_definiteness(matrix: object, definiteness: str) -> None:
     assert properties.may_use_cg == definiteness.startswith("positive")
 
 
+@pytest.mark.parametrize("smallest", [1e-7, 1e-10])
+def test_a_small_eigenvalue_keeps_its_sign(smallest: float) -> None:
+    """Only what rounding may have made counts as zero."""
+    others = np.linspace(0.5, 1.0, 11)
+    assert matrix_properties(_with_eigenvalues(np.r_[smallest, others])).definiteness == "positive definite"
+    assert matrix_properties(_with_eigenvalues(np.r_[-smallest, others])).definiteness == "indefinite"
+    assert matrix_properties(_with_eigenvalues(np.r_[1e-17, others])).definiteness == "positive semidefinite"
+
+
 def test_symmetry_and_its_kinds() -> None:
     skew = LAPLACIAN.tolil()
     skew[0, 1] = 5.0

@@ -440,5 +440,7 @@ def test_the_program_compiles_for_gpus(tmp_path):
     source = tmp_path / "program.cu"
     source.write_text(program(), encoding="utf-8")
     target = tmp_path / "program.ptx"
-    subprocess.run([compiler, "-ptx", "-std=c++17", "-arch=sm_80", "-o", str(target), str(source)], check=True)
+    subprocess.run(
+        [compiler, "-ptx", "-std=c++17", "-arch=sm_80", "-o", str(target), str(source)], check=True, timeout=600
+    )
     assert target.read_text(encoding="utf-8").count(".visible .entry") == program().count("\nKERNEL ")

@@ -159,8 +159,10 @@ def test_the_layout_and_the_type_of_the_input_do_not_matter():
 def test_any_scale_of_coefficient_and_source(scale):
     a = rough((20, 20))[None]
     expected = solve_batch(a, 1.0).x
-    np.testing.assert_allclose(solve_batch(a * scale, 1.0).x * scale, expected, rtol=1e-8)
-    np.testing.assert_allclose(solve_batch(a, scale).x / scale, expected, rtol=1e-8)
+    large_coefficient, large_source = solve_batch(a * scale, 1.0), solve_batch(a, scale)
+    assert large_coefficient.methods == large_source.methods == ("multigrid",)  # not mended by another method
+    np.testing.assert_allclose(large_coefficient.x * scale, expected, rtol=1e-8)
+    np.testing.assert_allclose(large_source.x / scale, expected, rtol=1e-8)
 
 
 def test_zero_source():
@@ -242,6 +244,19 @@ def test_the_cycle_is_symmetric_and_definite(shape, steps):
     spectrum = np.linalg.eigvals(dense @ A.tocsr().toarray()).real
     assert spectrum.min() > 0.05
     assert spectrum.max() < 1.01
+
+
+@pytest.mark.parametrize("contrast", [1.0, 100.0])
+def test_residuals_are_those_of_conjugate_gradients_with_the_cycle(contrast):
+    from resolvent.solvers.multigrid.plane.workspace import Workspace
+
+    a, rhs = thresholded(24, contrast), rough((24, 24), 5)
+    workspace = Workspace(read_box(a.shape, None, WALL), 2)
+    assert workspace.set_up(a)
+    A = matrix_of(a) * workspace.scale
+    expected = cg(A, rhs.ravel(), rtol=1e-12, maxiter=5, M=lambda r: workspace.apply(r.reshape(a.shape)).ravel() * 1.0)
+    workspace.solve(rhs, 1.0, 0.0, 5, 1000)
+    np.testing.assert_allclose(workspace.history[:6], expected.residuals, rtol=5e-3, atol=1e-7 * expected.rhs_norm)
 
 
 def test_coarse_operators_are_galerkin_products():

@@ -190,8 +190,10 @@ def test_the_layout_and_the_type_of_the_input_do_not_matter():
 def test_any_scale_of_coefficient_and_source(scale):
     a = rough((9, 10, 8))[None]
     expected = solve_batch(a, 1.0, threads=1).x
-    np.testing.assert_allclose(solve_batch(a * scale, 1.0, threads=1).x * scale, expected, rtol=1e-8)
-    np.testing.assert_allclose(solve_batch(a, scale, threads=1).x / scale, expected, rtol=1e-8)
+    large_coefficient, large_source = solve_batch(a * scale, 1.0, threads=1), solve_batch(a, scale, threads=1)
+    assert large_coefficient.methods == large_source.methods == ("multigrid",)  # not mended by another method
+    np.testing.assert_allclose(large_coefficient.x * scale, expected, rtol=1e-8)
+    np.testing.assert_allclose(large_source.x / scale, expected, rtol=1e-8)
     assert not solve_batch(a, 0.0, threads=1).x.any()
 
 
@@ -255,6 +257,17 @@ def test_the_cycle_is_linear_symmetric_and_definite(shape, steps):
     spectrum = np.linalg.eigvals(dense @ A.toarray()).real
     assert spectrum.min() > 0.05
     assert spectrum.max() < 1.01
+
+
+@pytest.mark.parametrize("contrast", [1.0, 100.0])
+def test_residuals_are_those_of_conjugate_gradients_with_the_cycle(contrast):
+    a, rhs = thresholded(12, contrast), rough((12, 12, 12), 5)
+    workspace = Workspace3D(read_box(a.shape, None, WALL), 2)
+    assert workspace.set_up(a)
+    A = matrix_of(a) * workspace.scale
+    expected = cg(A, rhs.ravel(), rtol=1e-12, maxiter=5, M=lambda r: workspace.apply(r.reshape(a.shape)).ravel() * 1.0)
+    workspace.solve(rhs, 1.0, 0.0, 5, 1000)
+    np.testing.assert_allclose(workspace.history[:6], expected.residuals, rtol=5e-3, atol=1e-7 * expected.rhs_norm)
 
 
 @pytest.mark.parametrize("boundary", [(WALL, WALL, WALL), ((WALL, NONE), NONE, (NONE, WALL))], ids=str)

@@ -44,6 +44,15 @@ def test_ict_without_dropping_is_cholesky(seed, n, complex_):
     np.testing.assert_allclose(A @ (M @ r), r, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.99, 49), (1.01, 0)])
+def test_what_is_dropped_is_small_against_the_norm_of_its_column(share, kept):
+    """An arrow: the first column has 49 entries of 0.13, and the norm √(1 + 49·0.13²) = 1.35."""
+    A = np.eye(50)
+    A[1:, 0] = A[0, 1:] = 0.13
+    M = ICT.setup(A, drop_tolerance=share * 0.13 / np.linalg.norm(A[:, 0]), fill=None)
+    assert np.count_nonzero(M.factor.toarray()[1:, 0]) == kept
+
+
 def test_ict_interpolates_between_ic0_and_the_complete_factor():
     A = diffusion((40, 40))
     b = np.ones(1600)

@@ -321,5 +321,5 @@ def test_the_first_step_of_a_process_compiles_nothing() -> None:
         "stepper = TimeStepper(grid.laplacian(), VorticityTerm(grid)); began = time.process_time();"
         "stepper.advance(modes, 1e-3); print(time.process_time() - began)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert float(done.stdout) < 0.2

@@ -163,6 +163,7 @@ def test_frames_of_the_rollout_are_those_of_the_data(prepared: Path) -> None:
     test = operators.TestData(prepared / "tiny_data", 2)
     assert test.inputs.shape == (4, 2, 32)
     assert test.outputs.shape == (4, 2, 32)
+    np.testing.assert_allclose(test.times, [0.4 / 3.0, 0.2])  # of 0, 0.2/3, 0.4/3, 0.2: those after the first two
     exact = next(s for s in coarse_flows("burgers", test.problem, (32,), (32,), history=2))
     point, curve = test.measured("exact", exact.solve, 1)
     assert point.error < 1e-5

@@ -15,6 +15,7 @@ from resolvent.solvers.preconditioners.sparse_lu.orderings import (
     symmetric_graph,
 )
 from resolvent.solvers.preconditioners.sparse_lu.portrait import by_columns, by_rows, portrait
+from resolvent.solvers.preconditioners.sparse_lu.singularity import has_transversal
 
 
 def read(A):
@@ -143,6 +144,20 @@ def test_a_tree_fills_nothing():
     A = sp.csr_array((np.ones(2 * n - 2), (np.r_[child, parent], np.r_[parent, child])), shape=(n, n))
     graph = symmetric_graph(*read(A))
     assert cholesky_fill(graph, minimum_degree(graph)).entries == 2 * n - 1
+
+
+@random_matrices
+@settings(max_examples=150, deadline=None)
+def test_transversals_exist_where_the_structural_rank_is_full(seed, n, density, complex_):
+    A = sp.csr_array(random_matrix(seed, n, density, complex_))
+    rng = np.random.default_rng(seed)
+    if seed % 3:
+        A = A + sp.csr_array((np.ones(n), (np.arange(n), rng.permutation(n))), shape=(n, n))
+    A.data[rng.random(A.nnz) < 0.05] = 0.0  # stored, but zero
+    rows, _ = read(A)
+    present = A.copy()
+    present.eliminate_zeros()
+    assert has_transversal(rows) == (sp.csgraph.structural_rank(sp.csr_matrix(present)) == n)
 
 
 def test_a_permutation_is_written_by_columns():
