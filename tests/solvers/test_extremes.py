@@ -207,10 +207,24 @@ def test_the_automatic_choice_certifies_what_it_returns() -> None:
         assert not result.converged or np.sqrt((r**2).sum()) <= 1.01e-8 * np.sqrt(3.0) * np.longdouble(b)
 
 
+@pytest.mark.parametrize("solver", ["gmres", "block_cg"])
+def test_a_residual_that_cancels_by_chance_is_no_certificate(solver: str) -> None:
+    """In float64 1e20·1 + (−1e20)·1 + 1 − 1 depends on the order; in extended precision it does not."""
+    A, b = np.array([[1e30, -1e30], [-1e30, 1e30]]), np.array([1.0, -1.0])
+    result = SOLVERS[solver](A, b, np.array([1.0, 1.0 - 2.0**-53]), rtol=1e-8)
+    r = b.astype(np.longdouble) - A.astype(np.longdouble) @ result.x.astype(np.longdouble)
+    assert not result.converged or np.sqrt((r**2).sum()) <= 2.1e-8 * np.sqrt(2.0)
+    jordan = np.eye(11) * 0.3 + 1e8 * np.eye(11, k=1)
+    side = 10.0 ** np.linspace(-300.0, 280.0, 11)
+    result = gmres(jordan, side, rtol=1e-8)
+    r = side.astype(np.longdouble) - jordan.astype(np.longdouble) @ result.x.astype(np.longdouble)
+    assert not result.converged or float(np.abs(r / side.max()).max()) <= 2.1e-8
+
+
 def test_norms_and_numbers_beyond_float64() -> None:
     assert norm_of(np, np.full(4, 1e300)) == pytest.approx(2e300)
     assert norm_of(np, np.full(4, 1e-300 + 0.0j)) == pytest.approx(2e-300)
-    assert norm_of(np, np.zeros(3)) == 0.0
+    assert norm_of(np, np.zeros(3)) == norm_of(np, np.zeros(0)) == 0.0
     assert np.isnan(norm_of(np, np.array([np.nan, 1.0])))
     assert shown(1.5, 1100) == "2.04e+331"
     assert shown(0.0, 1100) == "0"
