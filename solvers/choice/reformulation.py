@@ -1,4 +1,4 @@
-"""Restate a system so that solvers see an ordinary one: rows of one size, unknowns that occur, a positive diagonal.
+"""Rewrite a system so that solvers see an ordinary one: rows of one size, unknowns that occur, a positive diagonal.
 
 A x = b becomes s D_r A D_c y = s D_r b on the unknowns that occur, and x = D_c y. The certificate is of A x = b itself
 and, where the rows were scaled, of W A x = W b too, W the reciprocal sizes of the rows of A: with rows of very
@@ -103,7 +103,7 @@ class Reformulation:
         if not result.columns:
             return self._certified(result, x, residual, self.rhs, rtol, atol)
         parts = zip(result.columns, x.T, residual.T, self.rhs.T, strict=True)
-        columns = tuple(self._certified(part, *vectors, rtol, atol) for part, *vectors in parts)
+        columns = tuple(self._certified(part, x_j, r, b, rtol, atol) for part, x_j, r, b in parts)
         return combined(columns, np, result.setup_seconds)
 
     def _certified(

@@ -159,7 +159,7 @@ class SolverSpec:
         return cls(**values)
 
 
-def _warning_of(preconditioner: Preconditioner) -> str:
+def _warning_of(preconditioner: Preconditioner | None) -> str:
     """Return a sentence if a factorisation has shown A to be nearly singular; else nothing."""
     if not getattr(preconditioner, "near_singular", False):
         return ""

@@ -31,7 +31,7 @@ def symmetric_scale(matrix: sp.csr_array) -> np.ndarray:
         if np.all(np.abs(largest) <= 1.0):
             break
         d -= 0.5 * largest
-    return np.ldexp(1.0, np.round(d).astype(np.int64))
+    return _powers(d)
 
 
 def row_and_column_scales(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +41,11 @@ def row_and_column_scales(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray]
     columns = matrix.tocsc()
     order = _exponents(columns) + rows[columns.indices]
     columns_scale = -_largest(columns, order)
-    return tuple(np.ldexp(1.0, np.round(np.clip(d, -1000, 1000)).astype(np.int64)) for d in (rows, columns_scale))  # type: ignore[return-value]
+    return _powers(rows), _powers(columns_scale)
+
+
+def _powers(exponents: np.ndarray) -> np.ndarray:
+    return np.ldexp(1.0, np.round(np.clip(exponents, -1000.0, 1000.0)).astype(np.int64))
 
 
 def _exponents(matrix: sp.csr_array) -> np.ndarray:

@@ -12,7 +12,7 @@ import hashlib
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,7 +278,7 @@ def _or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def write_list(rows: list[tuple[object, ...]], path: Path) -> None:
+def write_list(rows: Sequence[tuple[object, ...]], path: Path) -> None:
     """Write name, SHA-256, order, entries, judge and status of each file."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")

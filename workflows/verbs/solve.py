@@ -81,7 +81,7 @@ def _print_matrix(named: NamedSystem, properties: MatrixProperties) -> None:
     symmetry = (
         p.symmetry
         if p.asymmetry <= 1e-12 or p.symmetry == "complex symmetric"
-        else f"nonsymmetric, max |A - Aᵀ| = {p.asymmetry:.2g} max |A|"
+        else f"nonsymmetric, |a_ij - a_ji| up to {p.asymmetry:.2g} of the largest entries of its rows"
     )
     say(f"{named.name}: {kind}{p.n} x {p.n}, {p.nnz} entries ({p.nnz / p.n:.1f} a row), {symmetry}")
     say(f"definiteness: {p.definiteness} ({p.evidence})")
