@@ -232,8 +232,8 @@ def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = F
         A = A.astype(dtype)
     entries = A.data if _is_sparse(A) else A
     exponent = 0
-    square = sum_of_squares(xp, entries)
-    if not is_safe(square):  # a sum within bounds has finite terms
+    total = sum_of_squares(xp, entries)
+    if not is_safe(total):  # a sum within bounds has finite terms
         _check_finite(xp, entries, f"{name} holds", "entries")
         exponent = exponent_of_entries(xp, entries) if scaled and entries.size else 0
     if exponent:
@@ -241,7 +241,7 @@ def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = F
         A = _with_entries(A, small) if _is_sparse(A) else small
     operator = CountedOperator(A.__matmul__, n, dtype, xp, name, A, m)
     operator.exponent = exponent
-    operator.size = math.sqrt(square) if is_safe(square) else norm_of(xp, A.data if _is_sparse(A) else A)
+    operator.size = math.sqrt(total) if is_safe(total) else norm_of(xp, A.data if _is_sparse(A) else A)
     return operator
 
 
