@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,21 +37,20 @@ from .diagnosis import Diagnosis
 from .errors import InputError
 from .initial_guess import read_guess
 from .limits import Callback, CallbackType, Counting, Limits, check_limits
-from .magnitudes import array_times_two_to, exponent_of_vector, norm_of, representable, shown, times_two_to
+from .magnitudes import exponent_of_vector, norm_of, shown, times_two_to
 from .nullspace import NullSpace, read_nullspace
 from .operands import CountedOperator, read_operator, read_preconditioner, read_vectors
 from .preconditioner import Kind
 from .result import SEVERITY, SolveResult, Status, counted
+from .scaled_system import Scaling, certified_again
 from .stopping import EPSILON, Floor, Progress, check_tolerances
+from .wide_residual import HIDDEN, residual_hidden
 
 _INSPECTION_INTERVAL = 50
 """Iterations between checks of the recurrence against the true residual: 2 % more products at most."""
 
 FAR_OFF = 1e140
 """A guess with a residual of this size, or one that overflows, is dropped: nothing of b is left in it."""
-
-_STILL_LEAST = 1.0 + 1e-8
-"""The factor by which the least residual may grow in float64."""
 
 
 class Breakdown(Exception):
@@ -455,15 +454,20 @@ class _ColumnSolve:
         if failed and not residual <= self.best_residual:
             residual = self.best_residual
             x = self._zero() if self.best_x is None else self.best_x
-        x, changed = scaling.returned(x)
+        held, changed = scaling.returned(x)
         if changed is not None:
-            before, residual = residual, norm_of(self.column.xp, self.b - self.column.A(changed))
+            x, before = changed, residual
+            self.history[-1] = residual = norm_of(self.column.xp, self.b - self.column.A(x))
             status, reason = certified_again(status, reason, before, residual, self.threshold)
-            self.history[-1] = residual
-        floor = self.floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
+        if status is Status.CONVERGED:
+            hidden = residual_hidden(self.column.A, x, self.b, self.rhs_norm, self.threshold)
+            if hidden is not None:
+                status, reason, self.history[-1] = Status.STAGNATED, HIDDEN, hidden
+                residual = hidden
+        floor = self.floor(x) if status is Status.STAGNATED else 0.0
         matvecs, applies = (after - before for after, before in zip(self.column.counts(), self.counts, strict=True))
         return SolveResult(
-            x=x,
+            x=held,
             status=status,
             iterations=self.iterations,
             matvecs=matvecs,
@@ -474,54 +478,6 @@ class _ColumnSolve:
             code=self.limits.code(status is Status.CONVERGED, self.cycles),
             **scaling.norms(self.history, residual, self.rhs_norm),
         )
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Hold the exponents k and m of the scaled system A·2^-m x' = b·2^-k, and bring vectors from one to the other."""
-
-    xp: Any
-    rhs: int
-    matrix: int
-
-    def down(self, b: Any) -> Any:
-        """Return b·2^-k."""
-        return array_times_two_to(self.xp, b, -self.rhs)
-
-    def guess(self, x0: Any) -> Any:
-        """Return the x' of an x."""
-        return array_times_two_to(self.xp, x0, self.matrix - self.rhs)
-
-    def up(self, x: Any) -> Any:
-        """Return the x of an x'; x' itself where nothing is scaled."""
-        return array_times_two_to(self.xp, x, self.rhs - self.matrix)
-
-    def returned(self, x: Any) -> tuple[Any, Any]:
-        """Return the x of an x' as float64 can hold it; and its x', if that is not the same, else None."""
-        exponent = self.rhs - self.matrix
-        if exponent == 0:
-            return x, None
-        held = representable(self.xp, x, exponent)
-        back = array_times_two_to(self.xp, held, -exponent)
-        return held, None if bool((back == x).all()) else back
-
-    def norms(self, history: Sequence[float], residual: float, rhs_norm: float) -> dict[str, Any]:
-        """Return what a result says of norms, from those of the scaled system."""
-        return {
-            "residuals": array_times_two_to(np, np.asarray(history), self.rhs),
-            "residual": times_two_to(residual, self.rhs),
-            "rhs_norm": times_two_to(rhs_norm, self.rhs),
-            "quotient": residual / rhs_norm if self.rhs else None,
-        }
-
-
-def certified_again(
-    status: Status, reason: str, before: float, residual: float, threshold: float
-) -> tuple[Status, str]:
-    """Return how a solve has ended whose solution lost digits in float64, from the residual of what is returned."""
-    lost = status is Status.CONVERGED and not residual <= threshold
-    lost = lost or (status is Status.INCONSISTENT and not residual <= _STILL_LEAST * before)
-    return (Status.UNREPRESENTABLE, "the solution has entries that float64 does not hold") if lost else (status, reason)
 
 
 def verdict(

@@ -17,6 +17,8 @@ import numpy as np
 SAFE = (1e-70, 1e70)
 """Norms that need no scaling: products of two norms of A and two of b stay within float64."""
 
+EPSILON = float(np.finfo(np.float64).eps)
+
 LARGEST = float(np.finfo(np.float64).max)
 _LEAST_NORMAL = -1021
 """The exponent, as `math.frexp` gives it, of the smallest number of full precision."""
@@ -38,7 +40,7 @@ def norm_of(xp: Any, values: Any) -> float:
     square = sum_of_squares(xp, values)
     if is_safe(square) or math.isnan(square):
         return math.sqrt(square)
-    size = float(xp.max(xp.abs(values)))
+    size = float(xp.max(_sizes(xp, values))) if values.size else 0.0
     if not (size > 0.0 and math.isfinite(size)):
         return size
     exponent = math.frexp(size)[1]

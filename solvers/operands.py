@@ -5,6 +5,7 @@ NumPy and CuPy arrays go through the same code (array_api_compat); a matrix and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from scipy.sparse.linalg import LinearOperator
 from .containers import advice_for, check_sparse, refuse_masked
 from .errors import InputError
 from .foreign_functions import ForeignFunction
-from .magnitudes import array_times_two_to, exponent_of_entries, is_safe, sum_of_squares
+from .magnitudes import array_times_two_to, exponent_of_entries, is_safe, norm_of, sum_of_squares
 from .preconditioner import Preconditioner
 
 
@@ -33,9 +34,24 @@ class CountedOperator:
         Applications so far, those of the adjoint included.
     exponent : int
         The map is the operand's times 2^-exponent (see `read_operator`).
+    size : float
+        The Frobenius norm of the entries, if they are known.
     """
 
-    __slots__ = ("_adjoint", "_function", "_image", "count", "dtype", "exponent", "m", "matrix", "n", "name", "xp")
+    __slots__ = (
+        "_adjoint",
+        "_function",
+        "_image",
+        "count",
+        "dtype",
+        "exponent",
+        "m",
+        "matrix",
+        "n",
+        "name",
+        "size",
+        "xp",
+    )
 
     def __init__(
         self,
@@ -59,6 +75,7 @@ class CountedOperator:
         self.matrix = matrix
         self.count = 0
         self.exponent = 0
+        self.size = 0.0
 
     def __call__(self, x: Any) -> Any:
         """Apply the map to a vector of shape (n,)."""
@@ -215,7 +232,8 @@ def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = F
         A = A.astype(dtype)
     entries = A.data if _is_sparse(A) else A
     exponent = 0
-    if not is_safe(sum_of_squares(xp, entries)):  # a sum within bounds has finite terms
+    total = sum_of_squares(xp, entries)
+    if not is_safe(total):  # a sum within bounds has finite terms
         _check_finite(xp, entries, f"{name} holds", "entries")
         exponent = exponent_of_entries(xp, entries) if scaled and entries.size else 0
     if exponent:
@@ -223,6 +241,7 @@ def read_operator(A: Any, name: str = "A", square: bool = True, scaled: bool = F
         A = _with_entries(A, small) if _is_sparse(A) else small
     operator = CountedOperator(A.__matmul__, n, dtype, xp, name, A, m)
     operator.exponent = exponent
+    operator.size = math.sqrt(total) if is_safe(total) else norm_of(xp, A.data if _is_sparse(A) else A)
     return operator
 
 

@@ -18,11 +18,10 @@ import numpy as np
 
 from .arguments import is_integer, is_real
 from .errors import InputError
+from .magnitudes import EPSILON
 
 if TYPE_CHECKING:
     from .operands import CountedOperator
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 _POWER_ITERATIONS = 8
 

@@ -15,8 +15,6 @@ from ..iteration import (
     Breakdown,
     Column,
     Method,
-    Scaling,
-    certified_again,
     combined,
     describe,
     read_system,
@@ -25,7 +23,9 @@ from ..iteration import (
 from ..magnitudes import exponent_of_vector, norm_of, times_two_to
 from ..operands import on_host
 from ..result import SolveResult, Status
+from ..scaled_system import Scaling, certified_again
 from ..stopping import EPSILON, Floor, Progress
+from ..wide_residual import HIDDEN, residual_hidden
 
 _INSPECTION_INTERVAL = 50
 _GROWTH = 1e9
@@ -226,18 +226,23 @@ class _BlockSolve:
             failed = status in (Status.STAGNATED, Status.DIVERGED, Status.NONFINITE)
             if failed and not residual <= self.best[j]:
                 x, residual = self.best_X[j], float(self.best[j])
-            x, changed = scaling.returned(x)
-            if changed is not None:
-                before, residual = residual, norm_of(self.column.xp, self.B[j] - self.column.A(changed))
-                self.matvecs[j] += 1
-                status, reason = certified_again(status, reason, before, residual, float(self.thresholds[j]))
-                self.histories[j][-1] = residual
-            iterations = len(self.histories[j]) - 1
-            lowest = floor(x if changed is None else changed) if status is Status.STAGNATED else 0.0
+            held, changed = scaling.returned(x)
             threshold = float(self.thresholds[j])
+            if changed is not None:
+                x, before = changed, residual
+                self.histories[j][-1] = residual = norm_of(self.column.xp, self.B[j] - self.column.A(x))
+                self.matvecs[j] += 1
+                status, reason = certified_again(status, reason, before, residual, threshold)
+            if status is Status.CONVERGED:
+                hidden = residual_hidden(self.column.A, x, self.B[j], float(self.sizes[j]), threshold)
+                if hidden is not None:
+                    status, reason, self.histories[j][-1] = Status.STAGNATED, HIDDEN, hidden
+                    residual = hidden
+            iterations = len(self.histories[j]) - 1
+            lowest = floor(x) if status is Status.STAGNATED else 0.0
             columns.append(
                 SolveResult(
-                    x=x,
+                    x=held,
                     status=status,
                     iterations=iterations,
                     matvecs=int(self.matvecs[j]),

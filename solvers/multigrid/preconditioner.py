@@ -118,7 +118,7 @@ class Multigrid(Preconditioner):
         if not (size > 0.0 and math.isfinite(size)):
             return r * 0.0  # zero, or NaN where r is not finite
         # Residuals of any size fit into float32 once scaled by a power of two, which rounds nothing.
-        power = math.ldexp(1.0, math.frexp(size)[1])
+        power = math.ldexp(1.0, min(max(math.frexp(size)[1], -1000), 1000))  # whose reciprocal is a number, too
         z = workspace.apply((r * (1.0 / power)).reshape(workspace.box.shape)).reshape(-1).astype(np.float64)
         z *= power * workspace.scale
         return z

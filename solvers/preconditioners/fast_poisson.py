@@ -144,7 +144,7 @@ class FastPoisson(Preconditioner):
             if not (size > 0.0 and math.isfinite(size)):
                 return r * 0.0  # zero, or NaN where r is not finite
         # Residuals of any size fit into float32 once scaled by a power of two, which rounds nothing.
-        power = math.ldexp(1.0, math.frexp(size)[1])
+        power = math.ldexp(1.0, min(max(math.frexp(size)[1], -1000), 1000))  # whose reciprocal is a number, too
         v = (r * (1.0 / power)).astype(self.precision, copy=False).reshape(self.grid)
         if self._transforms is None:
             v = self._invert_by_transforms(v)

@@ -22,6 +22,7 @@ from resolvent.solvers import (
     deflated_cg,
     gcrodr,
     gmres,
+    lgmres,
     lsmr,
     recycled_minres,
     richardson,
@@ -142,6 +143,14 @@ def test_spaces_of_scaled_systems_hold_for_unscaled_ones(solver) -> None:
     assert solver(line * 1e-300, np.full(40, 1e-300), rtol=1e-8, k=4, space=tiny.space).converged
 
 
+def test_outer_vectors_of_scaled_systems_hold_no_images() -> None:
+    line = 2.0 * np.eye(30) - np.eye(30, k=1) - np.eye(30, k=-1)
+    v = np.linspace(0.0, 1.0, 30)
+    pairs = [(v, 1e-300 * line @ v)]
+    assert lgmres(1e-300 * line, np.full(30, 1e-300), inner_m=5, outer_v=pairs, rtol=1e-8).converged
+    assert all(image is None for _, image in pairs[1:])
+
+
 @pytest.mark.parametrize("strategy", ["auto", "constant_matrix", "scaling", "superposition", "warm_start", "recycling"])
 def test_sequences_certify_what_they_return(strategy: str) -> None:
     line = sp.csr_array(2.0 * np.eye(6) - np.eye(6, k=1) - np.eye(6, k=-1))
@@ -198,10 +207,24 @@ def test_the_automatic_choice_certifies_what_it_returns() -> None:
         assert not result.converged or np.sqrt((r**2).sum()) <= 1.01e-8 * np.sqrt(3.0) * np.longdouble(b)
 
 
+@pytest.mark.parametrize("solver", ["gmres", "block_cg"])
+def test_a_residual_that_cancels_by_chance_is_no_certificate(solver: str) -> None:
+    """Terms of A x that cancel may leave zero in float64; extended precision tells it from the true residual."""
+    A, b = np.array([[1e30, -1e30], [-1e30, 1e30]]), np.array([1.0, -1.0])
+    result = SOLVERS[solver](A, b, np.array([1.0, 1.0 - 2.0**-53]), rtol=1e-8)
+    r = b.astype(np.longdouble) - A.astype(np.longdouble) @ result.x.astype(np.longdouble)
+    assert not result.converged or np.sqrt((r**2).sum()) <= 2.1e-8 * np.sqrt(2.0)
+    jordan = np.eye(11) * 0.3 + 1e8 * np.eye(11, k=1)
+    side = 10.0 ** np.linspace(-300.0, 280.0, 11)
+    result = gmres(jordan, side, rtol=1e-8)
+    r = side.astype(np.longdouble) - jordan.astype(np.longdouble) @ result.x.astype(np.longdouble)
+    assert not result.converged or float(np.abs(r / side.max()).max()) <= 2.1e-8
+
+
 def test_norms_and_numbers_beyond_float64() -> None:
     assert norm_of(np, np.full(4, 1e300)) == pytest.approx(2e300)
     assert norm_of(np, np.full(4, 1e-300 + 0.0j)) == pytest.approx(2e-300)
-    assert norm_of(np, np.zeros(3)) == 0.0
+    assert norm_of(np, np.zeros(3)) == norm_of(np, np.zeros(0)) == 0.0
     assert np.isnan(norm_of(np, np.array([np.nan, 1.0])))
     assert shown(1.5, 1100) == "2.04e+331"
     assert shown(0.0, 1100) == "0"
