@@ -24,7 +24,7 @@ from .spec import SolverSpec
 FACTORABLE = 10_000
 """Unknowns up to which a sparse LU is tried whatever its price, if nothing cheaper is left."""
 
-CHEAP, MODERATE, DEAR = 5e6, 5e7, 1e10
+CHEAP, MODERATE, DEAR = 2e7, 3e8, 1e10
 """Multiplications and additions of a factorisation: up to `CHEAP` it beats algebraic multigrid, up to `MODERATE`
 incomplete factors, which may fail; above `DEAR` (some ten seconds) an iteration is tried first. Measured on Laplacians
 of 50² to 220² and 12³ to 36³ unknowns."""
@@ -111,12 +111,14 @@ def in_order(
         yield Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms")
         yield Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
         return
-    form = reformulated(system, matrix, settings)
+    skew = asymmetry(matrix) if properties is None else properties.asymmetry
+    form = reformulated(system, matrix, settings, hermitian=skew <= SYMMETRY_TOLERANCE)
     if form is None:
-        yield from _for_entries(system, matrix, properties, settings)
+        yield from _for_entries(system, matrix, properties, skew, settings)
         return
     inner = matrix if form.system.operator is system.operator else form.system.operator
-    yield from _for_reformulation(_for_entries(form.system, inner, None, settings), form)
+    skew = skew if skew <= SYMMETRY_TOLERANCE else asymmetry(inner)
+    yield from _for_reformulation(_for_entries(form.system, inner, None, skew, settings), form)
 
 
 def _for_reformulation(choices: Iterable[Choice], form: Reformulation) -> Iterator[Choice]:
@@ -125,10 +127,13 @@ def _for_reformulation(choices: Iterable[Choice], form: Reformulation) -> Iterat
 
 
 def _for_entries(
-    system: LinearSystem, matrix: sp.csr_array, properties: MatrixProperties | None, settings: dict[str, Any]
+    system: LinearSystem,
+    matrix: sp.csr_array,
+    properties: MatrixProperties | None,
+    skew: float,
+    settings: dict[str, Any],
 ) -> Iterator[Choice]:
     n = matrix.shape[0]
-    skew = asymmetry(matrix) if properties is None else properties.asymmetry
     # What is not Hermitian has no cheaper method than factors up to that size.
     ordinary = n <= SMALL or (n <= FACTORABLE and skew > SYMMETRY_TOLERANCE)
     work = 0.0 if ordinary else factor_work(matrix)

@@ -20,8 +20,8 @@ from ..iteration import combined, describe
 from ..linear_system import LinearSystem
 from ..magnitudes import array_times_two_to, exponent_of_vector, norm_of, times_two_to
 from ..matrices.components import floating_bodies
-from ..matrices.equilibration import row_and_column_scales, spread_of_rows, symmetric_scale
-from ..matrices.symmetry import is_hermitian, largest_of_rows
+from ..matrices.equilibration import row_and_column_scales, spread_of, symmetric_scale
+from ..matrices.symmetry import largest_of_rows
 from ..result import SolveResult, Status
 
 SMALL = 2_000
@@ -177,8 +177,21 @@ def _exceeding(part: np.ndarray, b: np.ndarray, tolerances: Mapping[str, Any]) -
     return f"{(sizes[above] / wholes[above]).max():.2g}" if above.any() else ""
 
 
-def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping[str, Any]) -> Reformulation | None:
-    """Return a system that is easier to solve than the one given, or None where that one is ordinary."""
+def reformulated(
+    system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping[str, Any], hermitian: bool
+) -> Reformulation | None:
+    """Return a system that is easier to solve than the one given, or None where that one is ordinary.
+
+    Parameters
+    ----------
+    system : LinearSystem
+    matrix : csr_array
+        The entries of its operator.
+    tolerances : mapping
+        ``rtol`` and ``atol``: what exceeds them in a part of b that no x meets makes the system inconsistent.
+    hermitian : bool
+        Whether A = Aᴴ.
+    """
     if system.near_nullspace is not None:
         return None
     if system.nullspace is not None:
@@ -205,13 +218,13 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
             reasons.append(f"unknowns in no equation are zero ({int(isolated.sum())})")
     inner = matrix if kept is None else sp.csr_array(matrix[kept][:, kept])
     rhs = system.rhs if kept is None else system.rhs[kept]
-    spread = spread_of_rows(inner)
+    spread = spread_of(sizes)
     rows = scale = weights = None
     sign = 1.0
     if spread > UNEVEN:
         weights = 1.0 / np.where(sizes > 0.0, sizes, np.inf if kept is None else 1.0)
         weights[~np.isfinite(weights)] = 1.0
-        if is_hermitian(inner):
+        if hermitian:
             rows = scale = symmetric_scale(inner)
         else:
             rows, scale = row_and_column_scales(inner)
@@ -219,10 +232,11 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
         rhs = rhs * _as_column(rows, rhs)
         reasons.append(f"rows that differ by a factor of {spread:.0e} are scaled to one size")
     diagonal = inner.diagonal()
-    if matrix.shape[0] > SMALL and diagonal.real.max() < 0.0 and is_hermitian(inner):
+    if matrix.shape[0] > SMALL and hermitian and diagonal.real.max() < 0.0:
         inner, rhs, sign = -inner, -rhs, -1.0
         reasons.append("its sign is changed, for its diagonal is negative")
-    if not inconsistency and (bodies := _bodies(inner)) is not None:
+    bodies = floating_bodies(inner) if hermitian and not inconsistency else None
+    if bodies is not None:
         projected = within_range(LinearSystem(inner, rhs, rhs.shape[:1]), bodies, tolerances)
         if projected is not None:
             rhs, inconsistency = projected.system.rhs, projected.inconsistency
@@ -244,11 +258,6 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
     )
 
 
-def _bodies(matrix: sp.csr_array) -> np.ndarray | None:
-    bodies = floating_bodies(matrix)
-    return bodies if bodies is not None and is_hermitian(matrix) else None
-
-
 def _spread_out(values: np.ndarray, kept: np.ndarray, n: int) -> np.ndarray:
     whole = np.ones(n)
     whole[kept] = values
@@ -265,10 +274,10 @@ def warning_of_scales(system: LinearSystem, result: SolveResult) -> str:
     if not (sp.issparse(operator) or isinstance(operator, np.ndarray)) or result.x.ndim != 1:
         return ""
     matrix = sp.csr_array(operator)
-    spread = spread_of_rows(matrix)
+    sizes = largest_of_rows(matrix)
+    spread = spread_of(sizes)
     if not spread > UNEVEN:
         return ""
-    sizes = largest_of_rows(matrix)
     sizes[sizes == 0.0] = 1.0
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         scaled, scaled_rhs = (norm_of(np, v / sizes) for v in (system.rhs - matrix @ result.x, system.rhs))

@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from .symmetry import largest_of_rows
-
 _SWEEPS = 8
 
 
-def spread_of_rows(matrix: sp.csr_array) -> float:
-    """Return the largest quotient of max_j |a_ij| between two rows that are not zero."""
-    sizes = largest_of_rows(matrix)
+def spread_of(sizes: np.ndarray) -> float:
+    """Return the largest quotient of two sizes of rows, max_j |a_ij|, that are not zero."""
     sizes = sizes[sizes > 0.0]
     with np.errstate(over="ignore"):
         return float(sizes.max() / sizes.min()) if sizes.size else 1.0

@@ -34,7 +34,7 @@ def check(A, b, result, rtol=1e-8):
 
 CASES = {
     "definite": (laplacian(12), "cg + direct, for the matrix is symmetric positive definite"),
-    "larger": (laplacian(90), "cg + amg, for the matrix is symmetric positive definite, off-diagonals"),
+    "larger": (laplacian(150), "cg + amg, for the matrix is symmetric positive definite, off-diagonals"),
     "nonsymmetric": (upwind(12), "gmres + direct, for the matrix is nonsymmetric"),
     "indefinite": (laplacian(12) - sp.eye_array(144), "gmres + direct, for the matrix is symmetric"),
     "complex": (laplacian(12) + 0.5j * sp.eye_array(144), "gmres + direct, for the matrix is complex symmetric"),
@@ -55,7 +55,7 @@ def test_auto_solves_and_says_by_what_and_why(case):
 
 
 def test_several_right_hand_sides_share_a_block():
-    A, B = laplacian(90), normal(8100, 3)
+    A, B = laplacian(150), normal(22500, 3)
     result = solve(A, B, rtol=1e-9)
     check(A, B, result, 1e-9)
     assert len(result.columns) == 3
@@ -133,16 +133,16 @@ def test_the_next_choice_where_the_first_cannot_be_set_up():
 
 
 def test_attempts_end_with_the_first_that_converges_and_the_best_is_returned():
-    A, b = laplacian(90), normal(8100)
+    A, b = laplacian(150), normal(22500)
     result = solve(A, b, maxiter=1)
     assert result.message.startswith("cg + direct, for")
     assert "Tried before: cg + amg maxiter; cg + ict maxiter." in result.message
-    choices = choose(LinearSystem(A, b, (8100,)), settings={"rtol": 1e-8})
+    choices = choose(LinearSystem(A, b, (22500,)), settings={"rtol": 1e-8})
     seen = []
-    outcomes = list(solve_in_turn(LinearSystem(A, b, (8100,)), choices, begin=seen.append))
+    outcomes = list(solve_in_turn(LinearSystem(A, b, (22500,)), choices, begin=seen.append))
     assert [choice for choice, _ in outcomes] == seen == choices[:1]
-    hard = choose(LinearSystem(A, b, (8100,)), settings={"rtol": 1e-8, "maxiter": 2})
-    statuses = [outcome.status for _, outcome in solve_in_turn(LinearSystem(A, b, (8100,)), hard[:2])]
+    hard = choose(LinearSystem(A, b, (22500,)), settings={"rtol": 1e-8, "maxiter": 2})
+    statuses = [outcome.status for _, outcome in solve_in_turn(LinearSystem(A, b, (22500,)), hard[:2])]
     assert statuses == [Status.MAXITER, Status.MAXITER]
 
 
@@ -163,7 +163,8 @@ def test_least_squares_of_any_shape(shape, solver):
     A = normal(*shape)
     x = np.linalg.pinv(A) @ (A @ np.ones(shape[1]))
     result = solve(A, A @ x, solver, rtol=1e-10)
-    check(A, A @ x, result, 1e-10)
+    assert result.converged
+    assert np.linalg.norm(A @ (x - result.x)) <= 1e-10 * np.linalg.norm(A @ x)
     np.testing.assert_allclose(result.x, x, atol=1e-8)
     if shape[0] > shape[1]:
         result = solve(sp.csr_array(A), np.ones(12), solver)
