@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..arguments import check_count
+from ..errors import InputError
 from ..iteration import Breakdown, Column, Method, run
-from ..operands import read_operator
+from ..operands import read_operator, read_vectors
 from ..result import SolveResult, Status
 from .arnoldi import minimal_residual_cycle
-from .outer_vectors import OuterVectors
 
 
 def lgmres(
@@ -84,7 +84,7 @@ def lgmres(
     options = {"rtol": rtol, "atol": atol, "maxiter": iterations, "cycles": maxiter, "M": M, "callback": callback}
     if outer_v is None and not prepend_outer_v:
         return run(METHOD, A, b, x0, inner_m=inner_m, outer_k=outer_k, **options)
-    outer = OuterVectors([] if outer_v is None else outer_v, outer_k, store_outer_Av, read_operator(A).n)
+    outer = _OuterVectors([] if outer_v is None else outer_v, outer_k, store_outer_Av, read_operator(A).n)
     return run(_AUGMENTED, A, b, x0, inner_m=inner_m, outer=outer, first=prepend_outer_v, **options)
 
 
@@ -109,7 +109,7 @@ def _cycle(column: Column, x: Any, r: Any, *, inner_m: int, outer_k: int) -> Gen
 
 
 def _augmented_cycle(
-    column: Column, x: Any, r: Any, *, inner_m: int, outer: OuterVectors, first: bool
+    column: Column, x: Any, r: Any, *, inner_m: int, outer: _OuterVectors, first: bool
 ) -> Generator[float, None, None]:
     """Run a cycle with the user's vectors and their images, before the Krylov space or behind it."""
     pairs = [] if "alone" in column.memory else outer.current(column)
@@ -149,6 +149,56 @@ def _augmented_cycle(
         if failure.status is not Status.BREAKDOWN or not pairs:
             raise
         column.memory["alone"] = True  # the vectors depend on each other or on the Krylov space: go on without them
+
+
+class _OuterVectors:
+    """Hold pairs (v, A v) that augment the Krylov spaces, the oldest first, as SciPy keeps them in ``outer_v``.
+
+    Parameters
+    ----------
+    pairs : list of (array, array or None)
+        The user's list, changed in place. An image that is None is computed, once a right-hand side.
+    most : int
+        Pairs to keep.
+    store : bool
+        Whether to keep the images of new vectors.
+    n : int
+        Length of the vectors.
+
+    Raises
+    ------
+    InputError
+        If `pairs` is not a list of pairs of finite vectors of that length.
+    """
+
+    def __init__(self, pairs: Any, most: int, store: bool, n: int) -> None:
+        if not isinstance(pairs, list):
+            raise InputError(f"outer_v is a {type(pairs).__name__}; expected a list of pairs (v, A v or None).")
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise InputError(f"outer_v holds a {type(pair).__name__}; expected pairs (v, A v), or (v, None).")
+        self.pairs, self.most, self.store = pairs, most, store
+        self._read = [
+            (read_vectors(v, n, "v of outer_v"), None if image is None else read_vectors(image, n, "A v of outer_v"))
+            for v, image in pairs
+        ]
+
+    def current(self, column: Column) -> list[tuple[Any, Any]]:
+        """Return the vectors with their images, in the dtype of the solve, without those that A annihilates."""
+        xp, dtype = column.xp, column.dtype
+        if column.A.exponent:  # the products of a scaled A are others
+            self._read, self.store = [(v, None) for v, _ in self._read], False
+        self._read = [(v, column.A(xp.asarray(v, dtype=dtype)) if image is None else image) for v, image in self._read]
+        images = [(xp.asarray(v, dtype=dtype), xp.asarray(image, dtype=dtype)) for v, image in self._read]
+        return [(v, image) for v, image in images if column.norm(image) > 0.0]
+
+    def add(self, correction: Any, image: Any, length: float) -> None:
+        """Take a correction of x, of this length, with its image as the newest pair."""
+        pair = (correction / length, image / length)
+        self._read.append(pair)
+        self.pairs.append(pair if self.store else (pair[0], None))
+        for pairs in (self._read, self.pairs):
+            del pairs[: max(0, len(pairs) - self.most)]
 
 
 METHOD = Method("lgmres", _cycle, accepts=("spd", "linear"), explicit=False, callback="cycle", maxiter="checked cycles")

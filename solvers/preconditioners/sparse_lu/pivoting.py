@@ -46,11 +46,13 @@ def choose_order(rows: Compressed, columns: Compressed, facts: Portrait) -> tupl
     Where the pattern is far from symmetric, the fill of A + Aᵀ with pivots on the diagonal is compared with the bound
     for row exchanges, by counts.
     """
-    if rows.n == rows.indices.size and facts.zeros == 0:
-        return True, Ordering(np.arange(rows.n, dtype=np.int32), 1)  # a diagonal matrix
+    n, entries = rows.n, rows.indices.size
+    diagonal, dense = entries == n and facts.zeros == 0, 2 * entries > n * n
+    if diagonal or dense:  # nothing to order
+        return True, Ordering(np.arange(n, dtype=np.int32), 1 if diagonal else None)
     graph = symmetric_graph(rows, columns)
     fill = cholesky_fill(graph, minimum_degree(graph))
-    if facts.unmatched > _UNMATCHED_SHARE * rows.indices.size:
+    if facts.unmatched > _UNMATCHED_SHARE * entries:
         by_column = column_fill(rows, minimum_degree_of_columns(rows, columns))
         if by_column.work < 2.0 * fill.work:
             return False, _ordering(by_column)
