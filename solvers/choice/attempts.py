@@ -92,7 +92,8 @@ def solve(
         If an argument does not fit, or no attempt can be set up.
     """
     A = np.asarray(A) if isinstance(A, list | tuple | np.matrix) else A
-    rhs = read_vectors(b, read_operator(A).n, "b")
+    square = solver != "auto" and solver in METHODS and METHODS[solver].square
+    rhs = read_vectors(b, read_operator(A, square=square).m, "b")
     tolerances = {"rtol": rtol, "atol": atol, "maxiter": maxiter}
     system = LinearSystem(A, rhs, rhs.shape[:1], nullspace, near_nullspace)
     if solver == "auto":
@@ -242,7 +243,8 @@ def _attempt(choice: Choice, system: LinearSystem, x0: Any, deadline: Deadline) 
 
 def _explained(result: SolveResult, system: LinearSystem, rtol: float) -> SolveResult:
     """Return a result of a system without solution with what is known of its null space in its message."""
-    matrix = entries(system.operator) if result.status is Status.INCONSISTENT else None
+    square = system.operator.shape[0] == system.operator.shape[1]
+    matrix = entries(system.operator) if square and result.status is Status.INCONSISTENT else None
     if matrix is not None:
         result.message += explanation(matrix, system.rhs, rtol)
     return result

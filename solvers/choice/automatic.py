@@ -14,7 +14,7 @@ from ..linear_system import LinearSystem
 from ..matrices.components import floating_bodies
 from ..matrices.diffusion import Diffusion
 from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_properties
-from ..matrices.symmetry import sizes_of_rows
+from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, sizes_of_rows
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
 from ..preconditioners.sparse_lu.price import factor_work
@@ -95,6 +95,9 @@ def in_order(
         if choices:
             yield from choices if form is None else _for_reformulation(choices, form)
             return
+    if system.operator.shape[0] != system.operator.shape[1]:
+        yield Choice(SolverSpec("lsmr", settings, None, {}), "rectangular: least squares")
+        return
     matrix = entries(system.operator)
     if not system.rhs.any():
         yield Choice(SolverSpec("gmres", settings, None, {}), "of no matter, since b = 0")
@@ -125,10 +128,13 @@ def _for_entries(
     system: LinearSystem, matrix: sp.csr_array, properties: MatrixProperties | None, settings: dict[str, Any]
 ) -> Iterator[Choice]:
     n = matrix.shape[0]
-    work = 0.0 if n <= SMALL else factor_work(matrix)
+    skew = asymmetry(matrix) if properties is None else properties.asymmetry
+    # What is not Hermitian has no cheaper method than factors up to that size.
+    ordinary = n <= SMALL or (n <= FACTORABLE and skew > SYMMETRY_TOLERANCE)
+    work = 0.0 if ordinary else factor_work(matrix)
     if properties is None:
         # A factorisation of that price costs less than the probe, and is right whatever the definiteness.
-        properties = matrix_properties(matrix, steps=0 if work <= CHEAP else LANCZOS_STEPS)
+        properties = matrix_properties(matrix, steps=0 if work <= CHEAP else LANCZOS_STEPS, skew=skew)
     known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
     what = f"{properties.symmetry}{known}{', complex' if properties.complex else ''}, n = {n}"
     if properties.may_use_cg:
@@ -269,7 +275,8 @@ def _definite(
         by = "cg" if preconditioner in ("direct", "jacobi") else solver
         return Choice(SolverSpec(by, settings, preconditioner, preconditioner_settings), reason)
 
-    bodies = floating_bodies(matrix) if system.nullspace is None else None
+    regular = properties.definiteness == "positive definite" and properties.evidence.startswith("proven")
+    bodies = None if regular or system.nullspace is not None else floating_bodies(matrix)
     if bodies is not None or system.nullspace is not None:
         reason = f"{kind}, its null space given"
         if bodies is not None:

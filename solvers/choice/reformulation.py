@@ -21,7 +21,7 @@ from ..linear_system import LinearSystem
 from ..magnitudes import array_times_two_to, exponent_of_vector, norm_of, times_two_to
 from ..matrices.components import floating_bodies
 from ..matrices.equilibration import row_and_column_scales, spread_of_rows, symmetric_scale
-from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, largest_of_rows
+from ..matrices.symmetry import is_hermitian, largest_of_rows
 from ..result import SolveResult, Status
 
 SMALL = 2_000
@@ -211,7 +211,7 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
     if spread > UNEVEN:
         weights = 1.0 / np.where(sizes > 0.0, sizes, np.inf if kept is None else 1.0)
         weights[~np.isfinite(weights)] = 1.0
-        if asymmetry(inner) <= SYMMETRY_TOLERANCE:
+        if is_hermitian(inner):
             rows = scale = symmetric_scale(inner)
         else:
             rows, scale = row_and_column_scales(inner)
@@ -219,7 +219,7 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
         rhs = rhs * _as_column(rows, rhs)
         reasons.append(f"rows that differ by a factor of {spread:.0e} are scaled to one size")
     diagonal = inner.diagonal()
-    if matrix.shape[0] > SMALL and diagonal.real.max() < 0.0 and asymmetry(inner) <= SYMMETRY_TOLERANCE:
+    if matrix.shape[0] > SMALL and diagonal.real.max() < 0.0 and is_hermitian(inner):
         inner, rhs, sign = -inner, -rhs, -1.0
         reasons.append("its sign is changed, for its diagonal is negative")
     if not inconsistency and (bodies := _bodies(inner)) is not None:
@@ -246,7 +246,7 @@ def reformulated(system: LinearSystem, matrix: sp.csr_array, tolerances: Mapping
 
 def _bodies(matrix: sp.csr_array) -> np.ndarray | None:
     bodies = floating_bodies(matrix)
-    return bodies if bodies is not None and asymmetry(matrix) <= SYMMETRY_TOLERANCE else None
+    return bodies if bodies is not None and is_hermitian(matrix) else None
 
 
 def _spread_out(values: np.ndarray, kept: np.ndarray, n: int) -> np.ndarray:

@@ -69,7 +69,7 @@ class MatrixProperties:
 
 
 @np.errstate(all="ignore")
-def matrix_properties(A: Any, steps: int = LANCZOS_STEPS, seed: int = 0) -> MatrixProperties:
+def matrix_properties(A: Any, steps: int = LANCZOS_STEPS, seed: int = 0, skew: float | None = None) -> MatrixProperties:
     """Probe a square sparse or dense matrix.
 
     Symmetry and definiteness are those of the matrix scaled symmetrically to a uniform size of its rows, which has the
@@ -80,11 +80,12 @@ def matrix_properties(A: Any, steps: int = LANCZOS_STEPS, seed: int = 0) -> Matr
     A : sparse or dense, (n, n), real or complex.
     steps : Lanczos steps of the definiteness probe; with 0 only what costs a few products is looked at.
     seed : seed of its start vector.
+    skew : the asymmetry, if it is known.
     """
     A = sp.csr_array(A)
     n = A.shape[0]
     is_complex = A.dtype.kind == "c"
-    skew = asymmetry(A)
+    skew = asymmetry(A) if skew is None else skew
     if skew <= SYMMETRY_TOLERANCE:
         symmetry = "hermitian" if is_complex else "symmetric"
     elif is_complex and asymmetry(A, conjugate=False) <= SYMMETRY_TOLERANCE:

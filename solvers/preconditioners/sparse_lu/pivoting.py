@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from ...matrices.symmetry import SYMMETRY_TOLERANCE
 from .factors import Mode, Ordering
-from .orderings import Fill, cholesky_fill, column_fill, minimum_degree, minimum_degree_of_columns, symmetric_graph
+from .orderings import Fill, column_fill, minimum_degree_of_columns, symmetric_fill
 from .portrait import Compressed, Portrait
 
 _OUTDONE_SHARE = 0.15
@@ -50,8 +50,7 @@ def choose_order(rows: Compressed, columns: Compressed, facts: Portrait) -> tupl
     diagonal, dense = entries == n and facts.zeros == 0, 2 * entries > n * n
     if diagonal or dense:  # nothing to order
         return True, Ordering(np.arange(n, dtype=np.int32), 1 if diagonal else None)
-    graph = symmetric_graph(rows, columns)
-    fill = cholesky_fill(graph, minimum_degree(graph))
+    fill = symmetric_fill(rows, columns)
     if facts.unmatched > _UNMATCHED_SHARE * entries:
         by_column = column_fill(rows, minimum_degree_of_columns(rows, columns))
         if by_column.work < 2.0 * fill.work:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .factors import DIAGONAL_PIVOT
-from .orderings import cholesky_fill, column_fill, minimum_degree, minimum_degree_of_columns, symmetric_graph
+from .orderings import column_fill, minimum_degree_of_columns, symmetric_fill
 from .portrait import by_columns, by_rows, portrait
 
 
@@ -22,8 +22,7 @@ def factor_work(matrix: sp.csr_array) -> float:
     facts = portrait(rows, columns, DIAGONAL_PIVOT)
     if facts.empty_row >= 0 or facts.empty_column >= 0:
         return float("inf")
-    graph = symmetric_graph(rows, columns)
-    work = cholesky_fill(graph, minimum_degree(graph)).work
+    work = symmetric_fill(rows, columns).work
     if facts.unmatched == 0:
         return work
     return min(work, column_fill(rows, minimum_degree_of_columns(rows, columns)).work)

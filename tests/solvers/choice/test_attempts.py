@@ -157,6 +157,22 @@ def test_a_solver_by_name():
     check(neumann, c, solve(neumann, c, "minres", nullspace=np.ones(36)))
 
 
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12)])
+@pytest.mark.parametrize("solver", ["auto", "lsmr"])
+def test_least_squares_of_any_shape(shape, solver):
+    A = normal(*shape)
+    x = np.linalg.pinv(A) @ (A @ np.ones(shape[1]))
+    result = solve(A, A @ x, solver, rtol=1e-10)
+    check(A, A @ x, result, 1e-10)
+    np.testing.assert_allclose(result.x, x, atol=1e-8)
+    if shape[0] > shape[1]:
+        result = solve(sp.csr_array(A), np.ones(12), solver)
+        assert result.status is Status.INCONSISTENT
+        np.testing.assert_allclose(result.x, np.linalg.lstsq(A, np.ones(12))[0], atol=1e-8)
+    with pytest.raises(InputError, match="lsmr"):
+        solve(A, np.ones(shape[0]), "gmres")
+
+
 MISTAKES = {
     "unknown solver": ({"solver": "cgs"}, "did you mean 'cg'"),
     "unknown preconditioner": ({"solver": "cg", "preconditioner": "agm"}, "did you mean 'amg'"),

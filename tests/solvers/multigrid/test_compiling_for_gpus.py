@@ -70,7 +70,8 @@ def test_the_program_compiles_without_spills(compiler: Compiler, capability: str
     assert code.startswith(b"\x7fELF")
     kernels = program().count("\nKERNEL ")
     assert kernels > 10
-    assert "warning" not in log.lower(), log
+    warnings = [line for line in log.splitlines() if "warning" in line.lower()]
+    assert all("Architectures prior to" in line for line in warnings)  # 7.0 is old, which is no fault of the program
     registers = [int(number) for number in re.findall(r"Used (\d+) registers", log)]
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
     assert len(registers) == len(spills) == kernels
