@@ -26,7 +26,7 @@ _LEAST_NORMAL = -1021
 
 def sum_of_squares(xp: Any, values: Any) -> float:
     """Return Σ |v|²: finite only if all values are, and infinite or zero also where the squares leave float64."""
-    flat = values.ravel(order="K")
+    flat = values.ravel(order="A")
     return float(xp.vdot(flat, flat).real)
 
 

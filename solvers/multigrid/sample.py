@@ -42,6 +42,9 @@ PATIENCE = 500
 _FAR = 800
 """The exponent of a power of two beyond which products with it may leave float64."""
 
+_NEAR = (1e-200, 1e200)
+"""Coefficients that need no scaling of their own."""
+
 
 @dataclass(eq=False, repr=False)
 class BatchResult:
@@ -140,8 +143,9 @@ def solve_sample(
         rhs, factor = array_times_two_to(np, rhs, -exponent), 1.0
     else:
         factor = math.ldexp(1.0, -exponent)
-    shift = math.frexp(largest_magnitude(coefficient.reshape(-1)))[1]
-    shift = shift if abs(shift) > _FAR else 0
+    # One value tells the size of a field whose contrast is a number that float32 holds.
+    far = not _NEAR[0] <= coefficient.item(0) <= _NEAR[1]
+    shift = math.frexp(largest_magnitude(coefficient.reshape(-1)))[1] if far else 0
     definite = workspace.set_up(array_times_two_to(np, coefficient, -shift))
     setup_seconds = time.perf_counter() - began
     began = time.perf_counter()
@@ -166,7 +170,7 @@ def solve_sample(
         x=x,
         status=STATUS[code],
         iterations=iterations,
-        residuals=array_times_two_to(np, workspace.history[: iterations + 1].copy(), exponent),
+        residuals=_unscaled(workspace.history[: iterations + 1], exponent),
         residual=times_two_to(residual, exponent),
         rhs_norm=times_two_to(size, exponent),
         matvecs=iterations + 1,
@@ -262,6 +266,13 @@ def _size_and_exponent(rhs: np.ndarray) -> tuple[float, int]:
         square = sum_of_squares(flat, math.ldexp(1.0, -exponent))
     size, more = math.frexp(math.sqrt(square))
     return size, exponent + more
+
+
+def _unscaled(history: np.ndarray, exponent: int) -> np.ndarray:
+    """Return a copy of norms times 2^exponent."""
+    if abs(exponent) > _FAR:
+        return array_times_two_to(np, history, exponent)
+    return history * math.ldexp(1.0, exponent)
 
 
 def _residual_of(workspace: Workspace | Workspace3D, box: Box, rhs: np.ndarray, y: np.ndarray) -> float:
