@@ -140,7 +140,7 @@ def test_definiteness_is_probed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     shifted = sp.diags_array([-1.0, 1.0, -1.0], offsets=[-1, 0, 1], shape=(N, N)).tocsr()
     sp.save_npz(tmp_path / "a.npz", shifted)
     assert main(["solve", f"matrix={tmp_path / 'a.npz'}", "solver=gmres", "rtol=1e-8", f"out={tmp_path / 'out'}"]) == 0
-    assert "indefinite (proven: Ritz values" in capsys.readouterr().out
+    assert "indefinite (computed: eigenvalues from" in capsys.readouterr().out
 
 
 def _grid(n: int, sides: float) -> sp.csr_array:
@@ -156,9 +156,9 @@ def _upwind(n: int) -> sp.csr_array:
 
 AUTOMATIC = {
     "small definite": (lambda: _grid(10, 2.0), "cg", "direct", "a sparse factorisation"),
-    "large definite": (lambda: _grid(50, 2.0), "cg", "amg", "off-diagonals"),
-    "dominant": (lambda: _grid(50, 2.0) + 4.0 * sp.eye_array(2500), "cg", "jacobi", "diagonally dominant"),
-    "mass-like": (lambda: _grid(50, 2.0) @ _grid(50, 2.0) + sp.eye_array(2500), "cg", "ict", "incomplete Cholesky"),
+    "large definite": (lambda: _grid(150, 2.0), "cg", "amg", "off-diagonals"),
+    "dominant": (lambda: _grid(150, 2.0) + 4.0 * sp.eye_array(22500), "cg", "jacobi", "diagonally dominant"),
+    "mass-like": (lambda: _grid(180, 2.0) @ _grid(180, 2.0) + sp.eye_array(32400), "cg", "ict", "incomplete Cholesky"),
     "indefinite": (lambda: _grid(10, 2.0) - 1.0 * sp.eye_array(100), "gmres", "direct", "indefinite"),
     "nonsymmetric": (lambda: _upwind(10), "gmres", "direct", "nonsymmetric"),
     "complex symmetric": (lambda: _grid(10, 2.0) + 0.5j * sp.eye_array(100), "gmres", "direct", "complex symmetric"),
@@ -199,24 +199,24 @@ def test_auto_on_a_grid_and_with_several_right_hand_sides(tmp_path: Path, capsys
     command = ["solve", "problem=darcy", "problem.resolution=16", "solver=auto"]
     assert main([*command, f"out={tmp_path / 'darcy'}"]) == 0
     assert "auto: cg + multigrid" in capsys.readouterr().out
-    sp.save_npz(tmp_path / "a.npz", _grid(50, 2.0))
-    np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((2500, 3)))
+    sp.save_npz(tmp_path / "a.npz", _grid(150, 2.0))
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((22500, 3)))
     command = ["solve", f"matrix={tmp_path / 'a.npz'}", f"rhs={tmp_path / 'b.npy'}", "solver=auto"]
     assert main([*command, f"out={tmp_path / 'block'}"]) == 0
     assert "auto: block_cg + amg" in capsys.readouterr().out
 
 
 def test_auto_goes_on_where_its_first_choice_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Indefinite and singular, the right-hand side in the range: the factorisation is refused, MINRES solves it."""
-    A = sp.csr_array(sp.diags_array(np.r_[-3.0, 0.0, np.linspace(1.0, 5.0, 28)]))
-    b = np.r_[1.0, 0.0, np.ones(28)]
+    """Singular, the right-hand side in the range: the factorisation is refused, that of a matrix nearby solves it."""
+    A = sp.csr_array(np.array([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [1.0, 2.0, 0.0]]))
+    b = A @ np.array([1.0, 2.0, 3.0])
     sp.save_npz(tmp_path / "a.npz", A)
     np.save(tmp_path / "b.npy", b)
     command = ["solve", f"matrix={tmp_path / 'a.npz'}", f"rhs={tmp_path / 'b.npy'}", "solver=auto"]
     assert main([*command, f"out={tmp_path / 'out'}"]) == 0
     printed = capsys.readouterr().out
     assert "direct left out" in printed
-    assert "auto: minres" in printed
+    assert "auto: gmres + regularized_lu" in printed
 
 
 @pytest.mark.parametrize("name", ["auto", "all"])
@@ -242,7 +242,7 @@ def test_auto_knows_toeplitz_operators_and_rigid_body_modes(tmp_path: Path, caps
     direct = ["solve", "problem=riesz", "problem.form=direct", "solver=auto"]
     assert main([*direct, f"out={tmp_path / 'direct'}"]) == 0
     assert "auto: gmres + tau" in capsys.readouterr().out
-    bent = ["solve", "problem=elasticity", "problem.resolution=40", "solver=auto"]
+    bent = ["solve", "problem=elasticity", "problem.resolution=100", "solver=auto"]
     assert main([*bent, f"out={tmp_path / 'elasticity'}"]) == 0
     assert "smoothed aggregation" in capsys.readouterr().out
     result = json.loads((tmp_path / "elasticity" / "result.json").read_text())
