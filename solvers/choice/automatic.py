@@ -17,7 +17,7 @@ from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_proper
 from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, sizes_of_rows
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
-from ..preconditioners.sparse_lu.price import factor_work
+from ..preconditioners.sparse_lu.price import exchanging_work, factor_work
 from .reformulation import SMALL, Reformulation, reformulated, within_range
 from .spec import SolverSpec
 
@@ -154,7 +154,7 @@ def _for_entries(
             yield _minres(properties, settings)
         if work > DEAR:
             yield direct
-    yield from _without_factors(system, properties, matrix, settings, work)
+    yield from _without_factors(system, properties, matrix, settings)
 
 
 def _minres(properties: MatrixProperties, settings: dict[str, Any]) -> Choice:
@@ -164,7 +164,7 @@ def _minres(properties: MatrixProperties, settings: dict[str, Any]) -> Choice:
 
 
 def _without_factors(
-    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any], work: float
+    system: LinearSystem, properties: MatrixProperties, matrix: sp.csr_array, settings: dict[str, Any]
 ) -> Iterator[Choice]:
     """Yield what is left where neither factors nor a diagonal are to be had: singular and nearly singular matrices."""
     n, kind = properties.n, properties.symmetry
@@ -176,8 +176,7 @@ def _without_factors(
         return
     reason = f"{kind} and perhaps singular: the factors of a matrix nearby"
     singular = Choice(SolverSpec("gmres", settings, "regularized_lu", {}), reason)
-    nearby = work <= DEAR or n <= FACTORABLE
-    if nearby:
+    if n <= FACTORABLE or exchanging_work(matrix) <= DEAR:
         yield singular
     if properties.self_adjoint:
         yield _minres(properties, settings)
@@ -185,8 +184,6 @@ def _without_factors(
     yield Choice(SolverSpec("gmres", {**settings, "restart": restart}, None, {}), f"{kind}: gmres without factors")
     yield Choice(SolverSpec("idrs", settings, None, {}), f"{kind}: idrs without factors")
     yield Choice(SolverSpec("lsmr", settings, None, {}), f"{kind}: least squares")
-    if not nearby:
-        yield singular
 
 
 def sensible_solvers(
