@@ -111,6 +111,8 @@ def in_order(
         yield Choice(SolverSpec(solver, settings, "tau", {}), "Toeplitz, applied by FFT: sine transforms")
         yield Choice(SolverSpec(solver, settings, "direct", {}), "a factorisation of the dense matrix")
         return
+    if matrix.nnz == matrix.shape[0] and matrix.diagonal().all():
+        yield Choice(SolverSpec("gmres", settings, "jacobi", {}), "diagonal")
     skew = asymmetry(matrix) if properties is None else properties.asymmetry
     form = reformulated(system, matrix, settings, hermitian=skew <= SYMMETRY_TOLERANCE)
     if form is None:
@@ -139,7 +141,7 @@ def _for_entries(
     work = 0.0 if ordinary else factor_work(matrix)
     if properties is None:
         # A factorisation of that price costs less than the probe, and is right whatever the definiteness.
-        properties = matrix_properties(matrix, steps=0 if work <= CHEAP else LANCZOS_STEPS, skew=skew)
+        properties = matrix_properties(matrix, steps=0 if work <= MODERATE else LANCZOS_STEPS, skew=skew)
     known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
     what = f"{properties.symmetry}{known}{', complex' if properties.complex else ''}, n = {n}"
     if properties.may_use_cg:

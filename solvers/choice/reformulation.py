@@ -235,7 +235,8 @@ def reformulated(
     if matrix.shape[0] > SMALL and hermitian and diagonal.real.max() < 0.0:
         inner, rhs, sign = -inner, -rhs, -1.0
         reasons.append("its sign is changed, for its diagonal is negative")
-    bodies = floating_bodies(inner) if hermitian and not inconsistency else None
+    one_sign = bool((diagonal.real > 0.0).all() or (diagonal.real < 0.0).all())
+    bodies = floating_bodies(inner) if hermitian and one_sign and not inconsistency else None
     if bodies is not None:
         projected = within_range(LinearSystem(inner, rhs, rhs.shape[:1]), bodies, tolerances)
         if projected is not None:
