@@ -1,8 +1,10 @@
 """Try `auto` on a folder of other people's matrices, and judge it by SciPy's readers and a recomputed residual.
 
 Every square matrix below the folder is read by SciPy, never by our own readers, and solved with b = A·1, so that a
-solution exists. The table is made of Debian's sources of suitesparse, trilinos, petsc, mumps, rmatrix, octave and
-spooles, unpacked (`apt-get source`); what was found is listed by name and SHA-256. A solve is *false* if it says `converged` and the residual, recomputed here, is above the tolerance.
+solution exists. A solve is *false* if it says `converged` and the residual, recomputed here, is above the tolerance.
+
+The table is made of Debian's sources of suitesparse, trilinos, petsc, mumps, rmatrix, octave and spooles, unpacked
+(`apt-get source`); what was found is listed by name and SHA-256.
 """
 
 from __future__ import annotations
@@ -114,8 +116,8 @@ def _measure(root: Path, folder: RunFolder) -> int:
             f"n ≥ {LARGE}: `auto` takes {statistics.median(ratios):.2f} × the time of `splu` (median of {len(ratios)}; "
             f"largest {max(ratios):.2f})."
         )
-    for place in (folder.path, *([RESULTS] if RESULTS.is_dir() else [])):
-        write_list(listed, Path(place) / "strangers.csv")
+    for path in (folder.file("strangers.csv"), *([RESULTS / "strangers.csv"] if RESULTS.is_dir() else [])):
+        write_list(listed, path)
     write_results(
         folder,
         "strangers",
