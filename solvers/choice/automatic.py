@@ -14,10 +14,10 @@ from ..linear_system import LinearSystem
 from ..matrices.components import floating_bodies
 from ..matrices.diffusion import Diffusion
 from ..matrices.properties import LANCZOS_STEPS, MatrixProperties, matrix_properties
-from ..matrices.symmetry import SYMMETRY_TOLERANCE, asymmetry, sizes_of_rows
+from ..matrices.symmetry import sizes_of_rows
 from ..matrices.toeplitz import ToeplitzOperator
 from ..operands import as_csr, is_gpu, read_operator
-from ..preconditioners.sparse_lu.price import exchanging_work, factor_work
+from ..preconditioners.sparse_lu.price import exchanging_work, factor_work, hermitian
 from .reformulation import SMALL, Reformulation, reformulated, within_range
 from .spec import SolverSpec
 
@@ -113,14 +113,13 @@ def in_order(
         return
     if matrix.nnz == matrix.shape[0] and matrix.diagonal().all():
         yield Choice(SolverSpec("gmres", settings, "jacobi", {}), "diagonal")
-    skew = asymmetry(matrix) if properties is None else properties.asymmetry
-    form = reformulated(system, matrix, settings, hermitian=skew <= SYMMETRY_TOLERANCE)
+    self_adjoint = hermitian(matrix) if properties is None else properties.self_adjoint
+    form = reformulated(system, matrix, settings, self_adjoint)
     if form is None:
-        yield from _for_entries(system, matrix, properties, skew, settings)
+        yield from _for_entries(system, matrix, properties, self_adjoint, settings)
         return
     inner = matrix if form.system.operator is system.operator else form.system.operator
-    skew = skew if skew <= SYMMETRY_TOLERANCE else asymmetry(inner)
-    yield from _for_reformulation(_for_entries(form.system, inner, None, skew, settings), form)
+    yield from _for_reformulation(_for_entries(form.system, inner, None, self_adjoint, settings), form)
 
 
 def _for_reformulation(choices: Iterable[Choice], form: Reformulation) -> Iterator[Choice]:
@@ -132,16 +131,17 @@ def _for_entries(
     system: LinearSystem,
     matrix: sp.csr_array,
     properties: MatrixProperties | None,
-    skew: float,
+    self_adjoint: bool,
     settings: dict[str, Any],
 ) -> Iterator[Choice]:
     n = matrix.shape[0]
     # What is not Hermitian has no cheaper method than factors up to that size.
-    ordinary = n <= SMALL or (n <= FACTORABLE and skew > SYMMETRY_TOLERANCE)
-    work = 0.0 if ordinary else factor_work(matrix)
+    ordinary = n <= SMALL or (n <= FACTORABLE and not self_adjoint)
+    work = 0.0 if ordinary else factor_work(matrix, enough=DEAR)
     if properties is None:
         # A factorisation of that price costs less than the probe, and is right whatever the definiteness.
-        properties = matrix_properties(matrix, steps=0 if work <= MODERATE else LANCZOS_STEPS, skew=skew)
+        steps = 0 if work <= MODERATE else LANCZOS_STEPS
+        properties = matrix_properties(matrix, steps, skew=0.0 if self_adjoint else np.inf)
     known = "" if properties.definiteness == "unknown" else f", {properties.definiteness}"
     what = f"{properties.symmetry}{known}{', complex' if properties.complex else ''}, n = {n}"
     if properties.may_use_cg:
