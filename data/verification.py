@@ -296,6 +296,7 @@ def _verify_residual(
         with np.errstate(all="ignore"):  # numbers that overflow are named below
             residual = float(problem.residual(arrays))
             bound = float(problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression))
+            certificate = problem.certificate(arrays)
     except _UNUSABLE as error:
         # a coefficient that is not positive, say, or a field that is missing
         report.fail(name, index, "its equations cannot be evaluated", one_line(error), "11.2")
@@ -306,12 +307,6 @@ def _verify_residual(
     doubt = forgiven_too_much(residual, tolerance, bound)
     if doubt:
         report.fail(name, index, doubt, f"residual {residual:.3e}", "11.4")
-        return
-    try:
-        with np.errstate(all="ignore"):
-            certificate = problem.certificate(arrays)
-    except _UNUSABLE as error:
-        report.fail(name, index, "its equations cannot be evaluated", one_line(error), "11.2")
         return
     before = recorded["residual"]
     if not 0.0 <= before <= tolerance:
