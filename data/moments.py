@@ -33,7 +33,7 @@ def sample_moments(values: np.ndarray) -> tuple[float, float, float]:
 
 def same_moments(one: Sequence[float], other: Sequence[float]) -> bool:
     """Return whether two moments differ by no more than the order of addition explains."""
-    (mean, spread, size), (other_mean, other_spread, other_size) = one, other
+    (mean, spread, size), (other_mean, other_spread, other_size) = map(float, one), map(float, other)
     squares = mean * mean * size + spread
     if not math.isfinite(squares):
         return not math.isfinite(other_mean * other_mean * size + other_spread)

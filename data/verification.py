@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 
 from resolvent.solvers import InputError
 
+from .certificates.allowance import forgiven_too_much
 from .format.atomic_files import DAMAGE, one_line
 from .format.check import described_fields, line_of_refusal, shard_violations, stats_violations, stray_files
 from .format.compression import Compression
@@ -27,6 +29,7 @@ from .problems import make_problem
 from .problems.problem import Problem, residual_floor
 
 _SHOWN = 10  # failures in a notebook's table
+_UNUSABLE = (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class VerifyReport:
         The largest relative residual, recomputed from the stored arrays.
     tolerance : float or None
         The solver's rtol. Stored residuals may lie above it by the bound on rounding to the stored dtype.
+    certified_to : float or None
+        The largest of all residuals, and of all allowances for rounding and compression: every sample meets its
+        equations to this share of the right-hand side. None where nothing was certified.
     certificates : dict of float
         The largest values of what else the problem certifies (for trajectories ``error_estimate``), recomputed.
     content_digest : str
@@ -78,6 +84,7 @@ class VerifyReport:
     residuals_checked: bool = True
     residual_max: float | None = None
     tolerance: float | None = None
+    certified_to: float | None = None
     certificates: dict[str, float] = field(default_factory=dict)
     content_digest: str = ""
     seconds: float = 0.0
@@ -109,6 +116,8 @@ class VerifyReport:
         rounded = (self.residual_max or 0.0) > (self.tolerance or 0.0)
         line = f"{what}: checksums hold, largest residual {self.residual_max:.2e} (rtol {self.tolerance:.0e}"
         line += " before rounding to the stored numbers)" if rounded else ")"
+        if self.certified_to is not None:
+            line += f", certified to {self.certified_to:.1e}"
         estimate = self.certificates.get("error_estimate")
         return line if estimate is None else f"{line}, error in time at most {estimate:.1e} by its estimate"
 
@@ -129,7 +138,8 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
     equations in float64, from the stored arrays and the problem rebuilt from the stored configuration. The residual
     must not exceed the solver's rtol plus the bound on what rounding to the stored dtype, and an error bound of the
     compression, can add (for float64: the rounding in evaluating the residual itself, which another machine may do in
-    another order). Shards at fault are listed in ``damaged.json`` for the next generate, which makes them again.
+    another order). Neither that bound nor the rtol of the file may exceed a hundredth of the right-hand side. Shards at
+    fault are listed in ``damaged.json`` for the next generate, which makes them again.
 
     Parameters
     ----------
@@ -283,16 +293,23 @@ def _verify_residual(
 ) -> None:
     tolerance = report.tolerance or 0.0
     try:
-        residual = problem.residual(arrays)
-        bound = problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression)
-        certificate = problem.certificate(arrays)
-    except (InputError, ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
+        with np.errstate(all="ignore"):  # numbers that overflow are named below
+            residual = float(problem.residual(arrays))
+            bound = float(problem.rounding(arrays, dtype) + residual_floor(problem, arrays, outputs, compression))
+            certificate = problem.certificate(arrays)
+    except _UNUSABLE as error:
         # a coefficient that is not positive, say, or a field that is missing
         report.fail(name, index, "its equations cannot be evaluated", one_line(error), "11.2")
         return
-    report.residual_max = max(report.residual_max or 0.0, residual)
+    worst = max(residual, bound) if math.isfinite(residual + bound) else float("inf")
+    report.residual_max = max(report.residual_max or 0.0, residual if math.isfinite(residual) else float("inf"))
+    report.certified_to = max(report.certified_to or 0.0, worst)
+    doubt = forgiven_too_much(residual, tolerance, bound)
+    if doubt:
+        report.fail(name, index, doubt, f"residual {residual:.3e}", "11.4")
+        return
     before = recorded["residual"]
-    if not before <= tolerance:
+    if not 0.0 <= before <= tolerance:
         report.fail(name, index, f"was stored with a residual above rtol {tolerance:.0e}", f"{before:.3e}", "11.1")
     if not residual <= tolerance + bound:
         cause = "rounding and compression" if compression.lossy else "rounding"
@@ -303,6 +320,6 @@ def _verify_residual(
         if key not in recorded:
             report.fail(name, index, f"has no recorded {key}", f"{value:.6e}", "11.3")
         # Both come from the stored arrays: another machine may add in another order, and no more.
-        elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance:
+        elif not abs(value - recorded[key]) <= 1e-6 * abs(recorded[key]) + tolerance < math.inf:
             what = f"recorded {key} {recorded[key]:.6e} does not hold"
             report.fail(name, index, what, f"{value:.6e}", "11.3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from resolvent.solvers import ORDERINGS, STRATEGIES, InputError
 from resolvent.solvers.arguments import is_integer, is_real
 
+from .atomic_files import one_line
 from .compression import COMPRESSIONS, ERROR_BOUNDED, MODES
+from .digests import config_hash
 from .identifiers import is_identifier
 from .splits import SPLITS
 
@@ -66,11 +69,13 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
         if not is_identifier(problem.get("name")):
             return "2.8", f"the problem's name is {_shown(problem.get('name'))}"
         settings = solver.get("settings") if isinstance(solver, Mapping) else None
-        if not isinstance(settings, Mapping) or not isinstance(settings.get("rtol"), (int, float)):
+        if not isinstance(settings, Mapping) or not is_real(settings.get("rtol")):
             return "2.6", f"solver is {_shown(solver)}, expected settings with rtol"
+        if not 0.0 < settings["rtol"] <= sys.float_info.max:
+            return "2.6", f"rtol is {_shown(settings['rtol'])}, expected a number above 0"
         if not _integer(config.get("seed"), 0):
             return "2.6", f"seed is {_shown(config.get('seed'))}, expected an integer of at least 0"
-        return _family_violation(config)
+        return _family_violation(config) or _no_json(config)
     if not is_identifier(config.get("name")):
         return "2.8", f"name is {_shown(config.get('name'))}, expected letters, digits, '_' and '-'"
     fields = config.get("fields")
@@ -83,6 +88,15 @@ def config_violation(config: Mapping[str, Any]) -> tuple[str, str] | None:
     for key in ("units", "boundary", "digest"):
         if key not in config:
             return "2.7", f"{key} is missing"
+    return _no_json(config)
+
+
+def _no_json(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Check that a configuration can be hashed: YAML has dates, and numbers that are not finite, which JSON has not."""
+    try:
+        config_hash(config)
+    except (TypeError, ValueError) as error:
+        return "3.3", f"it cannot be written as JSON ({one_line(error)})"
     return None
 
 

@@ -29,6 +29,7 @@ from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.kernels import level as kernels_level
 from resolvent.solvers.kernels import use_level
 
+from ..certificates.allowance import LARGEST_SHARE
 from ..dataset import Dataset
 from ..format.atomic_files import storage_errors
 from ..format.compression import OLD_KEYWORDS, Compression
@@ -260,7 +261,8 @@ def generate(
     ------
     InputError
         For arguments out of range, a folder that holds another dataset, a disk that is full or refuses to be written, a
-        sample that cannot be solved to the tolerance. Finished shards stay; nothing half-written does.
+        sample that cannot be solved to the tolerance, or whose storage may change its residual by more than `verify`
+        allows. Finished shards stay; nothing half-written does.
     """
     began = time.perf_counter()
     sizes = split_sizes(samples, splits)
@@ -277,6 +279,11 @@ def generate(
     if level is not None:
         use_level(level)
     solver = solver or problem.default_solver
+    if not solver.rtol <= LARGEST_SHARE:
+        raise InputError(
+            f"rtol={solver.rtol:g}: nothing is certified by a residual above {LARGEST_SHARE:g} of the right-hand side; "
+            f"use rtol={LARGEST_SHARE:g} or less"
+        )
     chains = read_chains(problem, strategy)
     bytes_per_sample = _bytes_per_sample(problem, dtype)
     shard_size = _shard_size(shard_size, chains, Path(out), bytes_per_sample)

@@ -17,6 +17,7 @@ from resolvent.solvers import InputError, SolveResult
 from resolvent.solvers.choice.spec import SolverSpec
 from resolvent.solvers.kernels import use_level
 
+from ..certificates.allowance import STORED_SHARE, storable
 from ..format.compression import Compression
 from ..format.digests import digest_of_fields, field_digest
 from ..format.field import CONSTANT, Field
@@ -31,6 +32,8 @@ from ..seeding import sample_entropy, sample_generator
 from ..statistics import SampleFigures
 from .chains import Cancelled, Chains, ProposedSample, SolvedChain, solve_chain
 
+# Where float64 could change the residual by a hundredth, it shows in the residual itself: below this one is safe.
+_EXACT = 1e-6
 _TIGHTENINGS = 3  # solves of a sample whose residual stays above the tolerance, each with a fifth of the last target
 
 
@@ -297,20 +300,31 @@ def certify(task: ShardTask, sample: SolvedSample, arrays: dict[str, np.ndarray]
     Raises
     ------
     InputError
-        If the residual rises above that bound.
+        If the residual rises above that bound, or the bound is so large that `verify` would refuse the sample.
     """
     problem, dtype, compression = task.problem, task.dtype, task.compression
     residual_stored, rounding = sample.residual, 0.0
-    if dtype != "float64" or compression.lossy:
+    exact = dtype == "float64" and not compression.lossy
+    if not exact or sample.residual > _EXACT:
         outputs = [name for name, item in sample.fields.items() if item.role == "output"]
-        rounding = 0.0 if dtype == "float64" else problem.rounding(arrays, dtype)
-        rounding += residual_floor(problem, arrays, outputs, compression)
+        of_dtype = 0.0 if dtype == "float64" and not exact else problem.rounding(arrays, dtype)
+        of_compression = residual_floor(problem, arrays, outputs, compression)
+        cause, fix = f"rounding to {dtype}", "use dtype=float64"
+        if exact:
+            fix = "use coefficients of less contrast, or a coarser grid"
+        elif not of_compression <= of_dtype:
+            cause, fix = f"compression={compression.name}", "use a smaller error_bound, or compression=gzip"
+        if not storable(of_dtype + of_compression):
+            raise InputError(
+                f"sample {sample.index} of {problem.name}: {cause} may change the residual by "
+                f"{of_dtype + of_compression:.1e} of the right-hand side, more than the {STORED_SHARE:g} "
+                f"that a certificate may forgive: {fix}"
+            )
+    if not exact:
+        rounding = of_dtype + of_compression
         residual_stored = problem.residual(arrays)
         bound = sample.residual + rounding
         if not residual_stored <= bound:
-            cause, fix = f"rounding to {dtype}", "use dtype=float64"
-            if compression.lossy:
-                cause, fix = "compression", "use a smaller error_bound, or compression=gzip"
             raise InputError(
                 f"sample {sample.index} of {problem.name}: {cause} raised the residual to {residual_stored:.2e}, "
                 f"above the bound {bound:.2e}: {fix}"

@@ -215,7 +215,7 @@ class TestErrorBound:
     def test_within_the_bound_and_certified(
         self, compression: str, mode: str, dtype: str, darcy_master: Path, tmp_path: Path
     ) -> None:
-        bound = 1e-6 if mode == "absolute" else 1e-4
+        bound = 1e-7 if mode == "absolute" else 1e-5
         settings = {"compression": Compression(compression, bound, mode), "dtype": dtype}
         dataset, exact = self._generate(tmp_path / "a", **settings), Dataset(darcy_master)
         np.testing.assert_array_equal(dataset.read("train", "coefficient"), exact.read("train", "coefficient", 0, 4))
@@ -225,7 +225,7 @@ class TestErrorBound:
         assert 0.0 < error.max() <= bound * largest + (1e-7 * np.abs(u).max() if dtype == "float32" else 0.0)
         rows = dataset.provenance("train")
         assert np.all(rows["residual"] <= 1e-10)
-        assert np.all(rows["residual_stored"] > 1e-8)
+        assert np.all(rows["residual_stored"] > 1e-9)
         assert np.all(rows["residual_stored"] <= rows["residual"] + rows["rounding"])
         assert np.all(rows["rounding"] < 200 * rows["residual_stored"])  # the floor is not far above what happens
         report = verify(tmp_path / "a")
@@ -235,7 +235,7 @@ class TestErrorBound:
         with h5py.File(dataset.path(dataset.shards[1])) as file:
             attrs = file["t0_fields/solution"].attrs
             assert 0 < attrs["error_measured"] <= attrs["error_bound"] == bound
-            assert attrs["compression_ratio"] > 0.5  # of 256 numbers
+            assert attrs["compression_ratio"] > 0.4  # of 256 numbers
             assert file["t0_fields/coefficient"].compression == "gzip"
         generate(  # shards, workers and neighbours do not matter
             make_problem("darcy", resolution=16),
@@ -275,11 +275,11 @@ class TestErrorBound:
         assert list(tmp_path.iterdir()) == []
 
     def test_another_bound_is_another_dataset(self, tmp_path: Path) -> None:
-        self._generate(tmp_path / "a", compression=Compression("sz3", 1e-6))
-        with pytest.raises(InputError, match=r"error_bound is 1e-06 there, 1e-07 here"):
-            self._generate(tmp_path / "a", compression=Compression("sz3", 1e-7))
+        self._generate(tmp_path / "a", compression=Compression("sz3", 1e-7))
+        with pytest.raises(InputError, match=r"error_bound is 1e-07 there, 1e-08 here"):
+            self._generate(tmp_path / "a", compression=Compression("sz3", 1e-8))
         config = json.loads(json.dumps(Dataset(tmp_path / "a").config))
-        assert (config["error_bound"], config["error_bound_mode"]) == (1e-6, "absolute")
+        assert (config["error_bound"], config["error_bound_mode"]) == (1e-7, "absolute")
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ def test_the_bound_of_a_compression_holds_for_the_other_problems(
     name: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     """What an error bound can add to the residual covers what it does add, and is not idle."""
-    generate(make_problem(name, **settings), tmp_path / "a", splits={"train": 3}, compression=Compression("zfp", 1e-4))
+    generate(make_problem(name, **settings), tmp_path / "a", splits={"train": 3}, compression=Compression("zfp", 1e-6))
     assert verify(tmp_path / "a").ok
     assert check_format(tmp_path / "a") == []
     rows = Dataset(tmp_path / "a").provenance("train")
     added = rows["residual_stored"]
-    assert (added > 1e-7).all()
+    assert (added > 1e-9).all()
     assert (rows["rounding"] < 1e5 * added).all()
