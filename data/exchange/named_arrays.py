@@ -212,13 +212,12 @@ def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str
             del rest[-1 if time_axis == -1 else 0]
         tails.append(tuple(rest))
     fewest = min(len(t) for t in tails)
-    # As in from_arrays: where all have the same axes, one far shorter than the last is taken for channels.
-    if (
-        fewest > 1
-        and all(len(t) == fewest for t in tails)
-        and (fewest > 3 or max(t[0] for t in tails) * 4 < tails[0][-1])
-    ):
-        fewest -= 1
+    # As in from_arrays: where all have the same axes, one far shorter than the last is taken for channels. So is the
+    # first one where variables differ in that alone.
+    if fewest > 1 and all(len(t) == fewest for t in tails):
+        differ = len(set(tails)) > 1 and len({t[1:] for t in tails}) == 1
+        if fewest > 3 or differ or max(t[0] for t in tails) * 4 < tails[0][-1]:
+            fewest -= 1
     grids = {tail[len(tail) - fewest :] for tail in tails}
     if len(grids) != 1 or fewest > 3 or any(len(t) > fewest + 1 for t in tails):
         listed = ", ".join(f"{key} {shape}" for key, shape, _ in shapes)

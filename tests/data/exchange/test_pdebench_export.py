@@ -134,6 +134,10 @@ def test_x_and_y_both_have_channels_for_neuraloperator_or_neither(tmp_path: Path
         np.testing.assert_array_equal(held["x"].numpy(), x[:3, 0] if squeezed else x[:3])
         np.testing.assert_array_equal(held["y"].numpy(), y[:3, 0] if squeezed else y[:3])
         _same(dataset, import_dataset(place / "e", place / "b"))
+        torch.save({"x": held["x"], "y": held["y"]}, place / "bare.pt")  # as another program would save it again
+        bare = import_dataset(place / "bare.pt", place / "c", splits={"train": 3})
+        assert (len(bare.input_fields), len(bare.output_fields)) == (inputs, outputs)
+        np.testing.assert_array_equal(bare.arrays("train")[1], y[:3])
 
 
 def _trajectories(out: Path, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> Dataset:
