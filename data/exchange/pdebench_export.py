@@ -68,7 +68,7 @@ def plan_pdebench(dataset: Dataset, layout: str = "auto") -> PdebenchPlan:
         incompressible: velocity_x, velocity_y, … and particles, with the inputs force_x, ….
         Where an input is the first step of an output in every sample, to the last bit, it is stored as that step and
         does not count as an input here.
-        'auto': the first of these that holds the fields.
+        'auto': the first of tensor, variables and groups that holds the fields.
 
     Raises
     ------
@@ -79,15 +79,17 @@ def plan_pdebench(dataset: Dataset, layout: str = "auto") -> PdebenchPlan:
     first = _first_steps(dataset)
     inputs = [name for name in dataset.input_fields if name not in first]
     fitting = {name: columns for name in LAYOUTS if (columns := _columns(dataset, name, inputs)) is not None}
-    chosen = next(iter(fitting), layout) if layout == "auto" else layout
+    opened = (name for name in fitting if name != "incompressible")  # by PDEBench's loaders
+    chosen = next(opened, layout) if layout == "auto" else layout
     if chosen in fitting:
         return PdebenchPlan(chosen, fitting[chosen], first)
     others = [f"layout={name}" for name in fitting] + ["format=neuraloperator"]
     steps = f"in {dataset.times.size} steps" if dataset.trajectories else "steady"
     what = "format=pdebench" if layout == "auto" else f"layout={layout}"
+    beside = f" (beside {', '.join(first)}: first steps)" if first else ""
     raise InputError(
-        f"{what} holds {_holds(dataset, layout)}; {dataset.name} has inputs {inputs}, outputs {dataset.output_fields}, "
-        f"{len(dataset.resolution)}-D, {steps}: use {', '.join(others)} or format=npz"
+        f"{what} holds {_holds(dataset, layout)}; {dataset.name} has inputs {inputs}{beside}, outputs "
+        f"{dataset.output_fields}, {len(dataset.resolution)}-D, {steps}: use {', '.join(others)} or format=npz"
     )
 
 

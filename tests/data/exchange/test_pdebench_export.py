@@ -174,7 +174,9 @@ def test_first_steps_are_told_by_their_bits(tmp_path: Path) -> None:
     a[-1, 0] = -0.0
     _trajectories(tmp_path / "a", {"a": a, "b": u[:, 0]}, {"u": u})
     assert _opens(tmp_path / "a", tmp_path / "g", channels=["u", "a"]) == ".h5"
-    with pytest.raises(InputError, match=r"has inputs \['a'\], outputs \['u'\], 1-D, in 3 steps: use layout=groups"):
+    with pytest.raises(
+        InputError, match=r"inputs \['a'\] \(beside b: .*\), outputs \['u'\], 1-D, in 3 steps: use layout=gr"
+    ):
         export_dataset(tmp_path / "a", tmp_path / "no", "pdebench", "tensor")
 
 
@@ -188,6 +190,16 @@ def test_steady_data(tmp_path: Path) -> None:
     for layout in ("auto", *LAYOUTS):
         with pytest.raises(InputError, match=r"holds .*: use format=neuraloperator or format=npz"):
             export_dataset(tmp_path / "space", tmp_path / "no", "pdebench", layout)
+
+
+def test_auto_writes_nothing_that_no_loader_opens(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(6, 2, 7, 8))
+    names = {"inputs": ["force_x", "force_y"], "outputs": ["velocity_x", "velocity_y"]}
+    from_arrays(x, 2 * x, tmp_path / "a", splits=SPLITS, names=names)
+    with pytest.raises(InputError, match="use layout=incompressible, format=neuraloperator"):
+        export_dataset(tmp_path / "a", tmp_path / "e", "pdebench")
+    export_dataset(tmp_path / "a", tmp_path / "e", "pdebench", "incompressible")
+    _same(Dataset(tmp_path / "a"), import_dataset(tmp_path / "e", tmp_path / "b"))
 
 
 @pytest.mark.parametrize("damage", [{"u": "u"}, {"a": "a"}, [1], {"a": "u", "b": "u"}, {"a": ["u"]}])
