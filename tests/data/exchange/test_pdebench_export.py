@@ -83,10 +83,10 @@ def _opens(folder: Path, out: Path, layout: str = "auto", channels: list[str] | 
     return files[0].suffix
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", list(EVOLVING))
-def test_evolving_problems_open_and_come_back(case: str, dtype: str, tmp_path: Path) -> None:
+def test_evolving_problems_open_and_come_back(case: str, tmp_path: Path) -> None:
     name, settings = EVOLVING[case]
+    dtype = "float32" if case in ("advection", "allen_cahn", "heat") else "float64"
     generate(make_problem(name, **settings), tmp_path / "a", splits=SPLITS, dtype=dtype, progress=False)
     dataset = Dataset(tmp_path / "a")
     assert dataset.input_fields[0] == "initial"
