@@ -204,7 +204,7 @@ def export_dataset(
         A folder, which is made. Files of the same names are replaced.
     format : {'pdebench', 'neuraloperator', 'npz'}
     layout : str
-        For pdebench, see :func:`~resolvent.data.exchange.pdebench.write_pdebench`.
+        For pdebench, see :func:`~resolvent.data.exchange.pdebench_export.plan_pdebench`.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def export_dataset(
     """
     names = [name for name, item in FORMATS.items() if item.exports()]
     item = FORMATS[one_of(format, names, "format")]
-    if layout != "auto" and "layout" not in item.settings:
+    if layout != "auto" and item.plan is None:
         raise InputError(f"layout={layout} is a setting of format=pdebench: leave it out with format={format}")
     folder = Path(out)
     with Dataset(data) as dataset:
@@ -228,9 +228,10 @@ def export_dataset(
             )
         if folder.resolve() == dataset.folder.resolve():
             raise InputError(f"out={folder} is the dataset itself: choose another folder")
-        settings = {"layout": layout} if "layout" in item.settings else {}
+        plans = [] if item.plan is None else [item.plan(dataset, layout)]
         sizes = dataset.resolution[:1] if len(set(dataset.resolution)) == 1 else dataset.resolution
         named = {"name": dataset.name, "resolution": "x".join(map(str, sizes))}
+        named["ending"] = plans[0].ending if plans else ""
         assert item.write is not None
         made, written = not folder.exists(), []
         try:
@@ -240,7 +241,7 @@ def export_dataset(
                 with storage_errors(target):
                     folder.mkdir(parents=True, exist_ok=True)
                     try:
-                        item.write(dataset, split, temporary, **settings)
+                        item.write(dataset, split, temporary, *plans)
                         publish(temporary, target)
                     finally:
                         temporary.unlink(missing_ok=True)

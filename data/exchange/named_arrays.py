@@ -212,13 +212,12 @@ def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str
             del rest[-1 if time_axis == -1 else 0]
         tails.append(tuple(rest))
     fewest = min(len(t) for t in tails)
-    # As in from_arrays: where all have the same axes, one far shorter than the last is taken for channels.
-    if (
-        fewest > 1
-        and all(len(t) == fewest for t in tails)
-        and (fewest > 3 or max(t[0] for t in tails) * 4 < tails[0][-1])
-    ):
-        fewest -= 1
+    # As in from_arrays: where all have the same axes, one far shorter than the last is taken for channels. So is the
+    # first one where variables differ in that alone.
+    if fewest > 1 and all(len(t) == fewest for t in tails):
+        differ = len(set(tails)) > 1 and len({t[1:] for t in tails}) == 1
+        if fewest > 3 or differ or max(t[0] for t in tails) * 4 < tails[0][-1]:
+            fewest -= 1
     grids = {tail[len(tail) - fewest :] for tail in tails}
     if len(grids) != 1 or fewest > 3 or any(len(t) > fewest + 1 for t in tails):
         listed = ", ".join(f"{key} {shape}" for key, shape, _ in shapes)
@@ -226,8 +225,11 @@ def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str
     return grids.pop()
 
 
-def dataset_metadata(dataset: Dataset) -> str:
-    """Return names, units, coordinates and times of a dataset in JSON: the layouts of others cannot hold them."""
+def dataset_metadata(dataset: Dataset, first_steps: Mapping[str, str] | None = None) -> str:
+    """Return names, units, coordinates and times of a dataset in JSON: the layouts of others cannot hold them.
+
+    `first_steps` names the inputs that are stored as the first step of an output alone, and that output.
+    """
     config = dataset.config
     if config["kind"] == "problem":
         units: Mapping[str, str] = {}
@@ -242,6 +244,7 @@ def dataset_metadata(dataset: Dataset) -> str:
         "boundary": boundary,
         "axes": [points.tolist() for points in dataset.axes],
         "times": dataset.times.tolist() if dataset.trajectories else None,
+        "first_steps": dict(first_steps or {}),
         "content_digest": dataset.content_digest,
     }
     return json.dumps(kept)
@@ -267,6 +270,9 @@ def parse_metadata(text: Any, place: str) -> dict[str, Any]:
             raise ValueError("names or axes")
         if any(a.ndim != 1 for a in axes) or (times is not None and (times.ndim != 1 or times.size < 2)):
             raise ValueError("axes or times")
+        first = {str(k): str(v) for k, v in dict(found.get("first_steps", {})).items()}  # earlier exports have none
+        if not (set(first) <= set(found["inputs"]) and set(first.values()) <= set(found["outputs"])):
+            raise ValueError("first steps")
         if found["boundary"] is not None:
             one_of(found["boundary"], BOUNDARIES, "boundary")
         return {
@@ -277,6 +283,7 @@ def parse_metadata(text: Any, place: str) -> dict[str, Any]:
             "boundary": found["boundary"],
             "axes": axes,
             "times": times,
+            "first_steps": first,
         }
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
         short = one_line(error)
@@ -286,13 +293,16 @@ def parse_metadata(text: Any, place: str) -> dict[str, Any]:
 def input_output_arrays(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return a split in neuraloperator's form: x (N, [Cin], *space), y (N, [Cout], [T], *space).
 
-    A single channel has no axis. For trajectories without input fields, x holds the first step of every output.
+    Where both have a single channel, neither has an axis of channels, as in the published files (neuraloperator's
+    ``channels_squeezed``); else both have one, since its readers take x and y alike. For trajectories without input
+    fields, x holds the first step of every output.
     """
     outputs = [dataset.read(split, name) for name in dataset.output_fields]
     inputs = [dataset.read(split, name) for name in dataset.input_fields]
     if not inputs:
         inputs = [values[:, 0] for values in outputs] if dataset.trajectories else outputs
-    x, y = (values[0] if len(values) == 1 else np.stack(values, axis=1) for values in (inputs, outputs))
+    squeezed = len(inputs) == len(outputs) == 1
+    x, y = (values[0] if squeezed else np.stack(values, axis=1) for values in (inputs, outputs))
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
 
@@ -305,15 +315,18 @@ def _exported_here(
     columns: list[tuple[SourceField, str, int | None]] = []
     for role, key in (("input", "x"), ("output", "y")):
         names = metadata[f"{role}s"]
-        wanted = ((len(names),) if len(names) > 1 else ()) + (steps if role == "output" else ()) + space
         if not names:
             continue
-        if key not in held or held[key].shape[1:] != wanted:
+        tail = (steps if role == "output" else ()) + space
+        wanted = [(len(names), *tail), *([tail] if len(names) == 1 else [])]
+        if key not in held or held[key].shape[1:] not in wanted:
             found = held[key].shape if key in held else "nothing"
-            raise InputError(f"{place}: {key} is {found}, expected (N, {', '.join(map(str, wanted))}) for {names}")
+            expected = " or ".join(f"(N, {', '.join(map(str, shape))})" for shape in wanted)
+            raise InputError(f"{place}: {key} is {found}, expected {expected} for {names}")
+        channels = held[key].shape[1:] == wanted[0]
         for c, label in enumerate(names):
             item = SourceField(label, role, metadata["units"].get(label, "1"))  # type: ignore[arg-type]
-            columns.append((item, key, c if len(names) > 1 else None))
+            columns.append((item, key, c if channels else None))
 
     def read(a: int, b: int) -> dict[str, np.ndarray]:
         blocks = {key: held[key].read(a, b) for key in {key for _, key, _ in columns}}

@@ -1,4 +1,4 @@
-"""Read and write PDEBench's four HDF5 layouts, which their keys tell apart.
+"""Read PDEBench's four HDF5 layouts, which their keys tell apart; :mod:`.pdebench_export` writes them.
 
 ::
 
@@ -7,7 +7,9 @@
     groups           /0000/data (T, *space, V), /0000/grid/{x, y, t}, attribute config: one group a sample
     incompressible   velocity (N, T, *space, D), particles (N, T, *space, 1), force (N, *space, D), t (N, T)
 
-An export keeps names, units and the boundary condition in the attribute ``resolvent``, which other readers ignore.
+An export keeps names, units and the boundary condition in the attribute ``resolvent``, which other readers ignore. An
+input that is the first step of an output is stored as that alone, and other inputs of trajectories as channels of
+``groups`` that stay the same in time; the attribute says which.
 Time has one entry more than there are steps in the first two layouts, as in the published files; readers cut it off.
 
 References
@@ -17,7 +19,6 @@ Takamoto et al., PDEBench: an extensive benchmark for scientific machine learnin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,12 @@ import h5py
 import numpy as np
 
 from resolvent.solvers import InputError
-from resolvent.solvers.arguments import one_of
 
-from ..dataset import Dataset
 from ..format.identifiers import name_of
 from ..format.untrusted_hdf5 import open_untrusted
 from ..grids import AXES
-from .named_arrays import METADATA, Selection, dataset_metadata, parse_metadata, stored_dtype
+from .named_arrays import METADATA, Selection, parse_metadata, stored_dtype
 from .source import Source, SourceField
-
-LAYOUTS = ("tensor", "variables", "groups", "incompressible")
-
-_BLOCK = 32  # samples written at once
 
 
 def pdebench_layout(file: h5py.File) -> str | None:
@@ -132,15 +127,17 @@ def _groups(file: h5py.File, path: Path, selection: Selection, metadata: Mapping
             raise InputError(f"{path}: {key}/data is of shape {found} and {keys[0]}/data {first.shape}: expected one")
     count = first.shape[-1]
     default = ["data"] if count == 1 else [f"data_{c}" for c in range(count)]
-    _, outputs = _names(metadata, [], default, path)
+    constant = [] if metadata is None else _stored_inputs(metadata)  # channels that stay the same in time
+    _, outputs = _names(metadata, constant, default[: count - len(constant)], path)
     steady = first.shape[0] == 1
 
     def read(a: int, b: int) -> dict[str, np.ndarray]:
         values = np.stack([file[f"{key}/data"][...] for key in keys[a:b]])
-        values = values[:, 0] if steady else values
-        return {name: values[..., c] for c, name in enumerate(outputs)}
+        states = values[:, 0] if steady else values
+        found = {name: states[..., c] for c, name in enumerate(outputs)}
+        return found | {name: values[:, 0, ..., c] for c, name in enumerate(constant, len(outputs))}
 
-    fields = [SourceField(name, "output") for name in outputs]
+    fields = [*(SourceField(name, "input") for name in constant), *(SourceField(name, "output") for name in outputs)]
     shape = (len(keys), *first.shape[:-1])
     grid = file[keys[0]].get("grid")
     grid = grid if isinstance(grid, h5py.Group) else {}
@@ -227,6 +224,7 @@ def _source(
     if metadata is not None:
         if axes is None:
             axes = metadata["axes"]
+        fields, read = _with_first_steps(fields, read, metadata, steps, path)
         units, boundary = metadata["units"], metadata["boundary"]
         fields = [SourceField(f.name, f.role, units.get(f.name, "1")) for f in fields]
     else:
@@ -276,99 +274,35 @@ def _names(
 ) -> tuple[list[str], list[str]]:
     if metadata is None:
         return inputs, outputs
-    if (len(metadata["inputs"]), len(metadata["outputs"])) != (len(inputs), len(outputs)):
+    stored = _stored_inputs(metadata)
+    if (len(stored), len(metadata["outputs"])) != (len(inputs), len(outputs)):
         raise InputError(f"{path}: its attribute {METADATA} names other fields than it holds: remove that")
-    return metadata["inputs"], metadata["outputs"]
+    return stored, metadata["outputs"]
 
 
-def write_pdebench(dataset: Dataset, split: str, path: Path, layout: str = "auto") -> None:
-    """Write a split in blocks of samples.
-
-    Parameters
-    ----------
-    layout : {'auto', 'tensor', 'variables', 'groups', 'incompressible'}
-        'auto': tensor for one output, variables for several.
-
-    Raises
-    ------
-    InputError
-        If the layout cannot hold the dataset's fields.
-    """
-    one_of(layout, ("auto", *LAYOUTS), "layout")
-    if layout == "auto":
-        layout = "tensor" if len(dataset.output_fields) == 1 else "variables"
-    columns = _columns(dataset, layout)
-    with h5py.File(path, "w") as file:
-        file.attrs[METADATA] = dataset_metadata(dataset)
-        if layout == "groups":
-            _write_groups(file, dataset, split)
-        else:
-            _write_arrays(file, dataset, split, layout, columns)
+def _stored_inputs(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the inputs that the file holds as arrays of their own."""
+    return [name for name in metadata["inputs"] if name not in metadata["first_steps"]]
 
 
-def _columns(dataset: Dataset, layout: str) -> dict[str, list[str]]:
-    """Return the fields in each array of the file, or raise an error that says what the layout holds."""
-    inputs, outputs = dataset.input_fields, dataset.output_fields
-    advice = "use format=neuraloperator or format=npz"
-    if layout == "tensor":
-        if len(outputs) != 1 or len(inputs) > 1 or (inputs and dataset.trajectories):
-            raise InputError(
-                f"layout=tensor holds one output, and one input where that is steady; {dataset.name} has inputs "
-                f"{inputs}, outputs {outputs}, {dataset.times.size} steps: {advice}"
-            )
-        return {"tensor": outputs, **({"nu": inputs} if inputs else {})}
-    if layout in ("variables", "groups"):
-        if inputs:
-            raise InputError(f"layout={layout} holds no inputs; {dataset.name} has {inputs}: {advice}")
-        if layout == "variables" and any(name.endswith("-coordinate") for name in outputs):
-            raise InputError(f"layout=variables: outputs {outputs} clash with the names of coordinates: {advice}")
-        return {name: [name] for name in outputs}
-    ndim = len(dataset.resolution)
-    velocity, force = ([f"{key}_{axis}" for axis in AXES[:ndim]] for key in ("velocity", "force"))
-    if outputs not in (velocity, [*velocity, "particles"]) or inputs not in ([], force):
-        raise InputError(
-            f"layout=incompressible holds {velocity}, particles and {force}; {dataset.name} has {inputs}, {outputs}: "
-            f"{advice}"
-        )
-    columns = {"velocity": velocity}
-    if "particles" in outputs:
-        columns["particles"] = ["particles"]
-    return {**columns, **({"force": force} if inputs else {})}
+def _with_first_steps(
+    fields: Sequence[SourceField],
+    read: Callable[[int, int], Mapping[str, np.ndarray]],
+    metadata: Mapping[str, Any],
+    steps: int,
+    path: Path,
+) -> tuple[list[SourceField], Callable[[int, int], Mapping[str, np.ndarray]]]:
+    """Add the inputs that were stored as the first step of an output alone."""
+    first: Mapping[str, str] = metadata["first_steps"]
+    if not first:
+        return list(fields), read
+    held = {item.name: item for item in fields} | {name: SourceField(name, "input") for name in first}
+    names = [*metadata["inputs"], *metadata["outputs"]]
+    if steps < 2 or set(names) != set(held):
+        raise InputError(f"{path}: its attribute {METADATA} names other fields than it holds: remove that")
 
+    def read_all(a: int, b: int) -> dict[str, np.ndarray]:
+        values = read(a, b)
+        return {**values, **{name: values[output][:, 0] for name, output in first.items()}}
 
-def _write_arrays(
-    file: h5py.File, dataset: Dataset, split: str, layout: str, columns: Mapping[str, Sequence[str]]
-) -> None:
-    count = dataset.splits[split]
-    for key, names in columns.items():
-        target = None
-        for start in range(0, count, _BLOCK):
-            parts = [dataset.read(split, name, start, start + _BLOCK) for name in names]
-            if names[0] in dataset.output_fields and not dataset.trajectories:
-                parts = [values[:, None] for values in parts]
-            values = np.stack(parts, axis=-1) if layout == "incompressible" else parts[0]
-            if target is None:
-                target = file.create_dataset(key, shape=(count, *values.shape[1:]), dtype=values.dtype)
-            target[start : start + len(values)] = values
-    if layout == "incompressible":
-        file["t"] = np.tile(dataset.times, (count, 1))
-        return
-    for axis, points in zip(AXES, dataset.axes, strict=False):
-        file[f"{axis}-coordinate"] = points
-    times = dataset.times
-    file["t-coordinate"] = np.append(times, 2 * times[-1] - times[-2] if times.size > 1 else 1.0)
-
-
-def _write_groups(file: h5py.File, dataset: Dataset, split: str) -> None:
-    config = json.dumps(dataset.config, sort_keys=True)  # JSON is YAML
-    for start in range(0, dataset.splits[split], _BLOCK):
-        parts = [dataset.read(split, name, start, start + _BLOCK) for name in dataset.output_fields]
-        for place in range(len(parts[0])):
-            group = file.create_group(f"{start + place:04d}")
-            values = np.stack([part[place] for part in parts], axis=-1)
-            group["data"] = values if dataset.trajectories else values[None]
-            group.attrs["config"] = config[:60_000]  # HDF5 keeps an attribute in 64 KiB
-            grid = group.create_group("grid")
-            for axis, points in zip(AXES, dataset.axes, strict=False):
-                grid[axis] = points
-            grid["t"] = dataset.times
+    return [held[name] for name in names], read_all

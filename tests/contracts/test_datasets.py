@@ -268,9 +268,10 @@ def test_exports_come_back_or_are_refused(folder: Path, tmp_path: Path) -> None:
     """What another layout cannot hold is refused in one line, and what it can is read back to the last bit."""
     dataset = Dataset(folder)
     mesh = dataset.axis_names == ["node"]
-    tensor = len(dataset.output_fields) == 1 and len(dataset.input_fields) + dataset.trajectories <= 1
+    flat, one = len(dataset.resolution) < 3, len(dataset.input_fields) == len(dataset.output_fields) == 1
+    pdebench = dataset.trajectories or not dataset.input_fields or (flat and one)
     for name in (name for name, item in FORMATS.items() if item.exports()):
-        if mesh or (name == "pdebench" and not tensor):
+        if mesh or (name == "pdebench" and not pdebench):
             with pytest.raises(InputError, match=dataset.name) as refusal:
                 export_dataset(folder, tmp_path / name, name)
             assert "\n" not in str(refusal.value)

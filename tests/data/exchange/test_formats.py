@@ -124,13 +124,15 @@ def test_pdebench_and_back_give_the_same_bits(
             [*(f"velocity_{axis}" for axis in axes), *(["particles"] if what["outputs"] == 3 else [])],
         )
     dataset = _written(place / "a", what, names)
-    steady, several = what["steps"] is None, len(dataset.output_fields) > 1
-    holds = {
-        "tensor": not several and (what["inputs"] == 0 or (what["inputs"] == 1 and steady)),
-        "variables": what["inputs"] == 0,
-        "groups": what["inputs"] == 0,
+    steady, several, ndim = what["steps"] is None, len(dataset.output_fields) > 1, len(what["space"])
+    inputs = len(dataset.input_fields)
+    held = {
+        "tensor": not several and ((ndim == 1 and inputs <= steady) or (ndim == 2 and steady and inputs == 1)),
+        "variables": False,
+        "groups": inputs == 0 or not steady,
         "incompressible": names is not None,
-    }[layout if layout != "auto" else "variables" if several else "tensor"]
+    }
+    holds = held["tensor"] or held["groups"] if layout == "auto" else held[layout]
     if not holds:
         with pytest.raises(InputError, match=r"holds .*format=") as raised:
             export_dataset(place / "a", place / "exported", "pdebench", layout)
