@@ -25,7 +25,7 @@ from .evaluation.grids import Predictor
 from .gaussian import KernelRidge
 from .normalization import NormalizedOperator
 from .operator import Operator
-from .samples import GridDataset, Window, WindowedDataset, spread_arrays
+from .samples import GridDataset, Window, WindowedDataset, spread_arrays, with_validation
 from .saving import load_operator, read_description
 
 #: The baselines by their names in tables.
@@ -118,10 +118,13 @@ def evaluate(
     batch_size = positive_integer(batch_size, "batch_size")
     baseline_samples = integer(baseline_samples, "baseline_samples", 2)
     tell = announce or (lambda line: None)
-    dataset = Dataset(data) if isinstance(data, str | os.PathLike) else data
+    # A model is chosen on the samples that training held out, and the baselines on the same.
+    dataset = with_validation(Dataset(data) if isinstance(data, str | os.PathLike) else data)
     if dataset.splits.get(split, 0) < 1:
         where = getattr(dataset, "folder", "the dataset")
-        raise InputError(f"{where} has no samples in split {split!r}; its splits are {dict(dataset.splits)}")
+        raise InputError(
+            f"{where} has no samples in split {split!r}; its splits are {dict(dataset.splits)}: give split=NAME of one"
+        )
     predictor: Predictor
     if isinstance(model, str | os.PathLike):
         name, predictor, view = _as_trained(model, cast(Dataset, dataset), tell)

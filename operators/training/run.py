@@ -16,6 +16,7 @@ from ..normalization import NormalizedOperator, channel_statistics
 from ..operator import Operator
 from ..samples.batches import Batches, GridDataset, chunks, open_batches, split_size
 from ..samples.draws import DrawnSamples
+from ..samples.held_out import with_validation
 from ..samples.windows import WindowBatches, WindowedDataset, training_view
 from .checkpoint import Checkpoint, describe_run, read_checkpoint
 from .distributed import OneDevice, scaler_state
@@ -58,6 +59,8 @@ class Run:
     loss : callable
     average : WeightAverage
     progress : Progress
+    division : str
+        How samples were held out for validation, in words; empty if the dataset has a validation split.
     log : RunLog, optional
         Only in the first process.
     """
@@ -77,6 +80,7 @@ class Run:
     loss: Loss
     average: WeightAverage
     progress: Progress
+    division: str
     log: RunLog | None
 
     @property
@@ -112,9 +116,10 @@ def open_run(
     Raises
     ------
     InputError
-        If the data do not fit the model, a split is empty, or the folder holds another run or cannot be written.
+        If the data do not fit the model, the training split is empty, or the folder holds another run or cannot be written.
     """
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
+    dataset = with_validation(dataset)
     dataset = training_view(dataset, settings.window())
     one_call = dataset.one_call() if isinstance(dataset, WindowedDataset) else dataset
     _check_fit(model, one_call)
@@ -156,6 +161,7 @@ def open_run(
         loss=loss or relative_loss(settings.loss, model.output_std),
         average=average,
         progress=progress,
+        division=str(getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "division", "")),
         log=RunLog(out, progress.rows, COLUMNS) if fabric.is_global_zero else None,
     )
 

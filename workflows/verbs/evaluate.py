@@ -130,7 +130,7 @@ def _plot(result: Evaluation, dataset: Dataset, figure: Path, most: int) -> None
         model = result.models[result.name]
         inputs, targets, predictions, distances, names = shown_frames(model, result.data, split, count)
     else:
-        inputs, targets = dataset.arrays(split, 0, count)
+        inputs, targets = result.data.arrays(split, 0, count)
         predictions, distances = errors["predictions"], errors["per_sample_l2"][:count]
     resolution = "x".join(str(n) for n in dataset.resolution)
     title = f"{result.name} on {dataset.name} {resolution}, {split}: mean relative L2 "

@@ -435,8 +435,10 @@ def test_mistakes_are_named_before_anything_is_written(translation: Callable[...
     out = tmp_path / "run"
     with pytest.raises(InputError, match="in_channels=2, out_channels=1, ndim=1 and the dataset in_channels=1"):
         train(model(in_channels=2), translation(), out, settings())
-    with pytest.raises(InputError, match="no samples in its valid split"):
-        train(model(), translation(valid=0), out, settings())
+    without = translation(train=1)
+    without.splits.pop("train")
+    with pytest.raises(InputError, match="no samples in its train split"):
+        train(model(), without, out, settings())
     with pytest.raises(InputError, match="16-mixed needs a GPU"):
         train(model(), translation(), out, settings(precision="16-mixed"))
     broken = translation()
