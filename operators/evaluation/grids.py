@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from resolvent.solvers import InputError
 
 from ..operator import Operator
 from ..samples.batches import GridDataset, split_size
+from ..samples.domain import domain_of
 from .metrics import max_error, relative_h1, relative_l2, relative_max
 
 #: An `Operator`, or any function from input arrays to output arrays, such as a fitted baseline.
@@ -54,8 +56,8 @@ def evaluate_operator(
     Returns
     -------
     dict
-        ``relative_l2``, ``relative_h1``, ``relative_max``: means over samples and fields. ``max_error``: the largest
-        pointwise error, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``: ndarray
+        ``relative_l2``, ``relative_h1`` (on the dataset's domain), ``relative_max``: means over samples and fields.
+        ``max_error``: the largest pointwise error, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``: ndarray
         (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction, including the
         transfer to and from the device; the first batch is run once before (the caller chooses batch size and
         threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
@@ -69,9 +71,10 @@ def evaluate_operator(
         raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
     count = split_size(dataset, split)
     channels = _check_channels(model, dataset, split) // len(dataset.output_fields)  # of a field: one, or its times
+    domain = domain_of(dataset)
     measures = {
         "relative_l2": relative_l2,
-        "relative_h1": relative_h1,
+        "relative_h1": partial(relative_h1, lengths=domain.lengths, periodic=domain.periodic),
         "relative_max": relative_max,
         "max_error": max_error,
     }

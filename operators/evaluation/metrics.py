@@ -33,7 +33,11 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def relative_h1(
-    prediction: np.ndarray, target: np.ndarray, *, lengths: Sequence[float] | None = None, periodic: bool = False
+    prediction: np.ndarray,
+    target: np.ndarray,
+    *,
+    lengths: Sequence[float] | None = None,
+    periodic: bool | Sequence[bool] = False,
 ) -> np.ndarray:
     """Return ‖p − u‖_H¹ / ‖u‖_H¹ of each sample and channel, with the norm of `losses.h1_norms`.
 
@@ -97,15 +101,16 @@ def _norms(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(values), axis=tuple(range(2, values.ndim))))
 
 
-def _h1_norms(values: np.ndarray, lengths: Sequence[float], periodic: bool) -> np.ndarray:
+def _h1_norms(values: np.ndarray, lengths: Sequence[float], periodic: bool | Sequence[bool]) -> np.ndarray:
     space = tuple(range(2, values.ndim))
+    wraps = periodic if isinstance(periodic, Sequence) else (periodic,) * len(space)
     squares = np.mean(np.square(values), axis=space)
-    for axis, length in zip(space, lengths, strict=True):
+    for axis, length, wrap in zip(space, lengths, wraps, strict=True):
         n = values.shape[axis]
         if n > 1:
-            difference = np.roll(values, -1, axis=axis) - values if periodic else np.diff(values, axis=axis)
+            difference = np.roll(values, -1, axis=axis) - values if wrap else np.diff(values, axis=axis)
             slopes = np.square(difference * (n / length))
-            if not periodic:  # the half cells at the ends
+            if not wrap:  # the half cells at the ends
                 slopes = np.concatenate((slopes, 0.5 * slopes.take([0, -1], axis=axis)), axis=axis)
             squares = squares + slopes.sum(axis=space) / np.prod(values.shape[2:])
     return np.sqrt(squares)

@@ -53,13 +53,9 @@ class HeldOutValidation:
         self._first = max(count - held, 0)  # of the held-out samples, as the dataset counts
         others = {split: size for split, size in dataset.splits.items() if split not in ("train", "valid")}
         self.splits: dict[str, int] = {"train": self._first or count, "valid": held, **others}
-        self.division = (
-            f"no valid split: the last {held} of {count} train samples validate, the first {self._first} train"
-        )
+        self.division = f"no valid split: the last {held} of {count} train samples are held out for it"
         if count == 1:
-            self.division = (
-                "no valid split and one train sample: it is also validated on, so the error says nothing of others"
-            )
+            self.division = "no valid split and one train sample: it is validated on too, and says nothing of others"
 
     def __getattr__(self, name: str) -> Any:
         if name == "dataset" or name.startswith("__"):  # while it is unpickled, and what makes the type what it is

@@ -76,8 +76,8 @@ def train(
     Raises
     ------
     InputError
-        If the data do not fit the model, the training split is empty, the folder holds another run or cannot be written, the
-        device is missing, or the loss is no longer finite (the best model so far is kept).
+        If the data do not fit the model, the training split is empty, the folder holds another run or cannot be
+        written, the device is missing, or the loss is no longer finite (the best model so far is kept).
     """
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
@@ -168,7 +168,8 @@ def validate(run: Run) -> tuple[float, float]:
         for inputs, targets in data.batches(share, run.settings.batch_size):
             pair = forward(run.model, inputs, targets)
             outputs, expected = (to_fields(scaled(values, run.model.output_std)) for values in pair)
-            errors = torch.stack((relative_l2(outputs, expected), relative_h1(outputs, expected)))
+            slopes = relative_h1(outputs, expected, lengths=run.domain.lengths, periodic=run.domain.periodic)
+            errors = torch.stack((relative_l2(outputs, expected), slopes))
             sums[:2] += len(inputs) * errors.cpu().double()
             if not math.isfinite(sums[0].item()):
                 sums[2] += not _finite(inputs, targets)

@@ -15,6 +15,7 @@ from resolvent.solvers import InputError
 from ..normalization import NormalizedOperator, channel_statistics
 from ..operator import Operator
 from ..samples.batches import Batches, GridDataset, chunks, open_batches, split_size
+from ..samples.domain import Domain, domain_of
 from ..samples.draws import DrawnSamples
 from ..samples.held_out import with_validation
 from ..samples.windows import WindowBatches, WindowedDataset, training_view
@@ -61,6 +62,8 @@ class Run:
     progress : Progress
     division : str
         How samples were held out for validation, in words; empty if the dataset has a validation split.
+    domain : Domain
+        Where H¹ norms are taken.
     log : RunLog, optional
         Only in the first process.
     """
@@ -81,6 +84,7 @@ class Run:
     average: WeightAverage
     progress: Progress
     division: str
+    domain: Domain
     log: RunLog | None
 
     @property
@@ -116,13 +120,15 @@ def open_run(
     Raises
     ------
     InputError
-        If the data do not fit the model, the training split is empty, or the folder holds another run or cannot be written.
+        If the data do not fit the model, the training split is empty, or the folder holds another run or cannot be
+        written.
     """
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
     dataset = with_validation(dataset)
     dataset = training_view(dataset, settings.window())
     one_call = dataset.one_call() if isinstance(dataset, WindowedDataset) else dataset
     _check_fit(model, one_call)
+    domain = domain_of(dataset)
     description = describe_run(model, dataset, settings, loss)
     past = read_checkpoint(out, description) if settings.resume else None
     model = _normalized(model.to(dtype), one_call, settings, resumed=past is not None)
@@ -158,10 +164,11 @@ def open_run(
         network=network,
         stepper=stepper,
         forward=_training_step(model, dataset, settings),
-        loss=loss or relative_loss(settings.loss, model.output_std),
+        loss=loss or relative_loss(settings.loss, model.output_std, domain),
         average=average,
         progress=progress,
         division=str(getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "division", "")),
+        domain=domain,
         log=RunLog(out, progress.rows, COLUMNS) if fabric.is_global_zero else None,
     )
 
