@@ -12,6 +12,7 @@ import torch
 
 from resolvent.solvers import InputError
 
+from ..normalization import NormalizedOperator
 from ..operator import Operator
 from ..samples.batches import GridDataset, split_size
 from ..samples.domain import domain_of
@@ -33,7 +34,10 @@ def predict(model: Predictor, inputs: np.ndarray) -> np.ndarray:
     model.eval()
     try:
         with torch.inference_mode():
-            outputs = model(torch.tensor(inputs, dtype=weight.dtype, device=weight.device))
+            # A normalised operator takes the mean off in float64, which MPS alone does not have.
+            wide = isinstance(model, NormalizedOperator) and weight.device.type != "mps"
+            dtype = torch.float64 if wide else weight.dtype
+            outputs = model(torch.tensor(inputs, dtype=dtype, device=weight.device))
             return outputs.double().cpu().numpy()
     finally:
         model.train(training)
@@ -57,10 +61,11 @@ def evaluate_operator(
     -------
     dict
         ``relative_l2``, ``relative_h1`` (on the dataset's domain), ``relative_max``: means over samples and fields.
-        ``max_error``: the largest pointwise error, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``: ndarray
-        (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction, including the
-        transfer to and from the device; the first batch is run once before (the caller chooses batch size and
-        threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
+        ``max_error``: the largest pointwise error, in the fields' units. ``fields``: the same four by output field.
+        ``per_sample_l2``: ndarray (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a
+        prediction, including the transfer to and from the device; the first batch is run once before (the caller
+        chooses batch size and threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``,
+        ``split``.
 
     Raises
     ------

@@ -167,7 +167,7 @@ def validate(run: Run) -> tuple[float, float]:
     with run.average.applied():
         for inputs, targets in data.batches(share, run.settings.batch_size):
             pair = forward(run.model, inputs, targets)
-            outputs, expected = (to_fields(scaled(values, run.model.output_std)) for values in pair)
+            outputs, expected = (to_fields(scaled(values, run.model.output_scale)) for values in pair)
             slopes = relative_h1(outputs, expected, lengths=run.domain.lengths, periodic=run.domain.periodic)
             errors = torch.stack((relative_l2(outputs, expected), slopes))
             sums[:2] += len(inputs) * errors.cpu().double()

@@ -71,7 +71,8 @@ def relative_l2(prediction: Tensor, target: Tensor) -> Tensor:
 
     Each channel is divided by its own norm, so that units do not matter. If the norm of a sample is below 10⁻³ of the
     batch's root mean square norm (such as a field that happens to vanish), the error is divided by that floor instead:
-    the sample would otherwise dominate the gradient. The metrics have no floor.
+    the sample would otherwise dominate the gradient. Where a channel vanishes in the whole batch, its error is not
+    divided. The metrics have no floor.
     """
     _check_same_shape(prediction, target)
     return (l2_norms(prediction - target) / _floored(l2_norms(target))).mean()
@@ -120,8 +121,10 @@ def _root(squares: Tensor) -> Tensor:
 
 
 def _floored(norms: Tensor) -> Tensor:
+    """Return norms to divide by; where a channel vanishes in the whole batch, 1: its error counts as it is."""
     floor = FLOOR * norms.square().mean(dim=0, keepdim=True).sqrt()
-    return torch.maximum(norms, floor.clamp_min(torch.finfo(norms.dtype).tiny))
+    floored = torch.maximum(norms, floor.clamp_min(torch.finfo(norms.dtype).tiny))
+    return torch.where(floor > 0, floored, torch.ones_like(norms))
 
 
 def _check_same_shape(prediction: Tensor, target: Tensor) -> None:
