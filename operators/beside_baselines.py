@@ -37,6 +37,9 @@ BASELINES: dict[str, Any] = {
 
 COLUMNS = ("relative_l2", "relative_h1", "max_error", "ms_per_sample")
 
+#: Stand in the table too where fields vanish in some samples, which relative errors leave out.
+BESIDE_VANISHING = ("relative_l2_median", "absolute_l2")
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -68,9 +71,15 @@ class Evaluation:
     trajectories: dict[str, TrajectoryErrors] = field(default_factory=dict)
     blown: dict[str, RolloutBlewUp] = field(default_factory=dict)
 
+    @property
+    def vanishing(self) -> int:
+        """Return in how many samples a field vanishes, summed over fields; relative errors leave those out."""
+        return int(self.errors[self.name]["vanishing"])
+
     def __str__(self) -> str:
-        rows = [["model", *COLUMNS]]
-        rows += [[name, *(f"{errors[key]:.4g}" for key in COLUMNS)] for name, errors in self.errors.items()]
+        columns = (*COLUMNS, *BESIDE_VANISHING) if self.vanishing else COLUMNS
+        rows = [["model", *columns]]
+        rows += [[name, *(f"{errors[key]:.4g}" for key in columns)] for name, errors in self.errors.items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 

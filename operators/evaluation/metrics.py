@@ -21,7 +21,7 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (samples, channels)
-        Where u vanishes: 0 for an exact prediction, else infinity. Quote the mean over samples.
+        Where u vanishes: 0 for an exact prediction, else infinity. Quote the mean over samples (`vanishing`).
 
     Raises
     ------
@@ -48,6 +48,12 @@ def relative_h1(
     prediction, target = _as_pair(prediction, target)
     lengths = (1.0,) * (target.ndim - 2) if lengths is None else lengths
     return _ratio(_h1_norms(prediction - target, lengths, periodic), _h1_norms(target, lengths, periodic))
+
+
+def absolute_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return (mean over cells of (p − u)²)^½, in the field's units, of each sample and channel."""
+    prediction, target = _as_pair(prediction, target)
+    return _norms(prediction - target)
 
 
 def max_error(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from resolvent.operators import (
     Window,
     WindowedDataset,
     compare,
+    evaluate,
     evaluate_operator,
     predict,
 )
@@ -142,3 +143,36 @@ def test_domains(translation: Callable[..., Any], trajectories: Callable[..., An
     assert domain_of(flat).lengths == (1.0,)
     drawn = DrawnSamples(make_spectral_problem("spectral_poisson"), 2, 1)
     assert len(domain_of(drawn).lengths) == len(drawn.problem.basis.axes)
+
+
+@pytest.mark.parametrize("least", [0.0, 1e-200])
+def test_a_sample_that_vanishes_does_not_spoil_the_mean(make_dataset: Callable[..., Any], least: float) -> None:
+    outputs = np.random.default_rng(0).random((5, 2, 8)) + 1.0
+    outputs[2, 0] = least
+    data = (outputs, outputs)
+    dataset = make_dataset({"train": data, "test": data})
+    found = evaluate_operator(lambda values: 1.1 * values + 1e-3 * (values == least), dataset)
+    assert found["vanishing"] == 1
+    for key in ("relative_l2", "relative_h1", "relative_max", "relative_l2_median"):
+        assert found[key] == pytest.approx(0.1), key
+        assert found["fields"]["output0"][key] == pytest.approx(0.1), key
+    assert found["per_sample_l2"] == pytest.approx(np.full(5, 0.1))
+    by_hand = metrics.absolute_l2(1.1 * outputs + 1e-3 * (outputs == least), outputs).mean()
+    assert found["absolute_l2"] == pytest.approx(by_hand)
+
+
+def test_a_field_that_always_vanishes_has_its_plain_error(make_dataset: Callable[..., Any]) -> None:
+    outputs = np.random.default_rng(0).random((5, 2, 8)) + 1.0
+    outputs[:, 1] = 0.0
+    dataset = make_dataset({"train": (outputs, outputs), "test": (outputs, outputs)})
+    found = evaluate_operator(lambda values: 1.1 * values + 0.02 * (values == 0.0), dataset)
+    assert found["relative_l2"] == pytest.approx(0.1)
+    assert found["fields"]["output1"]["relative_l2"] == pytest.approx(0.02)
+    found = evaluate(lambda values: 1.1 * values, dataset, baselines=False)
+    assert str(found).split()[:2] == ["model", "relative_l2"]
+    assert "absolute_l2" in str(found)
+
+
+def test_wrong_predictions_are_not_left_out(translation: Callable[..., Any]) -> None:
+    found = evaluate_operator(lambda values: np.full_like(values, np.nan), translation())
+    assert np.isnan(found["relative_l2"])
