@@ -80,7 +80,7 @@ def evaluate_operator(
     count = split_size(dataset, split)
     channels = _check_channels(model, dataset, split) // len(dataset.output_fields)  # of a field: one, or its times
     domain = domain_of(dataset)
-    measures = {
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "relative_l2": relative_l2,
         "relative_h1": partial(relative_h1, lengths=domain.lengths, periodic=domain.periodic),
         "relative_max": relative_max,
