@@ -83,7 +83,7 @@ def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
 
 def splits_of(config: DictConfig) -> Any:
     """Return the splits of a config as sizes by name or as fractions."""
-    splits = (
+    splits: Any = (
         OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
     )
     return read_splits(splits)
