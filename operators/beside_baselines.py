@@ -25,7 +25,7 @@ from .evaluation.grids import Predictor
 from .gaussian import KernelRidge
 from .normalization import NormalizedOperator
 from .operator import Operator
-from .samples import GridDataset, Window, WindowedDataset, spread_arrays
+from .samples import GridDataset, Window, WindowedDataset, spread_arrays, with_validation
 from .saving import load_operator, read_description
 
 #: The baselines by their names in tables.
@@ -36,6 +36,9 @@ BASELINES: dict[str, Any] = {
 }
 
 COLUMNS = ("relative_l2", "relative_h1", "max_error", "ms_per_sample")
+
+#: Stand in the table too where fields vanish in some samples, which relative errors leave out.
+BESIDE_VANISHING = ("relative_l2_median", "absolute_l2")
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,15 @@ class Evaluation:
     trajectories: dict[str, TrajectoryErrors] = field(default_factory=dict)
     blown: dict[str, RolloutBlewUp] = field(default_factory=dict)
 
+    @property
+    def vanishing(self) -> int:
+        """Return in how many samples a field vanishes, summed over fields; relative errors leave those out."""
+        return int(self.errors[self.name]["vanishing"])
+
     def __str__(self) -> str:
-        rows = [["model", *COLUMNS]]
-        rows += [[name, *(f"{errors[key]:.4g}" for key in COLUMNS)] for name, errors in self.errors.items()]
+        columns = (*COLUMNS, *BESIDE_VANISHING) if self.vanishing else COLUMNS
+        rows = [["model", *columns]]
+        rows += [[name, *(f"{errors[key]:.4g}" for key in columns)] for name, errors in self.errors.items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -118,10 +127,13 @@ def evaluate(
     batch_size = positive_integer(batch_size, "batch_size")
     baseline_samples = integer(baseline_samples, "baseline_samples", 2)
     tell = announce or (lambda line: None)
-    dataset = Dataset(data) if isinstance(data, str | os.PathLike) else data
+    # A model is chosen on the samples that training held out, and the baselines on the same.
+    dataset = with_validation(Dataset(data) if isinstance(data, str | os.PathLike) else data)
     if dataset.splits.get(split, 0) < 1:
         where = getattr(dataset, "folder", "the dataset")
-        raise InputError(f"{where} has no samples in split {split!r}; its splits are {dict(dataset.splits)}")
+        raise InputError(
+            f"{where} has no samples in split {split!r}; its splits are {dict(dataset.splits)}: give split=NAME of one"
+        )
     predictor: Predictor
     if isinstance(model, str | os.PathLike):
         name, predictor, view = _as_trained(model, cast(Dataset, dataset), tell)

@@ -14,12 +14,22 @@ from resolvent.solvers import InputError
 from .operator import ChannelStatistics, Operator
 
 
-def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> ChannelStatistics:
+def channel_statistics(
+    batches: Iterable[tuple[np.ndarray, np.ndarray]], *, fixed_outputs: bool = False
+) -> ChannelStatistics:
     """Return the statistics of (inputs, outputs) pairs of shape (samples, channels, *space).
 
     One pass in float64; the partial sums of squares are taken about each batch's own mean and joined by Chan's formula,
     so that a field such as 1e5 ± 1 keeps its digits. There is one number for each channel and not for each grid point:
-    the statistics hold at every resolution.
+    the statistics hold at every resolution. A channel that is constant up to the rounding of the stored values has the
+    deviation 1: it is only shifted.
+
+    Parameters
+    ----------
+    batches : iterable of pairs of ndarray
+    fixed_outputs : bool, default False
+        Whether a constant output has the deviation 0 instead: an operator then returns its mean, and nothing is left to
+        learn of it. Outputs that only fill a place, where the loss is a residual, are not to be fixed.
 
     Raises
     ------
@@ -34,14 +44,15 @@ def channel_statistics(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Chan
     if not moments or not moments[0].count:
         raise InputError("there are no samples to take statistics of; expected at least one in the training split")
     inputs, outputs = moments
-    return ChannelStatistics(inputs.mean, inputs.std, outputs.mean, outputs.std)
+    input_std, output_std = (np.where(moment.std > 0.0, moment.std, 1.0) for moment in (inputs, outputs))
+    return ChannelStatistics(inputs.mean, input_std, outputs.mean, outputs.std if fixed_outputs else output_std)
 
 
 class _Moments:
     """Running mean and sum of squared deviations of each channel (Chan, Golub, LeVeque 1979)."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count, self.rounding = 0, 1e-12
         self.mean: np.ndarray = np.zeros(0)
         self.squares: np.ndarray = np.zeros(0)
 
@@ -51,6 +62,8 @@ class _Moments:
             raise InputError(
                 f"the training {what} hold NaN or infinite values; generate the data again or remove those samples"
             )
+        if values.dtype == np.float32:
+            self.rounding = float(np.finfo(np.float32).eps)
         count, mean = channels.shape[1], channels.mean(axis=1)
         squares = np.square(channels - mean[:, None]).sum(axis=1)
         if self.count:
@@ -61,15 +74,17 @@ class _Moments:
 
     @property
     def std(self) -> np.ndarray:
-        """Standard deviation; 1 for a channel that is constant up to rounding, which is then only shifted."""
+        """Standard deviation; 0 for a channel that is constant up to the rounding of the stored values."""
         std = np.sqrt(self.squares / self.count)
-        return np.where(std > 1e-12 * np.abs(self.mean), std, 1.0)
+        return np.where(std > self.rounding * np.abs(self.mean), std, 0.0)
 
 
 class NormalizedOperator(Operator):
     """Apply an operator in physical units: u = s_u·G((a − m_a)/s_a) + m_u, with a mean m and a deviation s per channel.
 
     The statistics are buffers: they are moved, saved and loaded with the weights, and the caller normalises nothing.
+    Inputs in float64 are normalised in float64 before they are rounded to the dtype of the network, and give outputs in
+    float64: a field such as 1e5 ± 1e-2 keeps its digits.
 
     Parameters
     ----------
@@ -128,6 +143,12 @@ class NormalizedOperator(Operator):
         """Return what the network says: the statistics, one number a channel, hold on every grid."""
         return self.operator.resolution_free
 
+    @property
+    def output_scale(self) -> Tensor:
+        """Return what brings each output to order one: its deviation; its mean if it is constant; 1 if it is zero."""
+        size = torch.where(self.output_mean != 0, self.output_mean.abs(), torch.ones_like(self.output_mean))
+        return torch.where(self.output_std > 0, self.output_std, size)
+
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments of the network."""
         return self.operator.arguments()
@@ -139,7 +160,9 @@ class NormalizedOperator(Operator):
         self.check_inputs(inputs)
         broadcast = (1, -1, *(1,) * self.ndim)
         scaled = (inputs - self.input_mean.view(broadcast)) / self.input_std.view(broadcast)
-        outputs = self.operator(scaled).to(self.output_mean.dtype)
+        wide = inputs.dtype == torch.float64
+        outputs = self.operator(scaled.to(self.input_mean.dtype) if wide else scaled)
+        outputs = outputs.to(inputs.dtype if wide else self.output_mean.dtype)
         outputs = outputs * self.output_std.view(broadcast) + self.output_mean.view(broadcast)
         if self.carried:
             outputs = outputs + torch.cat([inputs[:, -self.carried :]] * (self.out_channels // self.carried), dim=1)

@@ -51,7 +51,7 @@ def from_arrays(
         ``input_0``, ….
     units : mapping
         By field name; '1' for fields that are left out.
-    splits : mapping of sizes, or three fractions
+    splits : mapping of sizes, three counts or three fractions
         Consecutive ranges: train, valid, test.
     shuffle_seed : int or None
         Shuffle the samples first; the provenance keeps each sample's row in the arrays as ``index``.

@@ -6,6 +6,7 @@ tells one source from another, then to write. So its size is limited by the disk
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from ..format.folder import DatasetFolder, shard_size_there
 from ..format.identifiers import check_identifier
 from ..format.layout import ShardContents, StoredGrid
 from ..format.shard_file import encode_to_temporary
-from ..format.splits import Shard, automatic_shard_size, plan_shards, split_sizes
+from ..format.splits import Shard, automatic_shard_size, plan_shards, read_splits, split_sizes
 from ..format.stored_field import FieldEncoder
 from ..grids import AXES, cell_centres
 from ..statistics import write_statistics
@@ -112,7 +113,7 @@ def write_source(
     ----------
     source : Source
     out : path
-    splits : mapping of sizes, or three fractions
+    splits : mapping of sizes, three counts or three fractions
         Consecutive ranges: train, valid, test. A source that comes in splits keeps them.
     shuffle_seed : int or None
         Shuffle the samples first; the provenance keeps each sample's row in the source as ``index``.
@@ -135,7 +136,10 @@ def write_source(
     sizes = dict(source.splits) if source.splits is not None else _sizes(splits, source.count)
     order = np.arange(source.count)
     if shuffle_seed is not None:
-        order = np.random.default_rng(nonnegative_integer(shuffle_seed, "shuffle_seed")).permutation(source.count)
+        rng = np.random.default_rng(nonnegative_integer(shuffle_seed, "shuffle_seed"))
+        # A source that comes in splits keeps them: none of its test samples is moved to train.
+        ends = [source.count] if source.splits is None else np.cumsum(list(sizes.values())).tolist()
+        order = np.concatenate([a + rng.permutation(b - a) for a, b in itertools.pairwise([0, *ends])])
     order = order[: sum(sizes.values())]
     if shard_size is None:
         shard_size = shard_size_there(Path(out)) or automatic_shard_size(source.bytes_per_sample)
@@ -225,6 +229,7 @@ def _check(source: Source) -> None:
 
 
 def _sizes(splits: Mapping[str, int] | Sequence[float], count: int) -> dict[str, int]:
+    splits = read_splits(splits)
     sizes = split_sizes(None if isinstance(splits, Mapping) else count, splits)
     if sum(sizes.values()) > count:
         raise InputError(f"the splits sum to {sum(sizes.values())} but the arrays hold {count} samples: lower them")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from resolvent.solvers import InputError
-from resolvent.solvers.arguments import is_real, nonnegative_integer, one_of, positive_integer
+from resolvent.solvers.arguments import is_integer, is_real, nonnegative_integer, one_of, positive_integer
 
 _SHARD_BYTES = 16 << 20  # of numbers before compression, in a shard of automatic size
 _SHARD_SAMPLES = 512
@@ -34,6 +34,29 @@ class Shard:
         return self.stop - self.start
 
 
+def read_splits(splits: Mapping[str, int] | Sequence[float]) -> Mapping[str, int] | tuple[float, ...]:
+    """Return splits as sizes by name, or as the three fractions that they are.
+
+    Three whole numbers that sum to more than 1 are the sizes of train, valid and test: ``[26, 2, 2]``.
+
+    Raises
+    ------
+    InputError
+        For anything but a mapping or three numbers, and for counts beside fractions.
+    """
+    if isinstance(splits, Mapping):
+        return splits
+    values = () if isinstance(splits, str) or not isinstance(splits, Iterable) else tuple(splits)
+    if len(values) != 3 or not all(is_real(value) for value in values):
+        raise InputError(
+            f"splits={splits!r}: expected three fractions that sum to 1, such as [0.8, 0.1, 0.1], or three counts, "
+            "such as [26, 2, 2], of train, valid and test"
+        )
+    if all(is_integer(value) for value in values) and sum(values) > 1:
+        return {key: int(value) for key, value in zip(SPLITS, values, strict=True)}
+    return values
+
+
 def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]) -> dict[str, int]:
     """Return the number of samples in each split.
 
@@ -41,15 +64,16 @@ def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]
     ----------
     samples : int or None
         The total; may be left out if `splits` gives the sizes.
-    splits : mapping or three fractions
-        ``{'train': 480, 'valid': 60, 'test': 60}``, or the fractions of train, valid and test, which sum to 1: valid
-        and test are rounded to the nearest integer, train gets the rest.
+    splits : mapping, three counts or three fractions
+        ``{'train': 480, 'valid': 60, 'test': 60}``, the same as ``[480, 60, 60]``, or the fractions of train, valid and
+        test, which sum to 1: valid and test are rounded to the nearest integer, train gets the rest.
 
     Raises
     ------
     InputError
         For no samples at all, unknown splits, sizes that do not sum to `samples`, fractions that do not sum to 1.
     """
+    splits = read_splits(splits)
     if isinstance(splits, Mapping):
         for key in splits:
             one_of(key, SPLITS, "split")
@@ -66,7 +90,7 @@ def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]
         raise InputError("samples is missing: give a number of samples, or splits with sizes")
     total = positive_integer(samples, "samples")
     fractions = [_fraction(value) for value in splits]
-    if len(fractions) != 3 or abs(sum(fractions) - 1.0) > 1e-9:
+    if abs(sum(fractions) - 1.0) > 1e-9:
         raise InputError(f"splits {tuple(splits)}: expected three fractions (train, valid, test) that sum to 1")
     valid, test = (round(total * fraction) for fraction in fractions[1:])
     if valid + test > total:
@@ -76,7 +100,7 @@ def split_sizes(samples: int | None, splits: Mapping[str, int] | Sequence[float]
 
 def _fraction(value: Any) -> float:
     if not is_real(value) or not 0.0 <= value <= 1.0:
-        raise InputError(f"split fraction {value!r}: expected a number from 0 to 1")
+        raise InputError(f"split fraction {value!r}: expected a number from 0 to 1 (counts are whole numbers)")
     return float(value)
 
 

@@ -218,7 +218,7 @@ def generate(
         The dataset's folder.
     samples : int
         Total number of samples; may be left out where `splits` gives sizes.
-    splits : mapping of sizes, or three fractions
+    splits : mapping of sizes, three counts or three fractions
         Consecutive ranges of sample indices: train, valid, test.
     seed : int
         Root seed, 0 ≤ seed < 2⁶⁴.

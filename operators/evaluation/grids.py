@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import torch
 
 from resolvent.solvers import InputError
 
+from ..normalization import NormalizedOperator
 from ..operator import Operator
 from ..samples.batches import GridDataset, split_size
-from .metrics import max_error, relative_h1, relative_l2, relative_max
+from ..samples.domain import domain_of
+from .metrics import absolute_l2, max_error, relative_h1, relative_l2, relative_max
+from .vanishing import mean_of_all, mean_over_samples, vanishing, without_vanishing
 
 #: An `Operator`, or any function from input arrays to output arrays, such as a fitted baseline.
 Predictor = Operator | Callable[[np.ndarray], np.ndarray]
@@ -31,7 +35,10 @@ def predict(model: Predictor, inputs: np.ndarray) -> np.ndarray:
     model.eval()
     try:
         with torch.inference_mode():
-            outputs = model(torch.tensor(inputs, dtype=weight.dtype, device=weight.device))
+            # A normalised operator takes the mean off in float64, which MPS alone does not have.
+            wide = isinstance(model, NormalizedOperator) and weight.device.type != "mps"
+            dtype = torch.float64 if wide else weight.dtype
+            outputs = model(torch.tensor(inputs, dtype=dtype, device=weight.device))
             return outputs.double().cpu().numpy()
     finally:
         model.train(training)
@@ -54,11 +61,14 @@ def evaluate_operator(
     Returns
     -------
     dict
-        ``relative_l2``, ``relative_h1``, ``relative_max``: means over samples and fields. ``max_error``: the largest
-        pointwise error, in the fields' units. ``fields``: the same four by output field. ``per_sample_l2``: ndarray
-        (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a prediction, including the
-        transfer to and from the device; the first batch is run once before (the caller chooses batch size and
-        threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``, ``split``.
+        ``relative_l2``, ``relative_h1`` (on the dataset's domain), ``relative_max``: means over samples and fields, but
+        for fields that vanish in a sample (in all: their error is not divided). ``relative_l2_median``: over all.
+        ``absolute_l2``: mean of the root mean square errors, and ``max_error``: the largest pointwise error, in the
+        fields' units. ``vanishing``: number of fields of samples that vanish. ``fields``: the same by output field.
+        ``per_sample_l2``: ndarray (samples,), mean over fields. ``ms_per_sample``: median over batches of the time of a
+        prediction, including the transfer to and from the device; the first batch is run once before (the caller
+        chooses batch size and threads). ``predictions``: ndarray (keep, channels, *space). ``samples``, ``resolution``,
+        ``split``.
 
     Raises
     ------
@@ -69,12 +79,15 @@ def evaluate_operator(
         raise InputError(f"batch_size={batch_size} is not usable; expected at least 1")
     count = split_size(dataset, split)
     channels = _check_channels(model, dataset, split) // len(dataset.output_fields)  # of a field: one, or its times
-    measures = {
+    domain = domain_of(dataset)
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "relative_l2": relative_l2,
-        "relative_h1": relative_h1,
+        "relative_h1": partial(relative_h1, lengths=domain.lengths, periodic=domain.periodic),
         "relative_max": relative_max,
         "max_error": max_error,
+        "absolute_l2": absolute_l2,
     }
+    norms: list[np.ndarray] = []
     by_batch: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     seconds: list[float] = []
     first_predictions: list[np.ndarray] = []
@@ -87,16 +100,21 @@ def evaluate_operator(
         seconds.append((time.perf_counter() - begin) / len(inputs))
         for name, measure in measures.items():
             by_batch[name].append(measure(predictions, targets))
+        norms.append(absolute_l2(targets, np.zeros_like(targets)))
         first_predictions.append(predictions[: max(keep - start, 0)])
     errors = {name: np.concatenate(parts) for name, parts in by_batch.items()}
-    by_field = {
-        field: {name: _summary(name, values[:, i * channels : (i + 1) * channels]) for name, values in errors.items()}
-        for i, field in enumerate(dataset.output_fields)
-    }
+    sizes = np.concatenate(norms)
+    for name in ("relative_l2", "relative_h1", "relative_max"):
+        errors[name] = without_vanishing(errors[name], errors["absolute_l2"], sizes)
+    gone = vanishing(sizes)
+    by_field = {}
+    for i, field in enumerate(dataset.output_fields):
+        part = slice(i * channels, (i + 1) * channels)
+        by_field[field] = _summary({name: values[:, part] for name, values in errors.items()}, gone[:, part])
     return {
-        **{name: _summary(name, values) for name, values in errors.items()},
+        **_summary(errors, gone),
         "fields": by_field,
-        "per_sample_l2": errors["relative_l2"].mean(axis=1),
+        "per_sample_l2": mean_over_samples(errors["relative_l2"].T, gone.T),
         "ms_per_sample": 1e3 * float(np.median(seconds)),
         "predictions": np.concatenate(first_predictions),
         "samples": count,
@@ -124,8 +142,15 @@ def compare(
     return rows
 
 
-def _summary(name: str, values: np.ndarray) -> float:
-    return float(values.max() if name == "max_error" else values.mean())
+def _summary(errors: Mapping[str, np.ndarray], gone: np.ndarray) -> dict[str, float]:
+    """Return the errors (samples, channels) as one number each, where `gone` tells which fields vanish."""
+    return {
+        **{name: mean_of_all(errors[name], gone) for name in ("relative_l2", "relative_h1", "relative_max")},
+        "relative_l2_median": float(np.median(errors["relative_l2"])),
+        "absolute_l2": float(errors["absolute_l2"].mean()),
+        "max_error": float(errors["max_error"].max()),
+        "vanishing": int(gone.sum()),
+    }
 
 
 def _check_channels(model: Predictor, dataset: GridDataset, split: str) -> int:

@@ -21,7 +21,7 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (samples, channels)
-        Where u vanishes: 0 for an exact prediction, else infinity. Quote the mean over samples.
+        Where u vanishes: 0 for an exact prediction, else infinity. Quote the mean over samples (`vanishing`).
 
     Raises
     ------
@@ -33,7 +33,11 @@ def relative_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def relative_h1(
-    prediction: np.ndarray, target: np.ndarray, *, lengths: Sequence[float] | None = None, periodic: bool = False
+    prediction: np.ndarray,
+    target: np.ndarray,
+    *,
+    lengths: Sequence[float] | None = None,
+    periodic: bool | Sequence[bool] = False,
 ) -> np.ndarray:
     """Return ‖p − u‖_H¹ / ‖u‖_H¹ of each sample and channel, with the norm of `losses.h1_norms`.
 
@@ -44,6 +48,12 @@ def relative_h1(
     prediction, target = _as_pair(prediction, target)
     lengths = (1.0,) * (target.ndim - 2) if lengths is None else lengths
     return _ratio(_h1_norms(prediction - target, lengths, periodic), _h1_norms(target, lengths, periodic))
+
+
+def absolute_l2(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return (mean over cells of (p − u)²)^½, in the field's units, of each sample and channel."""
+    prediction, target = _as_pair(prediction, target)
+    return _norms(prediction - target)
 
 
 def max_error(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -97,15 +107,16 @@ def _norms(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(values), axis=tuple(range(2, values.ndim))))
 
 
-def _h1_norms(values: np.ndarray, lengths: Sequence[float], periodic: bool) -> np.ndarray:
+def _h1_norms(values: np.ndarray, lengths: Sequence[float], periodic: bool | Sequence[bool]) -> np.ndarray:
     space = tuple(range(2, values.ndim))
+    wraps = periodic if isinstance(periodic, Sequence) else (periodic,) * len(space)
     squares = np.mean(np.square(values), axis=space)
-    for axis, length in zip(space, lengths, strict=True):
+    for axis, length, wrap in zip(space, lengths, wraps, strict=True):
         n = values.shape[axis]
         if n > 1:
-            difference = np.roll(values, -1, axis=axis) - values if periodic else np.diff(values, axis=axis)
+            difference = np.roll(values, -1, axis=axis) - values if wrap else np.diff(values, axis=axis)
             slopes = np.square(difference * (n / length))
-            if not periodic:  # the half cells at the ends
+            if not wrap:  # the half cells at the ends
                 slopes = np.concatenate((slopes, 0.5 * slopes.take([0, -1], axis=axis)), axis=axis)
             squares = squares + slopes.sum(axis=space) / np.prod(values.shape[2:])
     return np.sqrt(squares)

@@ -14,9 +14,13 @@ from ..samples.windows import TrajectoryDataset, WindowedDataset
 from .grids import Predictor, predict
 from .rollout import RolloutBlewUp, roll_out
 from .trajectory_metrics import correlation_time, energy_spectrum, spectrum_error, trajectory_metrics
+from .vanishing import mean_over_samples, vanishing, without_vanishing
 
 THRESHOLDS = (0.9, 0.8)
 MEASURES = ("relative_l2", "correlation", "amount_drift", "energy_drift", "spectrum_error")
+
+#: Measures that are divided by the norm of the truth, and at which times: each its own, or the first.
+RELATIVE_TO = {"relative_l2": slice(None), "amount_drift": slice(1), "energy_drift": slice(None)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +33,8 @@ class TrajectoryErrors:
         Times of the predicted frames.
     fields : list of str
     measures : dict of ndarray (K, F)
-        Means over samples of `trajectory_metrics`, and ``spectrum_error`` between the mean spectra.
+        Means over samples of `trajectory_metrics`, but for frames that vanish, and ``spectrum_error`` between the mean
+        spectra.
     correlation_times : dict of float to ndarray (samples, F)
         The first time with a correlation below each of ``THRESHOLDS``; infinite if there is none.
     spectra, true_spectra : ndarray, shape (K, F, shells)
@@ -163,12 +168,22 @@ def evaluate_trajectories(
     times = times[:reached]
     samples = {key: np.concatenate([part[:, :reached] for part in parts]) for key, parts in by_batch.items()}
     made_spectra, true_spectra = (np.sum([part[:reached] for part in parts], axis=0) / count for parts in spectra)
-    wrong, norms = (np.concatenate([part[:, :reached] for part in parts]).sum(axis=1) for parts in squares)
-    measures = {key: values.mean(axis=0) for key, values in samples.items()}
+    wrong, norms = (np.concatenate([part[:, :reached] for part in parts]) for parts in squares)
+    cells = int(np.prod(source.resolution))
+    absolute, sizes = np.sqrt(wrong / cells), np.sqrt(norms / cells)
+    measures = {key: values.mean(axis=0) for key, values in samples.items() if key not in RELATIVE_TO}
+    for key, frames in RELATIVE_TO.items():  # frames that vanish have no relative error
+        divisors = np.broadcast_to(sizes[:, frames], sizes.shape)
+        errors = without_vanishing(samples[key], absolute, divisors)
+        measures[key] = mean_over_samples(errors, vanishing(divisors))
+    wrong, norms = wrong.sum(axis=1), norms.sum(axis=1)
     return TrajectoryErrors(
         times=times,
         fields=list(source.output_fields),
-        measures={**measures, "spectrum_error": spectrum_error(made_spectra, true_spectra)},
+        measures={
+            **{key: measures[key] for key in samples},
+            "spectrum_error": spectrum_error(made_spectra, true_spectra),
+        },
         correlation_times={t: correlation_time(samples["correlation"], times, t) for t in THRESHOLDS},
         spectra=made_spectra,
         true_spectra=true_spectra,

@@ -108,7 +108,7 @@ def spectrum_error(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
         Spectra as `energy_spectrum` returns them.
     """
     counted = truth > NOISE * truth.sum(axis=-1, keepdims=True)
-    floor = NOISE * NOISE * np.maximum(truth.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
+    floor = np.maximum(NOISE * NOISE * truth.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
     decades = np.abs(np.log10(np.maximum(prediction, floor) / np.where(counted, truth, 1.0)))
     total = np.where(counted, decades, 0.0).sum(axis=-1)
     return np.asarray(total / np.maximum(counted.sum(axis=-1), 1))

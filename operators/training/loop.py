@@ -55,7 +55,8 @@ def train(
         Trained in place; afterwards it holds the last epoch's weights. One that is not a `NormalizedOperator` is
         wrapped in one, with the channel statistics of the training split.
     dataset : GridDataset
-        Such as `resolvent.data.Dataset`, with a ``train`` and a ``valid`` split.
+        Such as `resolvent.data.Dataset`, with a ``train`` and a ``valid`` split. Without a ``valid`` split, the last
+        tenth of the training samples is held out for it, and the progress says so.
     out : path
         Folder for ``model.safetensors`` and ``model.json`` (the best epoch), ``last.ckpt`` (the last epoch),
         ``log.jsonl`` and ``metrics.csv`` (all epochs).
@@ -75,8 +76,8 @@ def train(
     Raises
     ------
     InputError
-        If the data do not fit the model, a split is empty, the folder holds another run or cannot be written, the
-        device is missing, or the loss is no longer finite (the best model so far is kept).
+        If the data do not fit the model, the training split is empty, the folder holds another run or cannot be
+        written, the device is missing, or the loss is no longer finite (the best model so far is kept).
     """
     settings = settings or TrainSettings()
     fabric = start_fabric(settings)
@@ -84,7 +85,7 @@ def train(
         run = open_run(fabric, model, dataset, Path(out), settings, loss)
         done = run.progress
         with _listener(progress if fabric.is_global_zero else False) as tell:
-            tell(done.epochs_done, settings.epochs, "")
+            tell(done.epochs_done, settings.epochs, run.division)
             while done.unfinished and not done.stopped:
                 row = epoch(run, interruption)
                 if row is not None:
@@ -166,8 +167,9 @@ def validate(run: Run) -> tuple[float, float]:
     with run.average.applied():
         for inputs, targets in data.batches(share, run.settings.batch_size):
             pair = forward(run.model, inputs, targets)
-            outputs, expected = (to_fields(scaled(values, run.model.output_std)) for values in pair)
-            errors = torch.stack((relative_l2(outputs, expected), relative_h1(outputs, expected)))
+            outputs, expected = (to_fields(scaled(values, run.model.output_scale)) for values in pair)
+            slopes = relative_h1(outputs, expected, lengths=run.domain.lengths, periodic=run.domain.periodic)
+            errors = torch.stack((relative_l2(outputs, expected), slopes))
             sums[:2] += len(inputs) * errors.cpu().double()
             if not math.isfinite(sums[0].item()):
                 sums[2] += not _finite(inputs, targets)

@@ -15,7 +15,9 @@ from resolvent.solvers import InputError
 from ..normalization import NormalizedOperator, channel_statistics
 from ..operator import Operator
 from ..samples.batches import Batches, GridDataset, chunks, open_batches, split_size
+from ..samples.domain import Domain, domain_of
 from ..samples.draws import DrawnSamples
+from ..samples.held_out import with_validation
 from ..samples.windows import WindowBatches, WindowedDataset, training_view
 from .checkpoint import Checkpoint, describe_run, read_checkpoint
 from .distributed import OneDevice, scaler_state
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 #: Columns of ``metrics.csv``, keys of the rows.
 COLUMNS = ("epoch", "step", "lr", "train_loss", "valid_l2", "valid_h1", "seconds", "processor_seconds")
+
+#: Above this many deviations of mean, data are held in float64 and normalised before they are rounded to float32.
+OFFSET = 1e3
 
 
 @dataclass(repr=False)
@@ -58,6 +63,10 @@ class Run:
     loss : callable
     average : WeightAverage
     progress : Progress
+    division : str
+        How samples were held out for validation, in words; empty if the dataset has a validation split.
+    domain : Domain
+        Where H¹ norms are taken.
     log : RunLog, optional
         Only in the first process.
     """
@@ -77,6 +86,8 @@ class Run:
     loss: Loss
     average: WeightAverage
     progress: Progress
+    division: str
+    domain: Domain
     log: RunLog | None
 
     @property
@@ -112,18 +123,24 @@ def open_run(
     Raises
     ------
     InputError
-        If the data do not fit the model, a split is empty, or the folder holds another run or cannot be written.
+        If the data do not fit the model, the training split is empty, or the folder holds another run or cannot be
+        written.
     """
     dtype = torch.float64 if settings.precision == "64-true" else torch.float32
+    dataset = with_validation(dataset)
     dataset = training_view(dataset, settings.window())
     one_call = dataset.one_call() if isinstance(dataset, WindowedDataset) else dataset
     _check_fit(model, one_call)
+    domain = domain_of(dataset)
     description = describe_run(model, dataset, settings, loss)
     past = read_checkpoint(out, description) if settings.resume else None
-    model = _normalized(model.to(dtype), one_call, settings, resumed=past is not None)
+    model = _normalized(model.to(dtype), one_call, settings, resumed=past is not None, fixed=loss is None)
+    if past is not None:
+        model.load_state_dict(past.model)
+    held = torch.float64 if isinstance(fabric, OneDevice) and _needs_float64(model, fabric.device) else dtype
     kind = WindowBatches if isinstance(dataset, WindowedDataset) else open_batches
     training, validation = (
-        kind(dataset, split, fabric.device, dtype, in_memory=settings.in_memory, workers=settings.workers)
+        kind(dataset, split, fabric.device, held, in_memory=settings.in_memory, workers=settings.workers)
         for split in ("train", "valid")
     )
     optimizer = build_optimizer(
@@ -134,7 +151,6 @@ def open_run(
     average = WeightAverage(model, settings.ema)
     progress = Progress(out, settings)
     if past is not None:
-        model.load_state_dict(past.model)
         optimizer.load_state_dict(past.optimizer)
         if not isinstance(fabric, OneDevice):
             fabric.strategy.precision.load_state_dict(past.precision)
@@ -153,9 +169,11 @@ def open_run(
         network=network,
         stepper=stepper,
         forward=_training_step(model, dataset, settings),
-        loss=loss or relative_loss(settings.loss, model.output_std),
+        loss=loss or relative_loss(settings.loss, model.output_scale, domain),
         average=average,
         progress=progress,
+        division=str(getattr(dataset.dataset if isinstance(dataset, WindowedDataset) else dataset, "division", "")),
+        domain=domain,
         log=RunLog(out, progress.rows, COLUMNS) if fabric.is_global_zero else None,
     )
 
@@ -173,8 +191,13 @@ def _check_fit(model: Operator, dataset: GridDataset) -> None:
         )
 
 
-def _normalized(model: Operator, dataset: GridDataset, settings: TrainSettings, *, resumed: bool) -> NormalizedOperator:
-    """Wrap the network with the training split's statistics; a resumed run has them in its checkpoint."""
+def _normalized(
+    model: Operator, dataset: GridDataset, settings: TrainSettings, *, resumed: bool, fixed: bool
+) -> NormalizedOperator:
+    """Wrap the network with the training split's statistics; a resumed run has them in its checkpoint.
+
+    If the loss compares with the targets, outputs that are constant there are `fixed`.
+    """
     if isinstance(model, NormalizedOperator):
         return model
     carried = len(dataset.state_fields) if settings.increment and isinstance(dataset, WindowedDataset) else 0
@@ -183,7 +206,14 @@ def _normalized(model: Operator, dataset: GridDataset, settings: TrainSettings, 
     pairs = chunks(dataset, "train")
     if carried and isinstance(dataset, WindowedDataset):
         pairs = dataset.increments("train")
-    return NormalizedOperator(model, channel_statistics(pairs), carried)
+    return NormalizedOperator(model, channel_statistics(pairs, fixed_outputs=fixed), carried)
+
+
+def _needs_float64(model: NormalizedOperator, device: torch.device) -> bool:
+    """Return whether float32 would take too many digits of what varies: a mean above a thousand deviations."""
+    pairs = ((model.input_mean, model.input_std), (model.output_mean, model.output_std))
+    lost = any(bool(((std > 0) & (mean.abs() > OFFSET * std)).any()) for mean, std in pairs)
+    return lost and device.type != "mps"
 
 
 def _training_step(model: NormalizedOperator, dataset: GridDataset, settings: TrainSettings) -> TrainingStep:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from resolvent.operators import FNO, NormalizedOperator, channel_statistics
+from resolvent.operators import FNO, NormalizedOperator, channel_statistics, predict
 from resolvent.solvers import InputError
 
 
@@ -60,3 +60,33 @@ def test_channels_must_agree() -> None:
     statistics = channel_statistics([(np.random.default_rng(0).random((2, 3, 8)), np.ones((2, 1, 8)))])
     with pytest.raises(InputError, match=r"input statistics have 3 channels and fno has 2: build .* in_channels=3"):
         NormalizedOperator(network, statistics)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_constant_outputs_may_be_fixed(dtype: type) -> None:
+    """A model of fixed statistics returns the constant itself; the rounding of stored values is no variation."""
+    rng = np.random.default_rng(0)
+    values = rng.random((4, 3, 6))
+    values[:, 1], values[:, 2] = 0.0, 300.0 * (1.0 + 0.1 * np.finfo(dtype).eps * values[:, 2])
+    found = channel_statistics([(values.astype(dtype), values.astype(dtype))], fixed_outputs=True)
+    assert found.input_std.tolist() == [pytest.approx(values[:, 0].std(), rel=1e-6), 1.0, 1.0]
+    assert found.output_std.tolist() == [pytest.approx(values[:, 0].std(), rel=1e-6), 0.0, 0.0]
+    network = FNO(3, 3, ndim=1, modes=3, width=4, layers=2, projection=5).double()
+    model = NormalizedOperator(network, found)
+    outputs = model(torch.tensor(values)).detach().numpy()
+    assert np.array_equal(outputs[:, 1], np.zeros((4, 6)))
+    assert outputs[:, 2] == pytest.approx(300.0)
+    assert model.output_scale.tolist() == [pytest.approx(found.output_std[0]), 1.0, pytest.approx(300.0)]
+
+
+def test_digits_beside_a_large_mean_are_kept() -> None:
+    """A float32 network on float64 values 1e5 ± 1e-3: the same outputs as for the values without the mean."""
+    torch.manual_seed(0)
+    network = FNO(1, 1, ndim=1, modes=3, width=4, layers=2, projection=5)
+    values = 1e-3 * np.random.default_rng(0).standard_normal((4, 1, 8))
+    shifted = NormalizedOperator(network, channel_statistics([(values + 65536.0, values + 65536.0)]))
+    plain = NormalizedOperator(network, channel_statistics([(values, values)]))
+    shifted.input_mean.fill_(65536.0), plain.input_mean.fill_(0.0)
+    shifted.output_mean.fill_(65536.0), plain.output_mean.fill_(0.0)
+    found, expected = predict(shifted, values + 65536.0) - 65536.0, predict(plain, values)
+    assert found == pytest.approx(expected, abs=1e-7)

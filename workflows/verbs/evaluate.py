@@ -24,6 +24,7 @@ from .evaluate_drawn import evaluate_on_draws
 from .trajectories import shown_frames, write_trajectories
 
 COLUMNS = ("model", "data", "resolution", "relative L2", "relative H1", "max error", "ms/sample")
+BESIDE_VANISHING = ("median L2", "absolute L2")
 
 
 def run(overrides: Sequence[str]) -> int:
@@ -73,11 +74,14 @@ def run(overrides: Sequence[str]) -> int:
             blew_up.append(str(result.blown[result.name]))
         if int(config.samples) > 0:
             _plot(result, dataset, folder.file(f"predictions_{Path(path).name}.png"), int(config.samples))
+    gone = sum(row["vanishing"] for row in rows if row["model"] == rows[0]["model"])
+    columns = (*COLUMNS, *BESIDE_VANISHING) if gone else COLUMNS
     table(
-        COLUMNS,
-        [[row[c] for c in COLUMNS] for row in rows],
+        columns,
+        [[row[c] for c in columns] for row in rows],
         title=f"{split} split; relative errors are means over samples"
-        + (" of one step in time" if "window" in description.get("fields", {}) else ""),
+        + (" of one step in time" if "window" in description.get("fields", {}) else "")
+        + (f", without {gone} fields of samples that vanish" if gone else ""),
     )
     first, *others = [row for row in rows if row["model"] == rows[0]["model"]]
     for row in others:
@@ -92,6 +96,8 @@ def run(overrides: Sequence[str]) -> int:
             "relative_l2": row["relative L2"],
             "relative_h1": row["relative H1"],
             "max_error": row["max error"],
+            "relative_l2_median": row["median L2"],
+            "absolute_l2": row["absolute L2"],
             **row.get("in time", {}),
         }
         for row in rows
@@ -114,6 +120,8 @@ def _rows(result: Evaluation, path: str) -> list[dict[str, Any]]:
     for name, errors in result.errors.items():
         measures = (errors[key] for key in ("relative_l2", "relative_h1", "max_error", "ms_per_sample"))
         row: dict[str, Any] = dict(zip(COLUMNS, (name, path, resolution, *map(float, measures)), strict=True))
+        row |= {"median L2": errors["relative_l2_median"], "absolute L2": errors["absolute_l2"]}
+        row["vanishing"] = errors["vanishing"]
         if result.trajectories or result.blown:
             row["in time"] = result.trajectories[name].summary() if name in result.trajectories else {}
             if name in result.blown:
@@ -130,7 +138,7 @@ def _plot(result: Evaluation, dataset: Dataset, figure: Path, most: int) -> None
         model = result.models[result.name]
         inputs, targets, predictions, distances, names = shown_frames(model, result.data, split, count)
     else:
-        inputs, targets = dataset.arrays(split, 0, count)
+        inputs, targets = result.data.arrays(split, 0, count)
         predictions, distances = errors["predictions"], errors["per_sample_l2"][:count]
     resolution = "x".join(str(n) for n in dataset.resolution)
     title = f"{result.name} on {dataset.name} {resolution}, {split}: mean relative L2 "

@@ -19,6 +19,7 @@ from resolvent.data import (
     generate,
     open_engine,
 )
+from resolvent.data.format.splits import read_splits
 from resolvent.data.generation.run import shown_by
 from resolvent.solvers import InputError, SolverSpec
 
@@ -81,17 +82,11 @@ def generation_solver(config: DictConfig, problem: Problem) -> SolverSpec:
 
 
 def splits_of(config: DictConfig) -> Any:
-    """Return the splits of a config as sizes or as fractions."""
-    splits = (
+    """Return the splits of a config as sizes by name or as fractions."""
+    splits: Any = (
         OmegaConf.to_container(config.splits, resolve=True) if OmegaConf.is_config(config.splits) else config.splits
     )
-    if not isinstance(splits, list) or len(splits) != 3 or not all(isinstance(s, int | float) for s in splits):
-        raise InputError(
-            f"splits={splits}: expected three fractions or counts, of train, valid and test, such as [0.8,0.1,0.1]"
-        )
-    if all(isinstance(s, int) for s in splits) and sum(splits) > 1:
-        return dict(zip(("train", "valid", "test"), splits, strict=True))
-    return tuple(float(s) for s in splits)
+    return read_splits(splits)
 
 
 def summary(report: GenerationReport) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from resolvent.operators import (
     train,
     training_view,
 )
+from resolvent.operators.samples import HeldOutValidation, with_validation
 from resolvent.operators.training.distributed import first_process
 from resolvent.solvers import InputError
 
@@ -81,32 +82,35 @@ def _stored_data(config: DictConfig, settings: TrainSettings) -> tuple[RunFolder
     refuse_settings_of_draws(config)
     folder = RunFolder("train", config)
     _generate_first(config)
-    dataset = Dataset(str(config.data))
-    for split in ("train", "valid"):
-        if dataset.splits.get(split, 0) < 1:
-            raise InputError(
-                f"data={config.data}: its {split} split is empty; expected at least one sample in train and valid"
-            )
+    stored = Dataset(str(config.data))
+    if stored.splits.get("train", 0) < 1:
+        raise InputError(
+            f"data={config.data}: its train split is empty ({dict(stored.splits)}); expected at least one sample: make "
+            "it again with splits=[0.8,0.1,0.1], or with counts"
+        )
+    dataset = with_validation(stored)
+    if isinstance(dataset, HeldOutValidation) and first_process():
+        say(f"{dataset.division} (splits= of resolvent convert or generate sets it)")
     name, arguments = settings_of(config.operator)
     view = training_view(dataset, settings.window())
     mapped = view.one_call() if isinstance(view, WindowedDataset) else view
     inputs, outputs = mapped.arrays("train", 0, 1)
-    if not any(points[0] for points in dataset.axes):  # periodic problems in time store values at i/n
+    if not any(points[0] for points in stored.axes):  # periodic problems in time store values at i/n
         for key, value in (("arrays", "nodes"), ("nodes", True)):
             if key in arguments and arguments[key] is None:
                 arguments[key] = value
     arguments = {
         "in_channels": inputs.shape[1],
         "out_channels": outputs.shape[1],
-        "ndim": len(dataset.resolution),
+        "ndim": len(stored.resolution),
         **{key: value for key, value in arguments.items() if value is not None},
     }
     model = build_operator(name, seed=settings.seed, **arguments)
     count = sum(p.numel() for p in model.parameters())
-    shape = " x ".join(str(n) for n in dataset.resolution)
+    shape = " x ".join(str(n) for n in stored.resolution)
     if first_process():
         say(
-            f"{name}, {count} parameters, on {dataset.name} {shape}:"
+            f"{name}, {count} parameters, on {stored.name} {shape}:"
             f" {view.splits['train']} train, {view.splits['valid']} valid"
             f" {'windows in time' if isinstance(view, WindowedDataset) else 'samples'}"
         )

@@ -331,3 +331,20 @@ def test_imports_keep_the_error_bound(
             assert attrs["error_measured"] == pytest.approx(measured, rel=1e-6)
             assert attrs["error_measured"] <= attrs["error_bound"] == 1e-3
             assert attrs["compression_ratio"] > 0
+
+
+def test_counts_and_shuffled_splits(tmp_path: Path) -> None:
+    """Counts are sizes in Python too; a shuffle moves no sample of one file into the split of another."""
+    values = np.arange(30.0)[:, None] + np.zeros((30, 5))
+    np.savez(tmp_path / "one.npz", x=values, y=values)
+    assert import_dataset(tmp_path / "one.npz", tmp_path / "a", splits=[26, 2, 2]).splits == {
+        "train": 26, "valid": 2, "test": 2,
+    }  # fmt: skip
+    (tmp_path / "pair").mkdir()
+    np.savez(tmp_path / "pair" / "d_train.npz", x=values[:20], y=values[:20])
+    np.savez(tmp_path / "pair" / "d_test.npz", x=values[20:], y=values[20:])
+    dataset = import_dataset(tmp_path / "pair", tmp_path / "b", name="d", shuffle_seed=1)
+    first, last = (dataset.arrays(split)[0][:, 0, 0] for split in ("train", "test"))
+    assert sorted(first) == list(range(20))
+    assert sorted(last) == list(range(20, 30))
+    assert list(first) != list(range(20))

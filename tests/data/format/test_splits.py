@@ -20,6 +20,13 @@ def test_fractions() -> None:
     assert split_sizes(None, {"test": 5}) == {"train": 0, "valid": 0, "test": 5}
 
 
+def test_counts() -> None:
+    """Three whole numbers are sizes, in Python as on the command line; fractions stay fractions."""
+    assert split_sizes(30, [26, 2, 2]) == {"train": 26, "valid": 2, "test": 2}
+    assert split_sizes(None, tuple(np.array([5, 0, 1]))) == {"train": 5, "valid": 0, "test": 1}
+    assert split_sizes(4, [1, 0, 0]) == {"train": 4, "valid": 0, "test": 0}
+
+
 @pytest.mark.parametrize(
     ("samples", "splits", "message"),
     [
@@ -27,6 +34,11 @@ def test_fractions() -> None:
         (None, (0.8, 0.1, 0.1), "samples is missing"),
         (10, (0.8, 0.1), "three fractions"),
         (10, (0.8, 0.1, 0.2), "sum to 1"),
+        (10, 0.8, "three counts"),
+        (10, "abc", "three counts"),
+        (10, [26, 0.5, 2], "counts are whole numbers"),
+        (10, [26, 2, 2], "splits sum to 30"),
+        (10, [12, -1, -1], "size of split valid is -1"),
         (10, (1.1, -0.1, 0.0), "split fraction 1.1"),
         (10, {"train": 5}, "samples is 10 but the splits sum to 5"),
         (None, {"train": 0}, "no samples"),

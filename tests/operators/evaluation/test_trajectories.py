@@ -201,3 +201,18 @@ def test_correlation_of_constants_offsets_and_nothing() -> None:
     lost = trajectory_metrics(np.full_like(truth, np.nan), truth)["correlation"]
     assert np.isnan(lost).all()
     assert correlation_time(lost, np.array([2.0]), 0.8).tolist() == [[2.0]]
+
+
+def test_frames_that_vanish_do_not_spoil_the_means(trajectories: Callable[..., Any]) -> None:
+    """One sample is zero at a time, all are at another: the means are of the samples that have a size."""
+    source = trajectories()
+    truth = source.content["test"][1]
+    truth[1, 2] = 0.0
+    truth[:, 4] = 0.0
+
+    def predictor(inputs: np.ndarray) -> np.ndarray:
+        return 1.1 * truth[: len(inputs)] + 0.01 * (truth[: len(inputs)] == 0.0)
+
+    found = evaluate_trajectories(predictor, source, "test")
+    assert found.measures["relative_l2"][:, 0] == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.01, 0.1])
+    assert all(np.isfinite(value) for value in found.summary().values())

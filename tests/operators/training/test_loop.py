@@ -23,6 +23,7 @@ from resolvent.operators import (
     build_operator,
     evaluate_operator,
     load_operator,
+    predict,
     train,
 )
 from resolvent.operators.training.optimizers import OPTIMIZERS
@@ -435,8 +436,10 @@ def test_mistakes_are_named_before_anything_is_written(translation: Callable[...
     out = tmp_path / "run"
     with pytest.raises(InputError, match="in_channels=2, out_channels=1, ndim=1 and the dataset in_channels=1"):
         train(model(in_channels=2), translation(), out, settings())
-    with pytest.raises(InputError, match="no samples in its valid split"):
-        train(model(), translation(valid=0), out, settings())
+    without = translation(train=1)
+    without.splits.pop("train")
+    with pytest.raises(InputError, match="no samples in its train split"):
+        train(model(), without, out, settings())
     with pytest.raises(InputError, match="16-mixed needs a GPU"):
         train(model(), translation(), out, settings(precision="16-mixed"))
     broken = translation()
@@ -469,3 +472,51 @@ def test_data_that_are_not_finite_are_named_as_such(
     network = NormalizedOperator(model()) if split == "train" else model()
     with pytest.raises(InputError, match=f"the {split} split holds NaN or infinite values .*no model was saved"):
         train(network, broken, tmp_path, settings())
+
+
+def constant_beside(translation: Callable[..., Any], value: float) -> Any:
+    """Return the translation data with a second output that is `value` everywhere."""
+    dataset = translation()
+    for split, (inputs, outputs) in dataset.content.items():
+        dataset.content[split] = (inputs, np.concatenate((outputs, np.full_like(outputs, value)), axis=1))
+    dataset.output_fields = ["output0", "output1"]
+    return dataset
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, 1e20])
+def test_a_constant_output_does_not_spoil_the_others(
+    translation: Callable[..., Any], tmp_path: Path, value: float
+) -> None:
+    dataset = constant_beside(translation, value)
+    train(model(out_channels=2), dataset, tmp_path / "two", settings(epochs=12))
+    train(model(), translation(), tmp_path / "one", settings(epochs=12))
+    alone = evaluate_operator(load_operator(tmp_path / "one"), translation(), "valid")["relative_l2"]
+    fields = evaluate_operator(load_operator(tmp_path / "two"), dataset, "valid")["fields"]
+    assert fields["output0"]["relative_l2"] < 1.2 * alone
+    assert fields["output1"]["relative_l2"] < 1e-6
+
+
+def test_a_residual_still_learns_where_targets_are_zero(translation: Callable[..., Any], tmp_path: Path) -> None:
+    """Targets that only fill a place do not fix the outputs."""
+    dataset = translation()
+    dataset.content["train"][1][:] = 0.0
+
+    def loss(inputs: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs - inputs).square().mean()
+
+    train(model(), dataset, tmp_path / "run", settings(epochs=2), loss=loss)
+    assert np.abs(predict(load_operator(tmp_path / "run"), dataset.content["train"][0])).max() > 0.1
+
+
+def test_a_small_variation_about_a_large_mean_is_learned(translation: Callable[..., Any], tmp_path: Path) -> None:
+    """Inputs 1e6 ± 1e-2 in float64: as without the 1e6, which float32 would leave no digit of."""
+    plain, shifted = translation(), translation()
+    for inputs, _ in plain.content.values():
+        inputs *= 1e-2
+    for split, (inputs, outputs) in plain.content.items():
+        shifted.content[split] = (inputs + 2.0**20, outputs)
+    errors = []
+    for name, dataset in (("plain", plain), ("shifted", shifted)):
+        train(model(), dataset, tmp_path / name, settings(epochs=12))
+        errors.append(evaluate_operator(load_operator(tmp_path / name), dataset, "valid")["relative_l2"])
+    assert errors[1] == pytest.approx(errors[0], rel=0.2)

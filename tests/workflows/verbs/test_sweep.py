@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from resolvent.workflows.cli import main
 from resolvent.workflows.compose import compose_verb
@@ -133,3 +134,15 @@ def test_seconds_do_not_hold_what_is_compiled_once(tmp_path: Path, monkeypatch: 
     assert ran == [1, None, None]
     assert len(rows) == 2
     assert max(row["total_seconds"] for row in rows) < 0.3
+
+
+def test_the_warm_up_keeps_the_settings(tmp_path: Path) -> None:
+    """A preconditioner that cannot be set up without its settings gets them before the first point too."""
+    n = 16
+    line = sp.diags_array([-np.ones(n - 1), 2.0 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1])
+    matrix = sp.csr_array(sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line))
+    sp.save_npz(tmp_path / "A.npz", matrix)
+    sweep._WARM.clear()
+    command = ["sweep", f"matrix={tmp_path / 'A.npz'}", "solver=cg", "preconditioner=multigrid", "workers=1"]
+    assert main([*command, f"+preconditioner.shape=[{n},{n}]", "rtol=1e-6,1e-8", f"out={tmp_path / 'out'}"]) == 0
+    assert {row["status"] for row in _rows(tmp_path / "out")} == {"converged"}
