@@ -213,9 +213,9 @@ def _space(shapes: Sequence[tuple[str, tuple[int, ...], int | None]], place: str
         tails.append(tuple(rest))
     fewest = min(len(t) for t in tails)
     # As in from_arrays: where all have the same axes, one far shorter than the last is taken for channels. So is the
-    # first one where variables differ in that alone.
+    # first one where variables differ in that alone, and one of them has a single channel.
     if fewest > 1 and all(len(t) == fewest for t in tails):
-        differ = len(set(tails)) > 1 and len({t[1:] for t in tails}) == 1
+        differ = len(set(tails)) > 1 and len({t[1:] for t in tails}) == 1 and min(t[0] for t in tails) == 1
         if fewest > 3 or differ or max(t[0] for t in tails) * 4 < tails[0][-1]:
             fewest -= 1
     grids = {tail[len(tail) - fewest :] for tail in tails}
